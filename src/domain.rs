@@ -1,0 +1,33 @@
+//! The words every layer shares: names, tiers, reasons, patterns, durations and moments.
+//!
+//! Owns newtypes and closed enumerations that cannot hold a wrong value. Never does I/O, reads a clock or draws
+//! chance: time arrives as a [`Moment`], chance as a number.
+
+mod action;
+mod address;
+mod cors;
+mod duration;
+mod fault;
+mod moment;
+mod name;
+mod pattern;
+mod reason;
+mod tier;
+mod traffic;
+
+pub use action::{
+    DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
+};
+pub use address::{Address, Protocol};
+pub use cors::{CorsPolicy, UnmatchedPreflights};
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use fault::{Abort, Fault, GrpcStatus, Percentage};
+pub use moment::Moment;
+pub use name::{Host, HostError, HostPattern, PoolKey};
+pub use pattern::{PatternError, StringMatch};
+pub use reason::Reason;
+pub use tier::Tier;
+pub use traffic::{
+    Balancing, ConnectionPool, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, OutlierDetection,
+    TrafficPolicy, Warmup,
+};

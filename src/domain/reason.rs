@@ -1,0 +1,222 @@
+//! Why the router did something other than forward a request to its first choice.
+
+use std::fmt;
+
+/// One code for each way a request is spilled, refused or broken off. The same code stands in `Proxy-Status`, the
+/// access log, the metric label and `explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No virtual host or no rule matches the request.
+    RouteNotFound,
+    /// The pool has no endpoint at all, or none that is admitting.
+    NoEndpoint,
+    /// Every slot of the pool is taken.
+    SlotsTaken,
+    /// Every slot is taken and so is every place in the queue.
+    QueueFull,
+    /// The request waited in the queue for as long as its pool allows.
+    QueueTimeout,
+    /// An endpoint refused the connection or could not be reached.
+    ConnectFailed,
+    /// An endpoint did not accept the connection within the connect timeout.
+    ConnectTimeout,
+    /// The endpoint closed or reset the connection before its answer was complete.
+    UpstreamReset,
+    /// The endpoint answered with something that is not HTTP.
+    UpstreamProtocolError,
+    /// The request's deadline passed before an answer began.
+    RequestTimeout,
+    /// The request's or the answer's body stood still for longer than the stream idle timeout.
+    StreamIdleTimeout,
+    /// The request's body is larger than the limit.
+    BodyTooLarge,
+    /// The request cannot be forwarded as it stands.
+    MalformedRequest,
+    /// The local model is not loaded.
+    LocalOff,
+    /// The local model's queue is full.
+    LocalQueueFull,
+    /// The local model cannot read this request; its first choice could have.
+    LocalUnsupported,
+    /// The local model failed while it computed.
+    LocalFailed,
+    /// The client went away before the answer was complete.
+    ClientDisconnected,
+    /// A rule aborted the request on purpose; its status is the rule's.
+    FaultInjected,
+}
+
+/// The fixed facts of one reason, one row each.
+struct Facts {
+    code: &'static str,
+    status: u16,
+    flag: &'static str,
+    long_flag: &'static str,
+    proxy_error: &'static str,
+    detail: &'static str,
+}
+
+const fn facts(
+    code: &'static str,
+    status: u16,
+    flags: (&'static str, &'static str),
+    proxy_error: &'static str,
+    detail: &'static str,
+) -> Facts {
+    Facts { code, status, flag: flags.0, long_flag: flags.1, proxy_error, detail }
+}
+
+// Envoy's response flags and their long names, as its access log prints them (`%RESPONSE_FLAGS%` and `%RESPONSE_FLAGS_LONG%`).
+const NR: (&str, &str) = ("NR", "NoRouteFound");
+const UH: (&str, &str) = ("UH", "NoHealthyUpstream");
+const UO: (&str, &str) = ("UO", "UpstreamOverflow");
+const UF: (&str, &str) = ("UF", "UpstreamConnectionFailure");
+const UC: (&str, &str) = ("UC", "UpstreamConnectionTermination");
+const UPE: (&str, &str) = ("UPE", "UpstreamProtocolError");
+const UT: (&str, &str) = ("UT", "UpstreamRequestTimeout");
+const SI: (&str, &str) = ("SI", "StreamIdleTimeout");
+const DPE: (&str, &str) = ("DPE", "DownstreamProtocolError");
+const DC: (&str, &str) = ("DC", "DownstreamConnectionTermination");
+const FI: (&str, &str) = ("FI", "FaultInjected");
+const NONE: (&str, &str) = ("-", "-");
+
+impl Reason {
+    /// Every reason, in the order of the README's table.
+    pub const ALL: [Self; 19] = [
+        Self::RouteNotFound,
+        Self::NoEndpoint,
+        Self::SlotsTaken,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::UpstreamReset,
+        Self::UpstreamProtocolError,
+        Self::RequestTimeout,
+        Self::StreamIdleTimeout,
+        Self::BodyTooLarge,
+        Self::MalformedRequest,
+        Self::LocalOff,
+        Self::LocalQueueFull,
+        Self::LocalUnsupported,
+        Self::LocalFailed,
+        Self::ClientDisconnected,
+        Self::FaultInjected,
+    ];
+
+    const fn facts(self) -> Facts {
+        match self {
+            Self::FaultInjected => {
+                facts("fault_injected", 500, FI, "proxy_internal_response", "a rule aborts this request on purpose")
+            }
+            Self::RouteNotFound => {
+                facts("route_not_found", 404, NR, "destination_not_found", "no route matches this request")
+            }
+            Self::NoEndpoint => {
+                facts("no_endpoint", 503, UH, "destination_unavailable", "the pool has no admitting endpoint")
+            }
+            Self::SlotsTaken => {
+                facts("slots_taken", 429, UO, "connection_limit_reached", "every slot of the pool is taken")
+            }
+            Self::QueueFull => {
+                facts("queue_full", 429, UO, "connection_limit_reached", "the pool and its queue are full")
+            }
+            Self::QueueTimeout => {
+                facts("queue_timeout", 429, UO, "connection_limit_reached", "no slot came free in time")
+            }
+            Self::ConnectFailed => {
+                facts("connect_failed", 503, UF, "connection_refused", "no endpoint accepted the connection")
+            }
+            Self::ConnectTimeout => {
+                facts("connect_timeout", 503, UF, "connection_timeout", "no endpoint accepted the connection in time")
+            }
+            Self::UpstreamReset => {
+                facts("upstream_reset", 502, UC, "connection_terminated", "the endpoint broke off the connection")
+            }
+            Self::UpstreamProtocolError => {
+                facts("upstream_protocol_error", 502, UPE, "http_protocol_error", "the endpoint's answer is not HTTP")
+            }
+            Self::RequestTimeout => {
+                facts("request_timeout", 504, UT, "http_response_timeout", "no answer began before the deadline")
+            }
+            Self::StreamIdleTimeout => {
+                facts("stream_idle_timeout", 504, SI, "http_response_timeout", "the body stood still for too long")
+            }
+            Self::BodyTooLarge => {
+                facts("body_too_large", 413, NONE, "http_request_error", "the request body is over the limit")
+            }
+            Self::MalformedRequest => {
+                facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
+            }
+            Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
+            Self::LocalQueueFull => {
+                facts("local_queue_full", 429, UO, "connection_limit_reached", "the local model's queue is full")
+            }
+            Self::LocalUnsupported => facts(
+                "local_unsupported",
+                503,
+                UH,
+                "destination_unavailable",
+                "the local model cannot answer such a request",
+            ),
+            Self::LocalFailed => facts("local_failed", 503, UH, "proxy_internal_error", "the local model failed"),
+            Self::ClientDisconnected => {
+                facts("client_disconnected", 499, DC, "connection_terminated", "the client went away")
+            }
+        }
+    }
+
+    /// The code: lower case and underscores, stable over versions.
+    pub const fn code(self) -> &'static str {
+        self.facts().code
+    }
+
+    /// The HTTP status of a refusal for this reason. 499 (nginx's "client closed request") is only ever logged.
+    pub const fn status(self) -> u16 {
+        self.facts().status
+    }
+
+    /// Envoy's short response flag, `-` where Envoy has none.
+    pub const fn flag(self) -> &'static str {
+        self.facts().flag
+    }
+
+    /// Envoy's long response flag, `-` where Envoy has none.
+    pub const fn long_flag(self) -> &'static str {
+        self.facts().long_flag
+    }
+
+    /// The `error` parameter of Proxy-Status (RFC 9209, section 2.3).
+    pub const fn proxy_error(self) -> &'static str {
+        self.facts().proxy_error
+    }
+
+    /// One clause for people: the `details` parameter of Proxy-Status and the text of a refusal.
+    pub const fn detail(self) -> &'static str {
+        self.facts().detail
+    }
+
+    /// Whether a later try may succeed, so that a refusal carries `Retry-After` (RFC 9110, section 10.2.3).
+    pub const fn is_passing(self) -> bool {
+        matches!(self.status(), 429 | 503)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_fit_a_metric_label() {
+        let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+    }
+}

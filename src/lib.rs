@@ -1,0 +1,4 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+// In layer order, top down; an import points down.
+pub mod domain;

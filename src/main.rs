@@ -1,0 +1,3 @@
+//! The `overspill` program.
+
+fn main() {}
