@@ -1,0 +1,34 @@
+//! Documents as written, checked into types that cannot be wrong.
+//!
+//! Owns the way from bytes to [`Checked`] and every [`Problem`] on it: [`load`] splits files into documents, holds each
+//! against the table of its kind, resolves what one says of another, and reports all that is wrong at once. Never reads
+//! a file, the environment or a clock, and never panics, whatever the bytes.
+
+mod catalog;
+mod checked;
+mod document;
+mod dump;
+mod finding;
+mod load;
+mod path;
+mod policies;
+mod pools;
+mod problem;
+mod restart;
+mod routes;
+mod schema;
+mod settings;
+mod suggest;
+mod written;
+mod yaml;
+
+pub use checked::{
+    Address, Checked, Endpoint, Limits, LocalModel, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch,
+    ServiceIdentity, Share, Startup, VirtualHost, Workload,
+};
+pub use dump::dump;
+pub use finding::{CODES, Code, unreadable};
+pub use load::{Loaded, Overrides, SourceFile, load};
+pub use problem::{Place, Problem, Severity};
+pub use restart::restart_needed;
+pub use schema::{NotExecuted, not_executed};

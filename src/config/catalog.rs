@@ -1,0 +1,261 @@
+//! What there is to refer to: services of `ServiceEntry` documents, and the subsets of `DestinationRule` documents.
+
+mod policy;
+mod rules;
+mod services;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use super::checked::Protocol;
+use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
+use super::suggest::{did_you_mean, nearest};
+use super::written::Written;
+use crate::domain::{Host, HostPattern, PoolKey};
+pub(super) use policy::{Policy, in_force};
+
+/// The domain of services inside a cluster.
+pub(super) const CLUSTER_DOMAIN: &str = "svc.cluster.local";
+
+/// One host with its ports and endpoints.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) host: Host,
+    pub(super) namespace: String,
+    /// Where it stands: `file:line`.
+    pub(super) origin: String,
+    /// Outside the mesh, where a host is no Kubernetes name whatever it looks like.
+    pub(super) external: bool,
+    /// The ports that speak HTTP, in the order of the document.
+    pub(super) ports: Vec<Port>,
+    pub(super) endpoints: Vec<Workload>,
+}
+
+/// One port of a service.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) number: u16,
+    pub(super) name: String,
+    pub(super) target: u16,
+    pub(super) protocol: Protocol,
+}
+
+/// One endpoint of a service, on whichever port.
+#[derive(Debug)]
+pub(super) struct Workload {
+    pub(super) address: WorkloadAddress,
+    pub(super) ports: BTreeMap<String, u16>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) weight: NonZeroU32,
+}
+
+/// Where an endpoint is.
+#[derive(Debug)]
+pub(super) enum WorkloadAddress {
+    Ip(IpAddr),
+    Name(Host),
+}
+
+/// What the `DestinationRule` documents of one host say together.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) pattern: HostPattern,
+    pub(super) subsets: Vec<SubsetRule>,
+    /// The top-level policy: that of the first document which has one.
+    pub(super) policy: Option<Policy>,
+}
+
+/// One subset.
+#[derive(Debug)]
+pub(super) struct SubsetRule {
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) policy: Option<Policy>,
+}
+
+/// Everything that a destination can name.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    services: BTreeMap<Host, Service>,
+    rules: Vec<Rule>,
+    services_unknown: bool,
+    subsets_unknown: bool,
+}
+
+/// A destination as a document writes it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) host: &'a str,
+    pub(super) subset: Option<&'a str>,
+    pub(super) port: Option<u16>,
+    /// The namespace that short names belong to.
+    pub(super) namespace: &'a str,
+}
+
+/// Why a destination names nothing.
+pub(super) struct Unresolved {
+    pub(super) code: &'static str,
+    /// Which field of the destination is at fault.
+    pub(super) field: &'static str,
+    pub(super) remark: Remark,
+}
+
+impl Catalog {
+    pub(super) fn build(written: &Written, findings: &mut Findings) -> Self {
+        let services = services::build(&written.service_entries, findings);
+        let mut catalog = Self {
+            services,
+            rules: Vec::new(),
+            services_unknown: written.services_unknown,
+            subsets_unknown: written.subsets_unknown,
+        };
+        catalog.rules = rules::build(&written.destination_rules, &catalog, findings);
+        catalog
+    }
+
+    /// Every service, by host.
+    pub(super) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// The service that `text` means in `namespace`: a short name is one of the namespace before it is a host of its own.
+    pub(super) fn find(&self, text: &str, namespace: &str) -> Option<&Service> {
+        meanings(text, namespace).iter().find_map(|host| self.services.get(host))
+    }
+
+    /// The rule for `host`: its own before the longest wildcard.
+    pub(super) fn rule(&self, host: &Host) -> Option<&Rule> {
+        let rank = |rule: &&Rule| match &rule.pattern {
+            HostPattern::Exact(exact) => (exact == host).then_some(usize::MAX),
+            HostPattern::Suffix(suffix) => is_below(host, suffix).then_some(suffix.as_str().len()),
+            HostPattern::Any => Some(0),
+        };
+        self.rules
+            .iter()
+            .filter_map(|rule| rank(&rule).map(|rank| (rank, rule)))
+            .max_by_key(|(rank, _)| *rank)
+            .map(|(_, rule)| rule)
+    }
+
+    /// The subset of `host` that is called `name`.
+    pub(super) fn subset(&self, host: &Host, name: &str) -> Option<&SubsetRule> {
+        self.rule(host)?.subsets.iter().find(|subset| subset.name == name)
+    }
+
+    /// The service and key that `target` names; `Err(None)` where an unreadable document may hold what is missing.
+    pub(super) fn resolve(&self, target: Target<'_>) -> Result<(&Service, PoolKey), Option<Unresolved>> {
+        let Some(service) = self.find(target.host, target.namespace) else {
+            return Err((!self.services_unknown).then(|| self.no_host(target)));
+        };
+        if let Some(subset) = target.subset.filter(|subset| self.subset(&service.host, subset).is_none()) {
+            return Err((!self.subsets_unknown).then(|| self.no_subset(service, subset)));
+        }
+        let port = self.port(service, target.port)?;
+        Ok((service, PoolKey { host: service.host.clone(), subset: target.subset.map(Box::from), port }))
+    }
+
+    fn port(&self, service: &Service, wanted: Option<u16>) -> Result<u16, Option<Unresolved>> {
+        let numbers = || service.ports.iter().map(|port| port.number.to_string()).collect::<Vec<_>>().join(", ");
+        let unresolved = |code, message: String, cure: String| {
+            Err((!self.services_unknown).then(|| Unresolved { code, field: "port", remark: remark(message, cure) }))
+        };
+        match (wanted, service.ports.as_slice()) {
+            (Some(wanted), ports) if ports.iter().any(|port| port.number == wanted) => Ok(wanted),
+            (None, [only]) => Ok(only.number),
+            (_, []) => unresolved(
+                MISSING,
+                format!("`{}` has no port that speaks HTTP.", service.host),
+                "Give the service a port with `protocol: HTTP` or `HTTP2`.".to_owned(),
+            ),
+            (Some(wanted), _) => unresolved(
+                MISSING,
+                format!("`{}` has no port {wanted} that speaks HTTP.", service.host),
+                format!("Its ports are {}.", numbers()),
+            ),
+            (None, _) => unresolved(
+                PORT_NEEDED,
+                format!("`{}` has several ports, and none is named here.", service.host),
+                format!("Add `port` with one of {}.", numbers()),
+            ),
+        }
+    }
+
+    fn no_host(&self, target: Target<'_>) -> Unresolved {
+        let hosts = || self.services.keys().map(Host::as_str);
+        let near = if target.host.contains('.') {
+            nearest(target.host, hosts())
+        } else {
+            // A short name is held against short names, and answered with the whole one: the namespace may be the slip.
+            let label = nearest(target.host, hosts().map(first_label));
+            label.and_then(|label| hosts().find(|host| first_label(host) == label))
+        };
+        let cure = near.map_or_else(
+            || {
+                "Add a ServiceEntry for it, or correct the name; a short one belongs to this document's namespace."
+                    .to_owned()
+            },
+            |host| format!("Did you mean `{host}`?"),
+        );
+        let host =
+            meanings(target.host, target.namespace).first().map_or_else(|| target.host.to_owned(), Host::to_string);
+        Unresolved { code: MISSING, field: "host", remark: remark(format!("There is no service `{host}`."), cure) }
+    }
+
+    fn no_subset(&self, service: &Service, subset: &str) -> Unresolved {
+        let known: Vec<&str> = self
+            .rule(&service.host)
+            .into_iter()
+            .flat_map(|rule| &rule.subsets)
+            .map(|known| known.name.as_str())
+            .collect();
+        let cure = did_you_mean(subset, known.iter().copied(), || match known.as_slice() {
+            [] => format!("Add a DestinationRule for `{}` that has it.", service.host),
+            known => format!("Its subsets are {}.", known.join(", ")),
+        });
+        let message = format!("`{}` has no subset `{subset}`.", service.host);
+        Unresolved { code: MISSING, field: "subset", remark: remark(message, cure) }
+    }
+}
+
+fn first_label(host: &str) -> &str {
+    host.split('.').next().unwrap_or(host)
+}
+
+/// Whether `host` is matched by the wildcard `*.suffix`.
+pub(super) fn is_below(host: &Host, suffix: &Host) -> bool {
+    host.as_str()
+        .strip_suffix(suffix.as_str())
+        .and_then(|rest| rest.strip_suffix('.'))
+        .is_some_and(|rest| !rest.is_empty())
+}
+
+/// The hosts that `text` may mean, the likeliest first.
+///
+/// Istio completes names without a dot alone; the half-written forms that Kubernetes' DNS completes come last.
+pub(super) fn meanings(text: &str, namespace: &str) -> Vec<Host> {
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    let forms = match bare.matches('.').count() {
+        0 => vec![format!("{bare}.{namespace}.{CLUSTER_DOMAIN}"), bare.to_owned()],
+        1 => vec![bare.to_owned(), format!("{bare}.{CLUSTER_DOMAIN}")],
+        _ => match bare.strip_suffix(".svc") {
+            Some(service) => vec![bare.to_owned(), format!("{service}.{CLUSTER_DOMAIN}")],
+            None => vec![bare.to_owned()],
+        },
+    };
+    forms.iter().filter_map(|form| Host::parse(form).ok()).collect()
+}
+
+/// Every way in which a request may name `host`: Kubernetes' DNS completes a service's name, and its namespace's.
+pub(super) fn aliases(host: &Host, workload_namespace: &str) -> Vec<Host> {
+    let Some((name, namespace)) = kubernetes_name(host) else { return Vec::new() };
+    let short = (namespace == workload_namespace).then(|| name.to_owned());
+    let forms = [Some(format!("{name}.{namespace}.svc")), Some(format!("{name}.{namespace}")), short];
+    forms.iter().flatten().filter_map(|form| Host::parse(form).ok()).collect()
+}
+
+/// The name and namespace of a Kubernetes service's host.
+pub(super) fn kubernetes_name(host: &Host) -> Option<(&str, &str)> {
+    let service = host.as_str().strip_suffix(CLUSTER_DOMAIN)?.strip_suffix('.')?;
+    service.split_once('.').filter(|(name, namespace)| !name.is_empty() && !namespace.contains('.'))
+}

@@ -1,0 +1,124 @@
+//! `DestinationRule` documents into subsets and policies, merged by host as Istio merges them.
+
+use super::{Catalog, Policy, Rule, SubsetRule, is_below, meanings, policy};
+use crate::config::finding::{Findings, NO_EFFECT, remark};
+use crate::config::path::Path;
+use crate::config::written::{DestinationRule, Sourced, TrafficPolicy};
+use crate::domain::{Host, HostPattern};
+
+pub(super) fn build(written: &[Sourced<DestinationRule>], catalog: &Catalog, findings: &mut Findings) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for source in written {
+        let Some(pattern) = pattern(source, catalog, findings) else { continue };
+        let path = Path::spec().key("trafficPolicy");
+        let policy = read(source, &source.spec.traffic_policy, &path, findings);
+        let subsets = subsets(source, &pattern, catalog, findings);
+        let at = rules.iter().position(|rule| rule.pattern == pattern).unwrap_or_else(|| {
+            rules.push(Rule { pattern, subsets: Vec::new(), policy: None });
+            rules.len() - 1
+        });
+        let rule = &mut rules[at];
+        rule.policy = rule.policy.take().or(policy);
+        for subset in subsets {
+            if rule.subsets.iter().all(|known| known.name != subset.name) {
+                rule.subsets.push(subset);
+            }
+        }
+    }
+    rules
+}
+
+fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut Findings) -> Option<HostPattern> {
+    let (document, text) = (&source.document, source.spec.host.as_str());
+    if text.is_empty() && !source.intact {
+        return None;
+    }
+    let path = Path::spec().key("host");
+    let parsed = match HostPattern::parse(text) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            let said = remark(format!("`{text}` is no host: {error}."), "Write a DNS name, or `*.` and a domain.");
+            findings.error(document.schema_code(), document.place(&path), said);
+            return None;
+        }
+    };
+    let pattern = match &parsed {
+        HostPattern::Exact(host) => {
+            let known = catalog.find(text, &document.namespace).map(|service| service.host.clone());
+            let meant = known.or_else(|| meanings(text, &document.namespace).into_iter().next());
+            HostPattern::Exact(meant.unwrap_or_else(|| host.clone()))
+        }
+        HostPattern::Suffix(_) | HostPattern::Any => parsed,
+    };
+    if !catalog.services_unknown && catalog.services().all(|service| !covers(&pattern, &service.host)) {
+        let said = remark(
+            format!("There is no service `{pattern}`, so this rule has no effect."),
+            "Add a ServiceEntry for it, or take it out.",
+        );
+        findings.warning(NO_EFFECT, document.place(&path), said);
+    }
+    Some(pattern)
+}
+
+fn covers(pattern: &HostPattern, host: &Host) -> bool {
+    match pattern {
+        HostPattern::Exact(exact) => exact == host,
+        HostPattern::Suffix(suffix) => is_below(host, suffix),
+        HostPattern::Any => true,
+    }
+}
+
+/// The policy at `path`; `None` where there is none.
+fn read(
+    source: &Sourced<DestinationRule>,
+    written: &TrafficPolicy,
+    path: &Path,
+    findings: &mut Findings,
+) -> Option<Policy> {
+    let mut reader = policy::Reader { document: &source.document, intact: source.intact, findings };
+    source.document.has(path).then(|| reader.policy(written, path))
+}
+
+fn subsets(
+    source: &Sourced<DestinationRule>,
+    pattern: &HostPattern,
+    catalog: &Catalog,
+    findings: &mut Findings,
+) -> Vec<SubsetRule> {
+    let mut subsets: Vec<SubsetRule> = Vec::new();
+    for (at, written) in source.spec.subsets.iter().enumerate() {
+        let path = Path::spec().key("subsets").index(at);
+        if written.name.is_empty() && !source.intact {
+            continue;
+        }
+        if subsets.iter().any(|known| known.name == written.name) || written.name.is_empty() {
+            let said = remark(
+                format!("The subset name `{}` is empty or stands twice.", written.name),
+                "Give each subset a name of its own.",
+            );
+            findings.error(source.document.schema_code(), source.document.place(&path.key("name")), said);
+            continue;
+        }
+        let policy = read(source, &written.traffic_policy, &path.key("trafficPolicy"), findings);
+        let subset = SubsetRule { name: written.name.clone(), labels: written.labels.clone(), policy };
+        if let HostPattern::Exact(host) = pattern
+            && let Some(service) = catalog.services.get(host)
+            && service.endpoints.iter().all(|endpoint| !subset.selects(&endpoint.labels))
+        {
+            let said = remark(
+                format!("The subset `{}` selects no endpoint of `{host}`.", subset.name),
+                "Correct its labels, or label an endpoint so.",
+            );
+            findings.warning(NO_EFFECT, source.document.place(&path), said);
+        }
+        subsets.push(subset);
+    }
+    subsets
+}
+
+impl SubsetRule {
+    /// Whether an endpoint of these labels belongs to the subset.
+    pub(in crate::config) fn selects(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
+        self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+}

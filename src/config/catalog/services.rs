@@ -1,0 +1,222 @@
+//! `ServiceEntry` documents into services.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use super::{Port, Service, Workload, WorkloadAddress};
+use crate::config::checked::Protocol;
+use crate::config::finding::{DIVERTING, Findings, INERT, NO_EFFECT, TWICE, remark};
+use crate::config::path::Path;
+use crate::config::problem::Severity;
+use crate::config::written::{ServiceEntry, ServicePort, Sourced, WorkloadEntry};
+use crate::domain::Host;
+
+pub(super) fn build(entries: &[Sourced<ServiceEntry>], findings: &mut Findings) -> BTreeMap<Host, Service> {
+    let mut services: BTreeMap<Host, Service> = BTreeMap::new();
+    for entry in entries {
+        let mut reader = Reader { entry, findings };
+        let (names_endpoints, ports) = (reader.resolution(), reader.ports());
+        for (at, text) in entry.spec.hosts.iter().enumerate() {
+            let path = Path::spec().key("hosts").index(at);
+            let Some(host) = reader.host(text, &path) else { continue };
+            let service = Service {
+                namespace: entry.document.namespace.clone(),
+                origin: entry.document.origin(&path),
+                external: entry.spec.location.as_deref() == Some("MESH_EXTERNAL"),
+                ports: ports.iter().map(Port::copy).collect(),
+                endpoints: reader.endpoints(&host, names_endpoints),
+                host: host.clone(),
+            };
+            if services.contains_key(&host) {
+                let said = remark(
+                    format!("`{host}` is a service already, of another ServiceEntry or line."),
+                    "Keep one of the two: endpoints of several are not joined.",
+                );
+                reader.findings.error(TWICE, entry.document.place(&path), said);
+                continue;
+            }
+            services.insert(host, service);
+        }
+    }
+    services
+}
+
+impl Port {
+    fn copy(&self) -> Self {
+        Self { number: self.number, name: self.name.clone(), target: self.target, protocol: self.protocol }
+    }
+}
+
+/// Whether an endpoint's address may be a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    Addresses,
+    Names,
+}
+
+struct Reader<'a> {
+    entry: &'a Sourced<ServiceEntry>,
+    findings: &'a mut Findings,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, path: &Path, message: impl Into<String>, cure: impl Into<String>) {
+        let document = &self.entry.document;
+        self.findings.error(document.schema_code(), document.place(path), remark(message, cure));
+    }
+
+    fn host(&mut self, text: &str, path: &Path) -> Option<Host> {
+        if text.is_empty() && !self.entry.intact {
+            return None;
+        }
+        if text.starts_with("*.") {
+            let said = remark("A service of many hosts is not executed yet.", "Name each host, with its endpoints.");
+            self.findings.error(DIVERTING, self.entry.document.place(path), said);
+            return None;
+        }
+        let host = Host::parse(text);
+        if let Err(error) = &host {
+            self.wrong(path, format!("`{text}` is no host: {error}."), "Write a DNS name or an IP address.");
+        }
+        host.ok()
+    }
+
+    fn resolution(&mut self) -> Naming {
+        let place = self.entry.document.place(&Path::spec().key("resolution"));
+        match self.entry.spec.resolution.as_deref() {
+            Some("STATIC") => {
+                if self.entry.spec.endpoints.is_empty() && self.entry.intact {
+                    let said = remark(
+                        "This STATIC service has no endpoints: its requests spill or are refused.",
+                        "Add `endpoints`, or write `resolution: DNS`.",
+                    );
+                    self.findings.warning(NO_EFFECT, place, said);
+                }
+                Naming::Addresses
+            }
+            Some("DNS") => Naming::Names,
+            Some("DNS_ROUND_ROBIN") => {
+                let said = remark("`DNS_ROUND_ROBIN` is executed as `DNS`.", "Write `resolution: DNS`.");
+                self.findings.warning(INERT, place, said);
+                Naming::Names
+            }
+            Some(other) => {
+                let said = remark(format!("`resolution: {other}` is not executed yet."), "Write STATIC or DNS.");
+                self.findings.error(DIVERTING, place, said);
+                Naming::Names
+            }
+            None if !self.entry.intact => Naming::Names,
+            None => {
+                let said = remark(
+                    "Without `resolution` a request goes to the address it was sent to, which is not executed yet.",
+                    "Write `resolution: STATIC` or `DNS`.",
+                );
+                self.findings.error(DIVERTING, place, said);
+                Naming::Names
+            }
+        }
+    }
+
+    fn ports(&mut self) -> Vec<Port> {
+        let mut ports: Vec<Port> = Vec::new();
+        for (at, written) in self.entry.spec.ports.iter().enumerate() {
+            let path = Path::spec().key("ports").index(at);
+            if ports.iter().any(|port| port.number == written.number || port.name == written.name) && self.entry.intact
+            {
+                self.wrong(&path, "This port's number or name stands twice.", "Give each port its own.");
+                continue;
+            }
+            ports.extend(self.port(written, &path));
+        }
+        if ports.is_empty() && self.entry.intact {
+            let said = remark(
+                "No port here speaks HTTP, so nothing can be routed to it.",
+                "Add a port with `protocol: HTTP`.",
+            );
+            self.findings.warning(NO_EFFECT, self.entry.document.place(&Path::spec()), said);
+        }
+        ports
+    }
+
+    fn port(&mut self, written: &ServicePort, path: &Path) -> Option<Port> {
+        // Zero is what the schema walk leaves of a number that it has reported.
+        if written.number == 0 {
+            return None;
+        }
+        let protocol = match written.protocol.to_ascii_uppercase().as_str() {
+            "HTTP" | "" => Protocol::Http1,
+            "HTTP2" | "GRPC" | "GRPC-WEB" => Protocol::Http2,
+            known @ ("HTTPS" | "TLS" | "TCP" | "UDP" | "MONGO" | "REDIS" | "MYSQL" | "HBONE") => {
+                let said = remark(
+                    format!(
+                        "Port {} speaks {known}, which is not executed yet: nothing is routed to it.",
+                        written.number
+                    ),
+                    "Take it out, or leave it in knowing that it has no effect here.",
+                );
+                self.findings.warning(INERT, self.entry.document.place(&path.key("protocol")), said);
+                return None;
+            }
+            _ => {
+                let message = format!("`{}` is no protocol.", written.protocol);
+                self.wrong(&path.key("protocol"), message, "Write HTTP, HTTP2 or GRPC.");
+                return None;
+            }
+        };
+        let target = written.target_port.unwrap_or(written.number);
+        Some(Port { number: written.number, name: written.name.clone(), target, protocol })
+    }
+
+    fn endpoints(&mut self, host: &Host, naming: Naming) -> Vec<Workload> {
+        if self.entry.spec.endpoints.is_empty() && naming == Naming::Names {
+            let address =
+                host.as_str().parse().map_or_else(|_| WorkloadAddress::Name(host.clone()), WorkloadAddress::Ip);
+            let (ports, labels) = (BTreeMap::new(), BTreeMap::new());
+            return vec![Workload { address, ports, labels, weight: NonZeroU32::MIN }];
+        }
+        let path = |at| Path::spec().key("endpoints").index(at);
+        let endpoints = &self.entry.spec.endpoints;
+        endpoints.iter().enumerate().filter_map(|(at, written)| self.endpoint(written, naming, &path(at))).collect()
+    }
+
+    fn endpoint(&mut self, written: &WorkloadEntry, naming: Naming, path: &Path) -> Option<Workload> {
+        let (place, text) = (self.entry.document.place(&path.key("address")), written.address.as_str());
+        if text.starts_with("unix://") {
+            let said = remark("A Unix socket is not executed yet.", "Give the endpoint an IP address and port.");
+            self.findings.add(Severity::Error, DIVERTING, place, said);
+            return None;
+        }
+        let address = match (text.parse::<IpAddr>(), Host::parse(text)) {
+            (Ok(ip), _) => WorkloadAddress::Ip(ip),
+            (Err(_), Ok(name)) if naming == Naming::Names => WorkloadAddress::Name(name),
+            _ if text.is_empty() && !self.entry.intact => return None,
+            (Err(_), Ok(_)) => {
+                let message = format!("`{text}` is no IP address, which a STATIC endpoint needs.");
+                self.wrong(&path.key("address"), message, "Write its address, or `resolution: DNS`.");
+                return None;
+            }
+            (Err(_), Err(error)) => {
+                self.wrong(
+                    &path.key("address"),
+                    format!("`{text}` is no address: {error}."),
+                    "Write an IP address or a name.",
+                );
+                return None;
+            }
+        };
+        // An unset weight reads as zero, and either stands for one.
+        let weight = NonZeroU32::new(written.weight).unwrap_or(NonZeroU32::MIN);
+        self.check_ports(written, path);
+        Some(Workload { address, ports: written.ports.clone(), labels: written.labels.clone(), weight })
+    }
+
+    fn check_ports(&mut self, written: &WorkloadEntry, path: &Path) {
+        for name in written.ports.keys() {
+            if self.entry.intact && self.entry.spec.ports.iter().all(|port| port.name != *name) {
+                let cure = "Use the name of one of the service's `ports`.";
+                self.wrong(&path.key("ports").key(name), format!("The service has no port named `{name}`."), cure);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Configuration as meant: what the documents say once every reference is resolved and every value is in range.
+//!
+//! Nothing here can be wrong, so nothing behind it validates again: a split names pools that exist, weights add up to
+//! something, and expressions are compiled.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use crate::domain::{Address, Protocol};
+use crate::domain::{
+    CorsPolicy, Fault, Headers, HostPattern, OwnAnswer, PoolKey, Rewrite, StringMatch, Tier, TrafficPolicy,
+};
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What takes effect at the next reload.
+    pub limits: Limits,
+    /// What takes effect at the next start alone.
+    pub startup: Startup,
+    /// The hosts served, each with its rules in the order in which they are tried.
+    pub virtual_hosts: Vec<VirtualHost>,
+    /// Every pool that a rule or another pool names; [`PoolIndex`] points into it.
+    pub pools: Vec<Pool>,
+}
+
+/// The place of a pool in [`Checked::pools`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolIndex(pub usize);
+
+/// Settings that a reload applies to requests that arrive after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest request body, in bytes.
+    pub max_body_bytes: u64,
+    /// How long a request may take until its answer begins, where its route sets no `timeout`.
+    pub request_timeout: Duration,
+    /// How long a body may stand still, in either direction.
+    pub stream_idle_timeout: Duration,
+    /// Whether the `X-Forwarded-Proto` of a client is believed and passed on.
+    pub trust_forwarded_proto: bool,
+}
+
+/// Settings that need a restart: changing one while running is a named problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Startup {
+    /// Where traffic is accepted.
+    pub listen: SocketAddr,
+    /// Where the admin API is served.
+    pub admin: SocketAddr,
+    /// Traffic threads; `None` is one per available core.
+    pub workers: Option<NonZeroU32>,
+    /// The listen backlog, in connections.
+    pub backlog: u32,
+    /// How long an idle client connection is kept.
+    pub keepalive: Duration,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// The largest head of a request, in bytes.
+    pub max_header_bytes: u32,
+    /// How long a drain waits for requests in flight.
+    pub drain_timeout: Duration,
+    /// How long a drain keeps accepting connections after readiness has failed, so that load balancers notice first.
+    pub drain_delay: Duration,
+    /// Whether requests are logged.
+    pub access_log: bool,
+    /// The filter of the program's own log, in `tracing`'s directive syntax.
+    pub log: String,
+    /// The local model; `None` leaves the local tier off.
+    pub local_model: Option<LocalModel>,
+    /// The labels that Istio's metrics name this workload by.
+    pub workload: Workload,
+}
+
+/// Where the local model comes from and what it may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalModel {
+    /// The folder that holds the files below; relative paths in the documents are resolved against the process's folder.
+    pub folder: PathBuf,
+    /// The ONNX file's name in the folder.
+    pub file: String,
+    /// The ONNX Runtime library; `None` looks for `libonnxruntime.so*` in the folder.
+    pub library: Option<PathBuf>,
+    /// Inference threads, one session each.
+    pub threads: NonZeroU32,
+    /// The most texts computed in one run.
+    pub max_batch: NonZeroU32,
+    /// The most texts waiting.
+    pub queue: NonZeroU32,
+}
+
+/// The workload that this router is part of, as Istio's metrics label it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// The workload's name.
+    pub name: String,
+    /// Its namespace; short host names without one of their own resolve in it.
+    pub namespace: String,
+}
+
+/// Hosts that share rules: one `VirtualService`, or one service without any.
+#[derive(Clone, Debug)]
+pub struct VirtualHost {
+    /// The patterns of the request's host that lead here, short names written out.
+    pub hosts: Vec<HostPattern>,
+    /// The rules; the first that matches wins.
+    pub routes: Vec<Route>,
+}
+
+/// One `http` rule.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// `namespace/virtual-service/rule`, unique in the configuration; the rule's name, or its index where it has none.
+    pub name: String,
+    /// Where the rule stands: `file:line`.
+    pub origin: String,
+    /// The alternatives; empty matches everything.
+    pub matches: Vec<RouteMatch>,
+    /// The weighted destinations; none where the rule answers itself.
+    pub split: Vec<Share>,
+    /// The answer that it gives in place of a destination's.
+    pub answer: Option<OwnAnswer>,
+    /// What it does to headers, before the destination's own operations.
+    pub headers: Headers,
+    /// What it rewrites before a request goes to a destination.
+    pub rewrite: Rewrite,
+    /// What it does to requests on purpose.
+    pub fault: Option<Fault>,
+    /// What scripts of other origins may do.
+    pub cors: Option<CorsPolicy>,
+    /// The rule's own deadline for the whole exchange; `Some(ZERO)` is none at all, `None` leaves it to the limits.
+    pub timeout: Option<Duration>,
+}
+
+/// Conditions that must all hold: Istio's `HTTPMatchRequest`.
+#[derive(Clone, Debug, Default)]
+pub struct RouteMatch {
+    /// The match's own name.
+    pub name: Option<String>,
+    /// The path, without the query.
+    pub uri: Option<StringMatch>,
+    /// Whether `uri` ignores case.
+    pub ignore_uri_case: bool,
+    /// `http` or `https`.
+    pub scheme: Option<StringMatch>,
+    /// The method.
+    pub method: Option<StringMatch>,
+    /// The Host header or `:authority`, with its port.
+    pub authority: Option<StringMatch>,
+    /// The port that the request came in on.
+    pub port: Option<u16>,
+    /// Headers that must match, by lower-case name.
+    pub headers: Vec<(http::HeaderName, StringMatch)>,
+    /// Headers that must not match.
+    pub without_headers: Vec<(http::HeaderName, StringMatch)>,
+    /// Query parameters that must match.
+    pub query_params: Vec<(String, StringMatch)>,
+}
+
+/// One destination of a split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The pool.
+    pub pool: PoolIndex,
+    /// Its share is this over the sum. At least one of a split is over zero; a lone destination stands with 1.
+    pub weight: u32,
+    /// What it does to headers, after the rule's operations.
+    pub headers: Headers,
+}
+
+/// The endpoints behind one destination, and the limits on their use.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// What it is called.
+    pub key: PoolKey,
+    /// Which tier it is; `None` where no `PoolPolicy` says.
+    pub tier: Option<Tier>,
+    /// What its endpoints speak.
+    pub protocol: Protocol,
+    /// Its endpoints, in the order of the documents.
+    pub endpoints: Vec<Endpoint>,
+    /// Requests in flight that one endpoint takes.
+    pub slots_per_endpoint: NonZeroU32,
+    /// What waits once nothing else can serve.
+    pub queue: Queue,
+    /// Where a request goes next, in order.
+    pub spill_to: Vec<PoolIndex>,
+    /// Whether the local model may answer once `spill_to` is exhausted.
+    pub local_model: bool,
+    /// The latency that the pool's users expect.
+    pub latency_objective: Option<Duration>,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// What its `DestinationRule` asks.
+    pub traffic: TrafficPolicy,
+    /// The facts that Istio's metrics label this destination by.
+    pub service: ServiceIdentity,
+}
+
+/// A bounded place to wait for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// The most requests that wait; zero waits for nothing.
+    pub max_pending: u32,
+    /// How long one waits at most.
+    pub timeout: Duration,
+}
+
+/// One endpoint of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: Address,
+    /// Its weight among its pool's endpoints, at least 1.
+    pub weight: NonZeroU32,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The `destination_service*` labels of Istio's metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceIdentity {
+    /// `destination_service`: the fully qualified host.
+    pub host: String,
+    /// `destination_service_name`: the first label of a Kubernetes host, else the whole host.
+    pub name: String,
+    /// `destination_service_namespace`.
+    pub namespace: String,
+    /// `destination_workload`: the endpoints' `app` label, else the service's name.
+    pub workload: String,
+    /// `destination_version`: the endpoints' `version` label, else the subset, else `unknown`.
+    pub version: String,
+}

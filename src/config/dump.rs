@@ -1,0 +1,267 @@
+//! A configuration as JSON, for `/config_dump`: the documents' own names, hosts and durations as text.
+
+use serde_json::{Value, json};
+
+use super::checked::{Checked, Endpoint, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost};
+use crate::domain::{
+    Abort, Balancing, ConsistentHash, CorsPolicy, Fault, HashKey, HashTable, HeaderOps, Headers, OutlierDetection,
+    OwnAnswer, PathRewrite, RedirectPath, RedirectPort, StringMatch, UnmatchedPreflights, format_duration,
+};
+
+/// The whole of `checked`; the names stay as they are, new ones may be added.
+pub fn dump(checked: &Checked) -> Value {
+    json!({
+        "limits": limits(&checked.limits),
+        "startup": startup(&checked.startup),
+        "virtualHosts": checked.virtual_hosts.iter().map(|host| virtual_host(host, &checked.pools)).collect::<Vec<_>>(),
+        "pools": checked.pools.iter().map(|one| pool(one, &checked.pools)).collect::<Vec<_>>(),
+    })
+}
+
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "maxBodyBytes": limits.max_body_bytes,
+        "requestTimeout": format_duration(limits.request_timeout),
+        "streamIdleTimeout": format_duration(limits.stream_idle_timeout),
+        "trustForwardedProto": limits.trust_forwarded_proto,
+    })
+}
+
+fn startup(startup: &Startup) -> Value {
+    json!({
+        "listen": startup.listen.to_string(),
+        "admin": startup.admin.to_string(),
+        "workers": startup.workers,
+        "backlog": startup.backlog,
+        "keepalive": format_duration(startup.keepalive),
+        "headerTimeout": format_duration(startup.header_timeout),
+        "maxHeaderBytes": startup.max_header_bytes,
+        "drain": {
+            "delay": format_duration(startup.drain_delay),
+            "timeout": format_duration(startup.drain_timeout),
+        },
+        "accessLog": startup.access_log,
+        "log": startup.log,
+        "localModel": startup.local_model.as_ref().map(local_model),
+        "workload": { "name": startup.workload.name, "namespace": startup.workload.namespace },
+    })
+}
+
+fn local_model(model: &LocalModel) -> Value {
+    json!({
+        "folder": model.folder.to_string_lossy(),
+        "file": model.file,
+        "library": model.library.as_ref().map(|library| library.to_string_lossy()),
+        "threads": model.threads,
+        "maxBatch": model.max_batch,
+        "queue": model.queue,
+    })
+}
+
+fn virtual_host(host: &VirtualHost, pools: &[Pool]) -> Value {
+    json!({
+        "hosts": host.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "routes": host.routes.iter().map(|one| route(one, pools)).collect::<Vec<_>>(),
+    })
+}
+
+fn route(route: &Route, pools: &[Pool]) -> Value {
+    let split = route.split.iter().filter_map(|share| {
+        pools.get(share.pool.0).map(
+            |pool| json!({ "pool": pool.key.to_string(), "weight": share.weight, "headers": headers(&share.headers) }),
+        )
+    });
+    json!({
+        "name": route.name,
+        "origin": route.origin,
+        "match": route.matches.iter().map(conditions).collect::<Vec<_>>(),
+        "route": split.collect::<Vec<_>>(),
+        "headers": headers(&route.headers),
+        "rewrite": (!route.rewrite.is_empty()).then(|| json!({
+            "authority": route.rewrite.authority,
+            "uri": match &route.rewrite.path {
+                Some(PathRewrite::Matched(uri)) => Some(uri),
+                _ => None,
+            },
+            "uriRegexRewrite": match &route.rewrite.path {
+                Some(PathRewrite::Regex { pattern, substitution }) => {
+                    Some(json!({ "match": pattern.as_str(), "rewrite": substitution }))
+                }
+                _ => None,
+            },
+        })),
+        "answer": route.answer.as_ref().map(answer),
+        "corsPolicy": route.cors.as_ref().map(cors),
+        "fault": route.fault.as_ref().map(fault),
+        "timeout": route.timeout.map(format_duration),
+    })
+}
+
+fn cors(policy: &CorsPolicy) -> Value {
+    let list = |value: &Option<http::HeaderValue>| value.as_ref().map(|value| text(value.as_bytes()));
+    json!({
+        "allowOrigins": policy.allow_origins.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "allowMethods": list(&policy.allow_methods),
+        "allowHeaders": list(&policy.allow_headers),
+        "exposeHeaders": list(&policy.expose_headers),
+        "maxAge": list(&policy.max_age),
+        "allowCredentials": policy.allow_credentials,
+        "unmatchedPreflights": match policy.unmatched {
+            UnmatchedPreflights::Forward => "FORWARD",
+            UnmatchedPreflights::Ignore => "IGNORE",
+        },
+    })
+}
+
+fn fault(fault: &Fault) -> Value {
+    json!({
+        "delay": fault.delay.map(|(share, delay)| {
+            json!({ "percentage": share.percent(), "fixedDelay": format_duration(delay) })
+        }),
+        "abort": fault.abort.map(|(share, abort)| {
+            let (status, grpc) = match abort {
+                Abort::Http(status) => (Some(status.as_u16()), None),
+                Abort::Grpc(status) => (None, Some(status.name())),
+            };
+            json!({ "percentage": share.percent(), "httpStatus": status, "grpcStatus": grpc })
+        }),
+    })
+}
+
+fn headers(headers: &Headers) -> Option<Value> {
+    let pairs = |pairs: &[(http::HeaderName, http::HeaderValue)]| {
+        pairs.iter().map(|(name, value)| json!([name.as_str(), text(value.as_bytes())])).collect::<Vec<_>>()
+    };
+    let ops = |ops: &HeaderOps| {
+        let removed: Vec<_> = ops.remove.iter().map(http::HeaderName::as_str).collect();
+        json!({ "remove": removed, "set": pairs(&ops.set), "add": pairs(&ops.add) })
+    };
+    (!headers.is_empty()).then(|| {
+        json!({
+            "authority": headers.authority,
+            "request": ops(&headers.request),
+            "response": ops(&headers.response),
+        })
+    })
+}
+
+fn answer(answer: &OwnAnswer) -> Value {
+    match answer {
+        OwnAnswer::Redirect(redirect) => json!({
+            "redirect": redirect.code.as_u16(),
+            "scheme": redirect.scheme,
+            "authority": redirect.authority,
+            "port": redirect.port.map(|port| match port {
+                RedirectPort::Number(number) => number.to_string(),
+                RedirectPort::OfRequest => "FROM_REQUEST_PORT".to_owned(),
+            }),
+            "uri": match &redirect.path {
+                Some(RedirectPath::Whole(path)) => Some(path),
+                _ => None,
+            },
+            "prefixRewrite": match &redirect.path {
+                Some(RedirectPath::Prefix(prefix)) => Some(prefix),
+                _ => None,
+            },
+        }),
+        OwnAnswer::Direct(direct) => json!({ "directResponse": direct.status.as_u16(), "bytes": direct.body.len() }),
+    }
+}
+
+/// What is not UTF-8 of `bytes` is replaced.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn conditions(one: &RouteMatch) -> Value {
+    let text = |pattern: &Option<StringMatch>| pattern.as_ref().map(ToString::to_string);
+    let headers = |headers: &[(http::HeaderName, StringMatch)]| {
+        let pairs = headers.iter().map(|(name, pattern)| (name.to_string(), Value::from(pattern.to_string())));
+        Value::Object(pairs.collect())
+    };
+    let query = one.query_params.iter().map(|(name, pattern)| (name.clone(), Value::from(pattern.to_string())));
+    json!({
+        "name": one.name,
+        "uri": text(&one.uri),
+        "ignoreUriCase": one.ignore_uri_case,
+        "scheme": text(&one.scheme),
+        "method": text(&one.method),
+        "authority": text(&one.authority),
+        "port": one.port,
+        "headers": headers(&one.headers),
+        "withoutHeaders": headers(&one.without_headers),
+        "queryParams": Value::Object(query.collect()),
+    })
+}
+
+fn pool(pool: &Pool, pools: &[Pool]) -> Value {
+    let spill_to = pool.spill_to.iter().filter_map(|place| pools.get(place.0)).map(|pool| pool.key.to_string());
+    json!({
+        "name": pool.key.to_string(),
+        "host": pool.key.host.as_str(),
+        "subset": pool.key.subset,
+        "port": pool.key.port,
+        "tier": pool.tier.map(crate::domain::Tier::as_str),
+        "protocol": match pool.protocol { Protocol::Http1 => "HTTP", Protocol::Http2 => "HTTP2" },
+        "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "slotsPerEndpoint": pool.slots_per_endpoint,
+        "queue": { "maxPending": pool.queue.max_pending, "timeout": format_duration(pool.queue.timeout) },
+        "spillTo": spill_to.collect::<Vec<_>>(),
+        "localModel": if pool.local_model { "Allow" } else { "Deny" },
+        "latencyObjective": pool.latency_objective.map(format_duration),
+        "connectTimeout": format_duration(pool.connect_timeout),
+        "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
+        "warmup": pool.traffic.load_balancer.warmup.map(|warmup| format_duration(warmup.duration)),
+        "maxConnections": pool.traffic.connection_pool.max_connections,
+        "maxRequestsPerConnection": pool.traffic.connection_pool.max_requests_per_connection,
+        "http2MaxRequests": pool.traffic.connection_pool.max_requests,
+        "outlierDetection": pool.traffic.outlier_detection.as_ref().map(outlier_detection),
+        "service": {
+            "host": pool.service.host,
+            "name": pool.service.name,
+            "namespace": pool.service.namespace,
+            "workload": pool.service.workload,
+            "version": pool.service.version,
+        },
+    })
+}
+
+fn balancing(balancing: &Balancing) -> Value {
+    match balancing {
+        Balancing::LeastRequest => Value::from("LEAST_REQUEST"),
+        Balancing::RoundRobin => Value::from("ROUND_ROBIN"),
+        Balancing::Random => Value::from("RANDOM"),
+        Balancing::ConsistentHash(ConsistentHash { key, table }) => json!({
+            "hash": key.as_ref().map(hash_key),
+            "table": match table { HashTable::Ring(_) => "RING_HASH", HashTable::Maglev(_) => "MAGLEV" },
+            "size": match table { HashTable::Ring(size) | HashTable::Maglev(size) => size },
+        }),
+    }
+}
+
+fn hash_key(key: &HashKey) -> Value {
+    match key {
+        HashKey::Header(name) => json!({ "header": name.as_str() }),
+        HashKey::Cookie(cookie) => {
+            json!({ "cookie": cookie.name, "path": cookie.path, "ttl": cookie.ttl.map(format_duration) })
+        }
+        HashKey::SourceIp => Value::from("sourceIp"),
+        HashKey::QueryParameter(name) => json!({ "queryParameter": name }),
+    }
+}
+
+fn outlier_detection(detection: &OutlierDetection) -> Value {
+    json!({
+        "consecutive5xxErrors": detection.consecutive_5xx_errors,
+        "consecutiveGatewayErrors": detection.consecutive_gateway_errors,
+        "consecutiveLocalOriginFailures": detection.consecutive_local_origin_failures,
+        "interval": format_duration(detection.interval),
+        "baseEjectionTime": format_duration(detection.base_ejection_time),
+        "maxEjectionPercent": detection.max_ejection_percent,
+        "minHealthPercent": detection.min_health_percent,
+    })
+}
+
+fn endpoint(endpoint: &Endpoint) -> Value {
+    json!({ "address": endpoint.address.to_string(), "weight": endpoint.weight, "labels": endpoint.labels })
+}

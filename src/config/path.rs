@@ -1,0 +1,72 @@
+//! Where in a document something stands: keys and places in lists, from the document's root.
+
+use std::fmt;
+
+/// One step down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// The steps from a document's root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Path(Vec<Step>);
+
+impl Path {
+    /// The document as a whole.
+    pub(super) fn root() -> Self {
+        Self::default()
+    }
+
+    /// The path of `spec`.
+    pub(super) fn spec() -> Self {
+        Self::root().key("spec")
+    }
+
+    /// The value under `key` here.
+    #[must_use]
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.step(Step::Key(key.to_owned()))
+    }
+
+    /// The item at `index` here.
+    #[must_use]
+    pub(super) fn index(&self, index: usize) -> Self {
+        self.step(Step::Index(index))
+    }
+
+    /// The steps in order.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    fn step(&self, step: Step) -> Self {
+        Self(self.0.iter().cloned().chain([step]).collect())
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) if key.is_empty() || key.contains(['.', '[', ']', ' ', '/']) => write!(f, "[{key:?}]")?,
+                Step::Key(key) if at == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_as_field_selectors() {
+        let path = Path::spec().key("http").index(0).key("match").index(1).key("headers").key("x-a.b");
+        assert_eq!(path.to_string(), r#"spec.http[0].match[1].headers["x-a.b"]"#);
+    }
+}

@@ -1,0 +1,206 @@
+//! `PoolPolicy` documents into what each pool may take and where it spills to.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::catalog::{Catalog, Service, Target};
+use super::finding::{Findings, LOCAL_OFF, POLICY_MISSING, POLICY_TWICE, Remark, SPILL, remark};
+use super::path::Path;
+use super::settings::duration;
+use super::written::{PoolPolicy, Sourced, SpillTarget};
+use crate::domain::{Host, PoolKey, Tier, parse_duration};
+
+/// Envoy's default for `max_requests`, which a pool without a policy has.
+const SLOTS_PER_ENDPOINT: u32 = 1024;
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One policy with its references resolved.
+#[derive(Debug)]
+pub(super) struct Policy {
+    host: Host,
+    subset: Option<String>,
+    port: Option<u16>,
+    pub(super) tier: Option<Tier>,
+    pub(super) slots_per_endpoint: NonZeroU32,
+    /// What waits at most; `None` leaves it to the `DestinationRule`.
+    pub(super) max_pending: Option<u32>,
+    pub(super) queue_timeout: Duration,
+    pub(super) spill_to: Vec<Spill>,
+    pub(super) local_model: bool,
+    pub(super) latency_objective: Option<Duration>,
+}
+
+/// One place in a spill order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spill {
+    host: Host,
+    subset: Option<String>,
+    /// `None` is the port of the pool that spills.
+    port: Option<u16>,
+}
+
+impl Spill {
+    /// The pool meant, for a pool on `port`.
+    pub(super) fn key(&self, port: u16) -> PoolKey {
+        let subset = self.subset.as_deref().map(Box::from);
+        PoolKey { host: self.host.clone(), subset, port: self.port.unwrap_or(port) }
+    }
+}
+
+impl Policy {
+    /// What holds for a pool without any policy.
+    pub(super) fn none(host: Host) -> Self {
+        Self {
+            host,
+            subset: None,
+            port: None,
+            tier: None,
+            slots_per_endpoint: NonZeroU32::new(SLOTS_PER_ENDPOINT).unwrap_or(NonZeroU32::MIN),
+            max_pending: None,
+            queue_timeout: QUEUE_TIMEOUT,
+            spill_to: Vec::new(),
+            local_model: false,
+            latency_objective: None,
+        }
+    }
+
+    /// How closely this policy fits `key`: subset before port before host; `None` where it does not.
+    fn fit(&self, key: &PoolKey) -> Option<u8> {
+        let subset = self.subset.is_none() || self.subset.as_deref() == key.subset.as_deref();
+        let port = self.port.is_none_or(|port| port == key.port);
+        (self.host == key.host && subset && port)
+            .then(|| 2 * u8::from(self.subset.is_some()) + u8::from(self.port.is_some()))
+    }
+}
+
+/// The most specific policy for `key`.
+pub(super) fn for_pool<'a>(policies: &'a [Policy], key: &PoolKey) -> Option<&'a Policy> {
+    policies
+        .iter()
+        .filter_map(|policy| policy.fit(key).map(|fit| (fit, policy)))
+        .max_by_key(|(fit, _)| *fit)
+        .map(|(_, policy)| policy)
+}
+
+/// Reads every policy; `local_model` says whether the local tier is on.
+pub(super) fn build(
+    documents: &[Sourced<PoolPolicy>],
+    catalog: &Catalog,
+    local_model: Option<&super::checked::LocalModel>,
+    findings: &mut Findings,
+) -> Vec<Policy> {
+    let mut policies: Vec<Policy> = Vec::new();
+    for source in documents {
+        let mut reader = Reader { source, catalog, findings };
+        let Some(policy) = reader.policy() else { continue };
+        let same =
+            |known: &Policy| (&known.host, &known.subset, known.port) == (&policy.host, &policy.subset, policy.port);
+        if policies.iter().any(same) {
+            let message = format!("There is a PoolPolicy for this pool of `{}` already.", policy.host);
+            reader.error(POLICY_TWICE, &Path::spec().key("host"), remark(message, "Keep one of the two."));
+            continue;
+        }
+        if policy.local_model && local_model.is_none() {
+            let said = remark(
+                "The local model may answer here, but it is off.",
+                "Add `localModel` to the Settings document, or write `localModel: Deny`.",
+            );
+            reader.findings.warning(LOCAL_OFF, source.document.place(&Path::spec().key("localModel")), said);
+        }
+        policies.push(policy);
+    }
+    policies
+}
+
+struct Reader<'a> {
+    source: &'a Sourced<PoolPolicy>,
+    catalog: &'a Catalog,
+    findings: &'a mut Findings,
+}
+
+impl<'a> Reader<'a> {
+    fn error(&mut self, code: &'static str, path: &Path, remark: Remark) {
+        self.findings.error(code, self.source.document.place(path), remark);
+    }
+
+    fn policy(&mut self) -> Option<Policy> {
+        let spec = &self.source.spec;
+        if spec.host.is_empty() && !self.source.intact {
+            return None;
+        }
+        let service = self.find((&spec.host, spec.subset.as_deref(), spec.port), &Path::spec())?;
+        let default = Policy::none(service.host.clone());
+        Some(Policy {
+            subset: spec.subset.clone(),
+            port: spec.port,
+            tier: spec.tier.as_deref().and_then(|tier| Tier::ALL.into_iter().find(|known| known.as_str() == tier)),
+            slots_per_endpoint: spec.slots_per_endpoint.and_then(NonZeroU32::new).unwrap_or(default.slots_per_endpoint),
+            max_pending: spec.queue.max_pending,
+            queue_timeout: duration(spec.queue.timeout.as_deref(), default.queue_timeout),
+            spill_to: self.spill_order(service),
+            local_model: spec.local_model.as_deref() == Some("Allow"),
+            latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
+            ..default
+        })
+    }
+
+    /// The service named, once its subset and port are known to exist where they are given.
+    fn find(&mut self, named: (&str, Option<&str>, Option<u16>), path: &Path) -> Option<&'a Service> {
+        let (host, subset, port) = named;
+        let namespace = self.source.document.namespace.as_str();
+        let any_port =
+            self.catalog.find(host, namespace).and_then(|service| service.ports.first()).map(|port| port.number);
+        match self.catalog.resolve(Target { host, subset, port: port.or(any_port), namespace }) {
+            Ok((service, _)) => Some(service),
+            Err(None) => None,
+            Err(Some(unresolved)) => {
+                self.error(POLICY_MISSING, &path.key(unresolved.field), unresolved.remark);
+                None
+            }
+        }
+    }
+
+    fn spill_order(&mut self, from: &Service) -> Vec<Spill> {
+        let spec = &self.source.spec;
+        let mut order: Vec<Spill> = Vec::new();
+        for (at, target) in spec.spill_to.iter().enumerate() {
+            let path = Path::spec().key("spillTo").index(at);
+            if target.host.is_empty() && !self.source.intact {
+                continue;
+            }
+            let Some(service) = self.find((&target.host, target.subset.as_deref(), target.port), &path) else {
+                continue;
+            };
+            let Some(spill) = self.spill(from, service, target, &path) else { continue };
+            let itself = spill.host == from.host
+                && spill.subset == spec.subset
+                && (spill.port.is_none() || spec.port.is_none() || spill.port == spec.port);
+            if itself || order.contains(&spill) {
+                let message =
+                    if itself { "A pool cannot spill to itself." } else { "This pool stands in the order already." };
+                self.error(SPILL, &path, remark(message, "Take this entry out."));
+                continue;
+            }
+            order.push(spill);
+        }
+        order
+    }
+
+    /// The port of a target that names none: its only one, else the one that the pool spilling has too.
+    fn spill(&mut self, from: &Service, to: &Service, target: &SpillTarget, path: &Path) -> Option<Spill> {
+        let spec = &self.source.spec;
+        let ports: Vec<u16> =
+            spec.port.map_or_else(|| from.ports.iter().map(|port| port.number).collect(), |port| vec![port]);
+        let port = match (target.port, to.ports.as_slice()) {
+            (Some(port), _) => Some(port),
+            (None, [only]) => Some(only.number),
+            (None, several) if ports.iter().all(|port| several.iter().any(|other| other.number == *port)) => None,
+            (None, _) => {
+                let message = format!("`{}` has several ports, and none is named here.", to.host);
+                self.error(POLICY_MISSING, path, remark(message, "Add `port`."));
+                return None;
+            }
+        };
+        Some(Spill { host: to.host.clone(), subset: target.subset.clone(), port })
+    }
+}

@@ -1,0 +1,131 @@
+//! The pools that something names, each built once from its service, its subset and its policy.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::catalog::{Catalog, Port, Service, Workload, WorkloadAddress, in_force, kubernetes_name};
+use super::checked::{Address, Endpoint, Pool, PoolIndex, Protocol, Queue, ServiceIdentity};
+use super::policies::{Policy, for_pool};
+use crate::domain::PoolKey;
+
+/// Envoy's connect timeout as Istio sets it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Envoy's default for `max_pending_requests`.
+const MAX_PENDING: u32 = 1024;
+
+/// The pools so far.
+pub(super) struct Pools<'a> {
+    catalog: &'a Catalog,
+    policies: &'a [Policy],
+    places: BTreeMap<PoolKey, PoolIndex>,
+    built: Vec<Pool>,
+}
+
+impl<'a> Pools<'a> {
+    pub(super) fn new(catalog: &'a Catalog, policies: &'a [Policy]) -> Self {
+        Self { catalog, policies, places: BTreeMap::new(), built: Vec::new() }
+    }
+
+    pub(super) fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    /// The pool of `key`, which names `service`.
+    pub(super) fn place(&mut self, service: &Service, key: PoolKey) -> PoolIndex {
+        if let Some(place) = self.places.get(&key) {
+            return *place;
+        }
+        let place = PoolIndex(self.built.len());
+        self.built.push(self.build(service, key.clone()));
+        self.places.insert(key, place);
+        place
+    }
+
+    /// Every pool, with the spill orders filled in and the pools that these name.
+    pub(super) fn finish(mut self) -> Vec<Pool> {
+        let mut at = 0;
+        while at < self.built.len() {
+            let key = self.built[at].key.clone();
+            let order = for_pool(self.policies, &key).map(|policy| policy.spill_to.as_slice()).unwrap_or_default();
+            // A policy for every subset or port may name one of its own pools, or one pool twice, once it is applied.
+            let mut spill_to: Vec<PoolIndex> = Vec::new();
+            for target in order.iter().map(|spill| spill.key(key.port)).filter(|target| *target != key) {
+                if let Some(service) = self.catalog.find(target.host.as_str(), "") {
+                    let place = self.place(service, target);
+                    if !spill_to.contains(&place) {
+                        spill_to.push(place);
+                    }
+                }
+            }
+            self.built[at].spill_to = spill_to;
+            at += 1;
+        }
+        self.built
+    }
+
+    fn build(&self, service: &Service, key: PoolKey) -> Pool {
+        let subset = key.subset.as_deref().and_then(|name| self.catalog.subset(&key.host, name));
+        let port = service.ports.iter().find(|port| port.number == key.port);
+        let chosen =
+            service.endpoints.iter().filter(|workload| subset.is_none_or(|subset| subset.selects(&workload.labels)));
+        let endpoints: Vec<Endpoint> = chosen.map(|workload| endpoint(workload, port, key.port)).collect();
+        let rule = self.catalog.rule(&key.host).and_then(|rule| rule.policy.as_ref());
+        let traffic = in_force(rule, subset.and_then(|subset| subset.policy.as_ref()), key.port);
+        let named = port.map_or(Protocol::Http1, |port| port.protocol);
+        let protocol = if traffic.connection_pool.upgrades_to_http2 { Protocol::Http2 } else { named };
+        let none = Policy::none(key.host.clone());
+        let policy = for_pool(self.policies, &key).unwrap_or(&none);
+        Pool {
+            service: identity(service, &endpoints, &key),
+            tier: policy.tier,
+            protocol,
+            endpoints,
+            slots_per_endpoint: policy.slots_per_endpoint,
+            queue: Queue {
+                max_pending: policy
+                    .max_pending
+                    .or_else(|| traffic.connection_pool.max_pending.map(NonZeroU32::get))
+                    .unwrap_or(MAX_PENDING),
+                timeout: policy.queue_timeout,
+            },
+            spill_to: Vec::new(),
+            local_model: policy.local_model,
+            latency_objective: policy.latency_objective,
+            connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            traffic,
+            key,
+        }
+    }
+}
+
+fn endpoint(workload: &Workload, port: Option<&Port>, number: u16) -> Endpoint {
+    let named = port.and_then(|port| workload.ports.get(&port.name).copied());
+    let target = named.unwrap_or_else(|| port.map_or(number, |port| port.target));
+    let address = match &workload.address {
+        WorkloadAddress::Ip(ip) => Address::Socket(SocketAddr::new(*ip, target)),
+        WorkloadAddress::Name(name) => Address::Name(name.clone(), target),
+    };
+    Endpoint { address, weight: workload.weight, labels: workload.labels.clone() }
+}
+
+fn identity(service: &Service, endpoints: &[Endpoint], key: &PoolKey) -> ServiceIdentity {
+    let host = key.host.to_string();
+    let (name, namespace) = kubernetes_name(&key.host).filter(|_| !service.external).map_or_else(
+        || (host.clone(), service.namespace.clone()),
+        |(name, namespace)| (name.to_owned(), namespace.to_owned()),
+    );
+    let workload = common(endpoints, "app").unwrap_or_else(|| name.clone());
+    let version = common(endpoints, "version")
+        .or_else(|| key.subset.as_deref().map(str::to_owned))
+        .unwrap_or_else(|| "unknown".to_owned());
+    ServiceIdentity { host, name, namespace, workload, version }
+}
+
+/// The value of a label that every endpoint has alike.
+fn common(endpoints: &[Endpoint], label: &str) -> Option<String> {
+    let first = endpoints.first()?.labels.get(label)?;
+    endpoints.iter().all(|endpoint| endpoint.labels.get(label) == Some(first)).then(|| first.clone())
+}

@@ -1,0 +1,53 @@
+//! Which changed settings wait for a restart.
+
+use super::checked::Startup;
+use super::finding::RESTART;
+use super::problem::{Place, Problem, Severity};
+
+/// A problem for each setting that differs between the one in force and the one asked for.
+pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
+    let changed = [
+        ("listen", old.listen != new.listen),
+        ("admin", old.admin != new.admin),
+        ("workers", old.workers != new.workers),
+        ("backlog", old.backlog != new.backlog),
+        ("keepalive", old.keepalive != new.keepalive),
+        ("headerTimeout", old.header_timeout != new.header_timeout),
+        ("maxHeaderBytes", old.max_header_bytes != new.max_header_bytes),
+        ("drain.delay", old.drain_delay != new.drain_delay),
+        ("drain.timeout", old.drain_timeout != new.drain_timeout),
+        ("accessLog", old.access_log != new.access_log),
+        ("log", old.log != new.log),
+        ("localModel", old.local_model != new.local_model),
+        ("workload", old.workload != new.workload),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| problem(field)).collect()
+}
+
+fn problem(field: &str) -> Problem {
+    Problem {
+        code: RESTART,
+        severity: Severity::Warning,
+        place: Place { path: format!("spec.{field}"), ..Place::default() },
+        message: format!("The setting `{field}` has changed, and the one from the last start stays in force."),
+        cure: "Restart the router, or undo the change.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::restart_needed;
+    use crate::config::{Overrides, load};
+
+    #[test]
+    fn each_changed_setting_is_named() {
+        let startup = load(&[], &Overrides::default()).checked.expect("defaults are valid").startup;
+        assert!(restart_needed(&startup, &startup).is_empty());
+        let mut changed = startup.clone();
+        changed.listen.set_port(1);
+        changed.workload.name = "other".to_owned();
+        let paths: Vec<String> =
+            restart_needed(&startup, &changed).into_iter().map(|problem| problem.place.path).collect();
+        assert_eq!(paths, ["spec.listen", "spec.workload"]);
+    }
+}

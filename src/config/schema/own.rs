@@ -1,0 +1,73 @@
+//! The kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
+
+use super::{ANY_DURATION, BOOL, DURATION, PORT, Shape, TEXT, Table, field};
+
+/// A count that a machine can bear; what is above it is a slip of the keyboard.
+const COUNT: Shape = Shape::Int(1, 1_000_000);
+
+static DRAIN: Table = Table { fields: &[field("delay", ANY_DURATION), field("timeout", ANY_DURATION)], one_of: &[] };
+
+static WORKLOAD: Table = Table { fields: &[field("name", TEXT), field("namespace", TEXT)], one_of: &[] };
+
+static LIMITS: Table = Table {
+    fields: &[
+        field("maxBodyBytes", Shape::Int(0, i64::MAX)),
+        field("requestTimeout", DURATION),
+        field("streamIdleTimeout", DURATION),
+        field("trustForwardedProto", BOOL),
+    ],
+    one_of: &[],
+};
+
+static LOCAL_MODEL: Table = Table {
+    fields: &[
+        field("folder", TEXT).required(),
+        field("file", TEXT),
+        field("library", TEXT),
+        field("threads", Shape::Int(1, 1024)),
+        field("maxBatch", Shape::Int(1, 1024)),
+        field("queue", COUNT),
+    ],
+    one_of: &[],
+};
+
+pub(in crate::config) static SETTINGS: Table = Table {
+    fields: &[
+        field("listen", TEXT),
+        field("admin", TEXT),
+        field("workers", Shape::Int(1, 1024)),
+        field("backlog", Shape::Int(1, 65_535)),
+        field("keepalive", DURATION),
+        field("headerTimeout", DURATION),
+        // hyper reads heads into a buffer of 8 KiB at least.
+        field("maxHeaderBytes", Shape::Int(8192, 1 << 30)),
+        field("drain", Shape::Object(&DRAIN)),
+        field("accessLog", BOOL),
+        field("log", TEXT),
+        field("workload", Shape::Object(&WORKLOAD)),
+        field("limits", Shape::Object(&LIMITS)),
+        field("localModel", Shape::Object(&LOCAL_MODEL)),
+    ],
+    one_of: &[],
+};
+
+static QUEUE: Table =
+    Table { fields: &[field("maxPending", Shape::Int(0, 1_000_000)), field("timeout", ANY_DURATION)], one_of: &[] };
+
+static SPILL_TO: Table =
+    Table { fields: &[field("host", TEXT).required(), field("subset", TEXT), field("port", PORT)], one_of: &[] };
+
+pub(in crate::config) static POOL_POLICY: Table = Table {
+    fields: &[
+        field("host", TEXT).required(),
+        field("subset", TEXT),
+        field("port", PORT),
+        field("tier", Shape::Enum(&["gpu", "cpu"])),
+        field("slotsPerEndpoint", COUNT),
+        field("queue", Shape::Object(&QUEUE)),
+        field("spillTo", Shape::List(&Shape::Object(&SPILL_TO))),
+        field("localModel", Shape::Enum(&["Allow", "Deny"])),
+        field("latencyObjective", DURATION),
+    ],
+    one_of: &[],
+};

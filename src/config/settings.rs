@@ -1,0 +1,118 @@
+//! The `Settings` document and what overrides it, into settings that are in range.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Overrides;
+use super::checked::{Limits, LocalModel, Startup, Workload};
+use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
+use super::path::Path;
+use super::written::{ModelFiles, Settings, Sourced};
+use crate::domain::parse_duration;
+
+/// Where traffic is accepted unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+/// Where the admin API is served unless told otherwise: Envoy's own port.
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15000);
+const BACKLOG: u32 = 1024;
+const KEEPALIVE: Duration = Duration::from_mins(5);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEADER_BYTES: u32 = 65_536;
+/// Kubernetes ends a process 60 s after asking it to (`terminationGracePeriodSeconds` of the manifests); 5 s are margin.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(55);
+const MAX_BODY_BYTES: u64 = 10_485_760;
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+const MODEL_FILE: &str = "model.onnx";
+const MODEL_THREADS: u32 = 1;
+const MODEL_BATCH: u32 = 8;
+const MODEL_QUEUE: u32 = 32;
+
+/// Settles every setting: an override wins over the document, which wins over the default.
+pub(super) fn check(
+    documents: &[Sourced<Settings>],
+    overrides: &Overrides,
+    findings: &mut Findings,
+) -> (Limits, Startup) {
+    for second in documents.iter().skip(1) {
+        let said = remark("There is a Settings document already.", "Keep one, with every setting in it.");
+        findings.error(SETTINGS_TWICE, second.document.place(&Path::root()), said);
+    }
+    let unset = Settings::default();
+    let source = documents.first();
+    let spec = source.map_or(&unset, |source| &source.spec);
+    let mut address = |text: &Option<String>, field: &str| {
+        let text = text.as_deref()?;
+        let parsed = text.parse::<SocketAddr>().ok();
+        if let (None, Some(source)) = (parsed, source) {
+            let said = remark(
+                format!("`{text}` is no address and port."),
+                "Write an IP address and a port, as in `0.0.0.0:8080` or `[::]:8080`.",
+            );
+            findings.error(OWN_SCHEMA, source.document.place(&Path::spec().key(field)), said);
+        }
+        parsed
+    };
+    let (listen, admin) = (address(&spec.listen, "listen"), address(&spec.admin, "admin"));
+    let startup = startup(spec, overrides, (listen, admin));
+    if startup.listen == startup.admin && startup.listen.port() != 0 {
+        let place = source.map(|source| source.document.place(&Path::spec().key("admin"))).unwrap_or_default();
+        let message = format!("Traffic and the admin API would share {}.", startup.listen);
+        findings.error(OWN_SCHEMA, place, remark(message, "Give the admin API a port of its own."));
+    }
+    (limits(spec), startup)
+}
+
+fn limits(spec: &Settings) -> Limits {
+    Limits {
+        max_body_bytes: spec.limits.max_body_bytes.unwrap_or(MAX_BODY_BYTES),
+        request_timeout: duration(spec.limits.request_timeout.as_deref(), REQUEST_TIMEOUT),
+        stream_idle_timeout: duration(spec.limits.stream_idle_timeout.as_deref(), STREAM_IDLE_TIMEOUT),
+        trust_forwarded_proto: spec.limits.trust_forwarded_proto,
+    }
+}
+
+fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>, Option<SocketAddr>)) -> Startup {
+    let text = |written: &Option<String>, default: &str| written.clone().unwrap_or_else(|| default.to_owned());
+    Startup {
+        listen: overrides.listen.or(written.0).unwrap_or(LISTEN),
+        admin: overrides.admin.or(written.1).unwrap_or(ADMIN),
+        workers: spec.workers.and_then(NonZeroU32::new),
+        backlog: spec.backlog.unwrap_or(BACKLOG),
+        keepalive: duration(spec.keepalive.as_deref(), KEEPALIVE),
+        header_timeout: duration(spec.header_timeout.as_deref(), HEADER_TIMEOUT),
+        max_header_bytes: spec.max_header_bytes.unwrap_or(MAX_HEADER_BYTES),
+        drain_timeout: duration(spec.drain.timeout.as_deref(), DRAIN_TIMEOUT),
+        drain_delay: overrides.drain_delay.unwrap_or(duration(spec.drain.delay.as_deref(), Duration::ZERO)),
+        access_log: overrides.access_log.or(spec.access_log).unwrap_or(true),
+        log: overrides.log.clone().unwrap_or_else(|| text(&spec.log, "info")),
+        local_model: local_model(spec.local_model.as_ref(), overrides),
+        workload: Workload {
+            name: text(&spec.workload.name, "overspill"),
+            namespace: text(&spec.workload.namespace, "default"),
+        },
+    }
+}
+
+fn local_model(written: Option<&ModelFiles>, overrides: &Overrides) -> Option<LocalModel> {
+    let unset = ModelFiles::default();
+    let folder = overrides.model.clone().or_else(|| written.map(|model| PathBuf::from(&model.folder)))?;
+    let model = written.unwrap_or(&unset);
+    let count =
+        |written: Option<u32>, default: u32| NonZeroU32::new(written.unwrap_or(default)).unwrap_or(NonZeroU32::MIN);
+    Some(LocalModel {
+        folder,
+        file: model.file.clone().unwrap_or_else(|| MODEL_FILE.to_owned()),
+        library: model.library.as_ref().map(PathBuf::from),
+        threads: count(model.threads, MODEL_THREADS),
+        max_batch: count(model.max_batch, MODEL_BATCH),
+        queue: count(model.queue, MODEL_QUEUE),
+    })
+}
+
+/// The duration that the schema walk has let through, else the default.
+pub(super) fn duration(text: Option<&str>, default: Duration) -> Duration {
+    text.and_then(|text| parse_duration(text).ok()).unwrap_or(default)
+}
