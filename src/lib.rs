@@ -1,5 +1,8 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // In layer order, top down; an import points down.
+pub mod snapshot;
 pub mod config;
+pub mod pool;
+pub mod routing;
 pub mod domain;

@@ -1,0 +1,165 @@
+//! Pools and their endpoints: who may take a request, and how many at once.
+//!
+//! Owns the counts of requests in flight and the health of each endpoint, in atomics that outlive a reload. Never
+//! connects to anything and never waits.
+
+mod balance;
+mod endpoint;
+mod hash;
+mod health;
+mod outlier;
+mod queue;
+mod slot;
+mod warmup;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use balance::Balancer;
+pub use endpoint::{Endpoint, EndpointState};
+pub use hash::{Table, stable_hash};
+pub use health::{Admission, Health};
+pub use outlier::Outcome;
+pub use queue::{Place, QueueState};
+pub use slot::Slot;
+
+use crate::domain::{HashKey, Moment, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
+use balance::{Asked, mix};
+
+/// The endpoints behind one destination.
+#[derive(Debug)]
+pub struct Pool {
+    /// What it is called.
+    pub key: PoolKey,
+    /// Its name in metric labels, logs and headers.
+    pub name: Arc<str>,
+    /// Which tier it is, if a `PoolPolicy` says.
+    pub tier: Option<Tier>,
+    /// What its endpoints speak.
+    pub protocol: Protocol,
+    /// Its endpoints.
+    pub endpoints: Box<[Endpoint]>,
+    /// Requests in flight that one endpoint takes.
+    pub slots_per_endpoint: NonZeroU32,
+    /// Requests in flight that all endpoints together take, where there is such a limit.
+    pub max_requests: Option<NonZeroU32>,
+    /// The most requests that wait for a slot; zero waits for nothing.
+    pub max_pending: u32,
+    /// What waits now; outlives the snapshot.
+    pub queue: Arc<QueueState>,
+    /// How long one waits at most.
+    pub queue_timeout: Duration,
+    /// Whether the local model may answer for it.
+    pub local_model: bool,
+    /// The latency that its users expect.
+    pub latency_objective: Option<Duration>,
+    /// How long a connection to an endpoint may take to open.
+    pub connect_timeout: Duration,
+    /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
+    pub max_requests_per_connection: Option<NonZeroU32>,
+    /// The way its endpoints are chosen.
+    pub balancer: Balancer,
+    /// How endpoints that are new get their share; `None` gives it all at once.
+    pub warmup: Option<Warmup>,
+    /// What of a request is hashed, where its balancer goes by hash.
+    pub hash_key: Option<HashKey>,
+    /// When an endpoint is ejected for its answers; without it, its connections alone decide.
+    pub outlier_detection: Option<OutlierDetection>,
+}
+
+impl Pool {
+    /// Takes a slot of the first endpoint in its balancer's order that has one free. The endpoint's place comes with it.
+    /// Endpoints in `tried` are left out. `draw` is a number uniform over all of `u64`, or the request's hash.
+    ///
+    /// # Errors
+    /// [`Reason::SlotsTaken`] where the pool is at its limit, or an endpoint admits requests but has no slot free;
+    /// [`Reason::NoEndpoint`] where none admits.
+    pub fn take(&self, now: Moment, draw: u64, tried: &[usize]) -> Result<(usize, Slot), Reason> {
+        // Requests that arrive at the same moment may exceed the limit by a few, as they may in Envoy.
+        if self.max_requests.is_some_and(|most| self.in_flight() >= most.get()) {
+            return Err(Reason::SlotsTaken);
+        }
+        if let Some(warmup) = &self.warmup
+            && let Ok(taken) = self.ask(now, draw, tried, |nth, endpoint| {
+                warmup::takes(warmup, endpoint.state.age(now), mix(draw ^ mix(nth)))
+            })
+        {
+            return Ok(taken);
+        }
+        self.ask(now, draw, tried, |_, _| true)
+    }
+
+    /// Asks the endpoints in order, but for those that do not want to be the `nth` that is asked.
+    fn ask(
+        &self,
+        now: Moment,
+        draw: u64,
+        tried: &[usize],
+        wants: impl Fn(u64, &Endpoint) -> bool,
+    ) -> Result<(usize, Slot), Reason> {
+        let mut refusal = Reason::NoEndpoint;
+        let mut asked = Asked::default();
+        let panics = self.panics(now);
+        for (nth, place) in (0..).zip(self.balancer.order(&self.endpoints, draw)) {
+            if !wants(nth, &self.endpoints[place]) || !asked.note(place) || tried.contains(&place) {
+                continue;
+            }
+            let endpoint = &self.endpoints[place];
+            let taken = if panics {
+                endpoint.take_unheeding(self.slots_per_endpoint)
+            } else {
+                endpoint.take(self.slots_per_endpoint, now)
+            };
+            match taken {
+                Ok(slot) => return Ok((place, slot)),
+                Err(Reason::SlotsTaken) => refusal = Reason::SlotsTaken,
+                Err(_) => {}
+            }
+            if asked.count() == self.endpoints.len() {
+                break;
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Notes how an attempt at the endpoint at `place` went. Where that changes whether it is given requests, what it is
+    /// from now on comes back.
+    pub fn note(&self, place: usize, outcome: Outcome, now: impl FnOnce() -> Moment) -> Option<Admission> {
+        let health = &self.endpoints.get(place)?.state.health;
+        let admitted = matches!(outcome, Outcome::Answered(_)) && health.connected();
+        let ejected = match (&self.outlier_detection, outcome) {
+            (Some(detection), _) => health.outlier.count(detection, outcome) && self.eject(detection, health, now()),
+            (None, Outcome::ConnectFailed) => health.failed_to_connect(now()),
+            (None, _) => false,
+        };
+        if ejected { Some(Admission::Ejected) } else { admitted.then_some(Admission::Admitting) }
+    }
+
+    /// Ejects an endpoint unless that would be too many. As in Envoy, a pool of fewer than ten loses none to the default
+    /// of ten percent.
+    fn eject(&self, detection: &OutlierDetection, health: &Health, now: Moment) -> bool {
+        let ejected = self.endpoints.iter().filter(|endpoint| endpoint.state.health.outlier.is_ejected(now)).count();
+        let most = u64::from(detection.max_ejection_percent) * self.endpoints.len() as u64;
+        let ejects = !health.outlier.is_ejected(now) && (ejected as u64 + 1) * 100 <= most;
+        if ejects {
+            health.outlier.eject(detection, now);
+        }
+        ejects
+    }
+
+    /// Whether so few endpoints are healthy that all are asked.
+    fn panics(&self, now: Moment) -> bool {
+        let least = self.outlier_detection.as_ref().map_or(0, |detection| u64::from(detection.min_health_percent));
+        let admits = |endpoint: &&Endpoint| endpoint.state.health.admission(now) == Admission::Admitting;
+        least > 0 && (self.endpoints.iter().filter(admits).count() as u64) * 100 < least * self.endpoints.len() as u64
+    }
+
+    /// Requests in flight over all endpoints.
+    pub fn in_flight(&self) -> u32 {
+        self.endpoints.iter().map(|endpoint| endpoint.state.in_flight()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

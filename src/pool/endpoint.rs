@@ -1,0 +1,88 @@
+//! One endpoint and the state that it keeps over reloads.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::health::Permit;
+use super::{Health, Slot};
+use crate::domain::{Address, Moment, Reason};
+
+/// One endpoint of a pool, as one snapshot sees it.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: Address,
+    /// The address as text, for logs and headers.
+    pub name: Arc<str>,
+    /// Its weight among its pool's endpoints.
+    pub weight: NonZeroU32,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What outlives the snapshot.
+    pub state: Arc<EndpointState>,
+}
+
+/// What is known of an endpoint for as long as some snapshot names it.
+#[derive(Debug, Default)]
+pub struct EndpointState {
+    in_flight: AtomicU32,
+    /// When requests were first shared out with it in the choice; zero before.
+    first_seen: AtomicU64,
+    /// Whether it may be given requests.
+    pub health: Health,
+}
+
+impl EndpointState {
+    /// Requests in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// How long it has been known at `now`, which is the first moment of one that is new.
+    pub(super) fn age(&self, now: Moment) -> Duration {
+        let first = match self.first_seen.load(Ordering::Relaxed) {
+            0 => {
+                let known = now.as_nanos().max(1);
+                self.first_seen.compare_exchange(0, known, Ordering::Relaxed, Ordering::Relaxed).err().unwrap_or(known)
+            }
+            first => first,
+        };
+        now.since(Moment::from_nanos(first))
+    }
+
+    pub(super) fn enter(&self, limit: NonZeroU32) -> bool {
+        let below = |count| (count < limit.get()).then_some(count + 1);
+        self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Relaxed, below).is_ok()
+    }
+
+    pub(super) fn leave(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Endpoint {
+    /// Takes a slot.
+    ///
+    /// # Errors
+    /// [`Reason::NoEndpoint`] while it is ejected or a probe is under way, [`Reason::SlotsTaken`] where no slot is free.
+    pub(super) fn take(&self, limit: NonZeroU32, now: Moment) -> Result<Slot, Reason> {
+        let permit = self.state.health.admit(now).ok_or(Reason::NoEndpoint)?;
+        if self.state.enter(limit) {
+            return Ok(Slot::new(Arc::clone(&self.state), permit));
+        }
+        self.state.health.give_back(permit);
+        Err(Reason::SlotsTaken)
+    }
+
+    /// Takes a slot whatever the endpoint's health.
+    ///
+    /// # Errors
+    /// [`Reason::SlotsTaken`].
+    pub(super) fn take_unheeding(&self, limit: NonZeroU32) -> Result<Slot, Reason> {
+        let taken = self.state.enter(limit).then(|| Slot::new(Arc::clone(&self.state), Permit::Ordinary));
+        taken.ok_or(Reason::SlotsTaken)
+    }
+}

@@ -1,0 +1,154 @@
+//! The immutable compiled table, and the decision on a request.
+//!
+//! Owns what one generation of the configuration means, in dense ids, so that whatever is kept for each route or pool is
+//! a slice in the same order. Never changes after it is compiled; the endpoint state that it points to does.
+
+mod affinity;
+mod choose;
+mod compile;
+mod edits;
+mod trace;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use affinity::{Affinity, affinities};
+pub use choose::{Decision, choose};
+pub use compile::compile;
+pub use edits::Edits;
+pub use trace::{Considered, Trace, trace};
+
+use crate::config::{Limits, ServiceIdentity};
+use crate::domain::{CorsPolicy, Fault, OwnAnswer};
+use crate::pool::Pool;
+use crate::routing::{HostTable, Matcher, Split};
+
+/// The place of a route in [`Snapshot::routes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteId(u32);
+
+impl RouteId {
+    /// The place as an index, for what is kept beside the snapshot in the same order.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The place of a pool in [`Snapshot::pools`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolId(u32);
+
+impl PoolId {
+    /// The place as an index, for what is kept beside the snapshot in the same order.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One generation of the configuration, compiled.
+#[derive(Debug)]
+pub struct Snapshot {
+    generation: u64,
+    limits: Limits,
+    hosts: HostTable<VirtualHostId>,
+    virtual_hosts: Box<[VirtualHost]>,
+    routes: Box<[Route]>,
+    pools: Box<[Pool]>,
+    services: Box<[ServiceIdentity]>,
+    overflow: Box<[Box<[PoolId]>]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct VirtualHostId(u32);
+
+/// Rules that share hosts: a range of the routes.
+#[derive(Clone, Debug)]
+struct VirtualHost {
+    routes: std::ops::Range<u32>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Route {
+    /// `namespace/virtual-service/rule`: its name in metric labels, logs and headers.
+    pub name: Arc<str>,
+    /// Where it stands in the documents.
+    pub origin: Box<str>,
+    /// The alternatives; with none it matches everything.
+    pub matchers: Box<[Matcher]>,
+    /// What it does with a request.
+    pub action: Action,
+    /// What it changes of a request and of its answer; `None` for a rule that changes nothing.
+    pub edits: Option<Box<Edits>>,
+    /// What it does to requests on purpose; `None` for nothing.
+    pub fault: Option<Box<Fault>>,
+    /// What scripts of other origins may do; `None` leaves it to the destination.
+    pub cors: Option<Box<CorsPolicy>>,
+    /// Its own deadline: `Some(ZERO)` is none at all, `None` leaves it to [`Limits::request_timeout`].
+    pub timeout: Option<Duration>,
+}
+
+/// What a rule does with a request.
+#[derive(Debug)]
+pub enum Action {
+    /// Sends it to one of weighted destinations.
+    Forward(Split<PoolId>),
+    /// Answers it.
+    Answer(OwnAnswer),
+}
+
+impl Route {
+    /// The destinations that can be chosen, each with its weight; none for a rule that answers itself.
+    pub fn weights(&self) -> impl Iterator<Item = (u64, PoolId)> + '_ {
+        let split = match &self.action {
+            Action::Forward(split) => Some(split),
+            Action::Answer(_) => None,
+        };
+        split.into_iter().flat_map(Split::weights)
+    }
+}
+
+impl Snapshot {
+    /// Which publication this is, from 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The limits on requests.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// One route.
+    pub fn route(&self, id: RouteId) -> &Route {
+        &self.routes[id.0 as usize]
+    }
+
+    /// One pool.
+    pub fn pool(&self, id: PoolId) -> &Pool {
+        &self.pools[id.index()]
+    }
+
+    /// How Istio's metrics label the service behind a pool.
+    pub fn service(&self, id: PoolId) -> &ServiceIdentity {
+        &self.services[id.index()]
+    }
+
+    /// Where a request for `id` may be served, in order: the pool itself, then the pools it spills to.
+    pub fn overflow(&self, id: PoolId) -> &[PoolId] {
+        &self.overflow[id.index()]
+    }
+
+    /// Every route with its id.
+    pub fn routes(&self) -> impl Iterator<Item = (RouteId, &Route)> {
+        (0..).map(RouteId).zip(&self.routes)
+    }
+
+    /// Every pool with its id.
+    pub fn pools(&self) -> impl Iterator<Item = (PoolId, &Pool)> {
+        (0..).map(PoolId).zip(&self.pools)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! What is to be done with one request.
+
+use super::{Action, PoolId, RouteId, Snapshot, VirtualHost};
+use crate::domain::{OwnAnswer, Reason};
+use crate::routing::Head;
+
+/// What the configuration says of a request, before any slot is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision<'s> {
+    /// Try these pools in order; the first is the one that the split chose.
+    Forward {
+        /// The rule.
+        route: RouteId,
+        /// Which of the rule's destinations it is, among those that can be chosen.
+        share: usize,
+        /// The pools, never empty.
+        candidates: &'s [PoolId],
+    },
+    /// No pool on the list has an endpoint, and the local model may answer.
+    Local {
+        /// The rule.
+        route: RouteId,
+        /// Which of the rule's destinations it is, among those that can be chosen.
+        share: usize,
+        /// The pool that the split chose.
+        pool: PoolId,
+    },
+    /// The rule answers it itself.
+    Answer {
+        /// The rule.
+        route: RouteId,
+        /// The answer.
+        answer: &'s OwnAnswer,
+    },
+    /// Nothing can serve it.
+    Refuse {
+        /// The rule, if one matched.
+        route: Option<RouteId>,
+        /// The pool that the split chose, if one matched.
+        pool: Option<PoolId>,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// Decides by the request's head and `draw`, a number uniform over all of `u64`.
+pub fn choose<'s>(snapshot: &'s Snapshot, head: &Head<'_>, draw: u64) -> Decision<'s> {
+    let Some(route) = snapshot.find_route(head) else {
+        return Decision::Refuse { route: None, pool: None, reason: Reason::RouteNotFound };
+    };
+    let split = match &snapshot.route(route).action {
+        Action::Forward(split) => split,
+        Action::Answer(answer) => return Decision::Answer { route, answer },
+    };
+    let share = split.place(draw);
+    let pool = split.at(share);
+    let candidates = snapshot.overflow(pool);
+    if candidates.iter().any(|candidate| !snapshot.pool(*candidate).endpoints.is_empty()) {
+        Decision::Forward { route, share, candidates }
+    } else if snapshot.pool(pool).local_model {
+        Decision::Local { route, share, pool }
+    } else {
+        Decision::Refuse { route: Some(route), pool: Some(pool), reason: Reason::NoEndpoint }
+    }
+}
+
+impl Snapshot {
+    pub(super) fn find_virtual_host(&self, head: &Head<'_>) -> Option<&VirtualHost> {
+        self.hosts.find(&head.host()).map(|id| &self.virtual_hosts[id.0 as usize])
+    }
+
+    fn find_route(&self, head: &Head<'_>) -> Option<RouteId> {
+        let host = self.find_virtual_host(head)?;
+        host.routes.clone().map(RouteId).find(|id| self.route(*id).matches(head))
+    }
+}
+
+impl super::Route {
+    fn matches(&self, head: &Head<'_>) -> bool {
+        self.matchers.is_empty() || self.matchers.iter().any(|matcher| matcher.check(head).is_ok())
+    }
+}

@@ -1,0 +1,162 @@
+//! From a checked configuration to a snapshot.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::{Action, Edits, PoolId, Route, Snapshot, VirtualHost, VirtualHostId};
+use crate::config::{self, Checked, PoolIndex};
+use crate::domain::{Address, Balancing, Fault, PoolKey, Protocol};
+use crate::pool::{Balancer, Endpoint, EndpointState, Pool, QueueState, Table};
+use crate::routing::{Condition, HostTable, Matcher, Split};
+
+/// Compiles `checked`. Endpoints that `previous` has too, by pool and address, keep their state: requests in flight stay
+/// counted and ejected endpoints stay ejected.
+pub fn compile(checked: &Checked, previous: Option<&Snapshot>) -> Snapshot {
+    let known = previous.map(Known::of).unwrap_or_default();
+    let mut hosts = HostTable::default();
+    let mut routes = Vec::new();
+    let mut virtual_hosts = Vec::new();
+    for host in &checked.virtual_hosts {
+        let id = VirtualHostId(dense(virtual_hosts.len()));
+        host.hosts.iter().for_each(|pattern| hosts.insert(pattern, id));
+        let first = dense(routes.len());
+        routes.extend(host.routes.iter().filter_map(compile_route));
+        virtual_hosts.push(VirtualHost { routes: first..dense(routes.len()) });
+    }
+    Snapshot {
+        generation: previous.map_or(1, |previous| previous.generation + 1),
+        limits: checked.limits.clone(),
+        hosts,
+        virtual_hosts: virtual_hosts.into(),
+        routes: routes.into(),
+        pools: checked.pools.iter().map(|pool| compile_pool(pool, &known)).collect(),
+        services: checked.pools.iter().map(|pool| pool.service.clone()).collect(),
+        overflow: (0..checked.pools.len()).map(|index| overflow(checked, PoolIndex(index))).collect(),
+    }
+}
+
+/// Ids count things that were parsed from bounded files; they cannot exceed 32 bits before memory ends.
+fn dense(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+fn pool_id(index: PoolIndex) -> PoolId {
+    PoolId(dense(index.0))
+}
+
+/// What a previous snapshot's pools and endpoints keep, by their identity.
+#[derive(Default)]
+struct Known<'p> {
+    queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
+    endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
+}
+
+impl<'p> Known<'p> {
+    fn of(previous: &'p Snapshot) -> Self {
+        let endpoints = |pool: &'p Pool| {
+            pool.endpoints.iter().map(move |endpoint| ((&pool.key, &endpoint.address), &endpoint.state))
+        };
+        Self {
+            queues: previous.pools.iter().map(|pool| (&pool.key, &pool.queue)).collect(),
+            endpoints: previous.pools.iter().flat_map(endpoints).collect(),
+        }
+    }
+}
+
+/// A route whose split has no weight and that does not answer itself cannot come out of the check; it would have nothing
+/// to do.
+fn compile_route(route: &config::Route) -> Option<Route> {
+    let shares = route.split.iter().map(|share| (share.weight, pool_id(share.pool)));
+    let action = match &route.answer {
+        Some(answer) => Action::Answer(answer.clone()),
+        None => Action::Forward(Split::new(shares)?),
+    };
+    Some(Route {
+        name: route.name.as_str().into(),
+        origin: route.origin.as_str().into(),
+        matchers: route.matches.iter().map(compile_match).collect(),
+        action,
+        edits: Edits::compile(route),
+        cors: route.cors.clone().map(Box::new),
+        fault: route.fault.clone().filter(|fault| *fault != Fault::default()).map(Box::new),
+        timeout: route.timeout,
+    })
+}
+
+/// The conditions in the order of their cost, so that most requests that fail do so early.
+fn compile_match(written: &config::RouteMatch) -> Matcher {
+    let uri = if written.ignore_uri_case { Condition::UriIgnoringCase } else { Condition::Uri };
+    let singles = [
+        written.port.map(Condition::Port),
+        written.method.clone().map(Condition::Method),
+        written.uri.clone().map(uri),
+        written.scheme.clone().map(Condition::Scheme),
+        written.authority.clone().map(Condition::Authority),
+    ];
+    let headers = written.headers.iter().cloned().map(|(name, pattern)| Condition::Header(name, pattern));
+    let without =
+        written.without_headers.iter().cloned().map(|(name, pattern)| Condition::WithoutHeader(name, pattern));
+    let query = written.query_params.iter().cloned().map(|(name, pattern)| Condition::QueryParam(name.into(), pattern));
+    Matcher::new(singles.into_iter().flatten().chain(headers).chain(without).chain(query).collect())
+}
+
+fn compile_pool(pool: &config::Pool, known: &Known<'_>) -> Pool {
+    let endpoint = |written: &config::Endpoint| Endpoint {
+        name: written.address.to_string().into(),
+        address: written.address.clone(),
+        weight: written.weight,
+        labels: written.labels.clone(),
+        state: known.endpoints.get(&(&pool.key, &written.address)).map(|state| Arc::clone(state)).unwrap_or_default(),
+    };
+    let endpoints: Box<[Endpoint]> = pool.endpoints.iter().map(endpoint).collect();
+    Pool {
+        balancer: compile_balancer(&pool.traffic.load_balancer.balancing, &endpoints),
+        max_requests: max_requests(pool),
+        max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
+        warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),
+        outlier_detection: pool.traffic.outlier_detection.clone(),
+        hash_key: match &pool.traffic.load_balancer.balancing {
+            Balancing::ConsistentHash(hash) => hash.key.clone(),
+            _ => None,
+        },
+        name: pool.key.to_string().into(),
+        key: pool.key.clone(),
+        tier: pool.tier,
+        protocol: pool.protocol,
+        endpoints,
+        slots_per_endpoint: pool.slots_per_endpoint,
+        max_pending: pool.queue.max_pending,
+        queue: known.queues.get(&pool.key).map(|queue| Arc::clone(queue)).unwrap_or_default(),
+        queue_timeout: pool.queue.timeout,
+        local_model: pool.local_model,
+        latency_objective: pool.latency_objective,
+        connect_timeout: pool.connect_timeout,
+    }
+}
+
+/// The limit on requests in flight over the pool: a connection of HTTP/1.1 carries one at a time.
+fn max_requests(pool: &config::Pool) -> Option<NonZeroU32> {
+    let limits = &pool.traffic.connection_pool;
+    let connections = limits.max_connections.filter(|_| pool.protocol == Protocol::Http1);
+    connections.into_iter().chain(limits.max_requests).min()
+}
+
+/// The ways of choosing that Istio warms endpoints up for.
+fn warms_up(balancing: &Balancing) -> bool {
+    matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin)
+}
+
+fn compile_balancer(balancing: &Balancing, endpoints: &[Endpoint]) -> Balancer {
+    match balancing {
+        Balancing::LeastRequest => Balancer::LeastRequest,
+        Balancing::Random => Balancer::Random,
+        Balancing::RoundRobin => Balancer::round_robin(endpoints),
+        Balancing::ConsistentHash(hash) => Balancer::Hash(Table::new(hash.table, endpoints)),
+    }
+}
+
+/// The pool itself, then what it spills to.
+fn overflow(checked: &Checked, index: PoolIndex) -> Box<[PoolId]> {
+    std::iter::once(index).chain(checked.pools[index.0].spill_to.iter().copied()).map(pool_id).collect()
+}

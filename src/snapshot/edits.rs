@@ -1,0 +1,75 @@
+//! What a rule changes of a request on its way out and of the answer on its way back.
+
+use http::HeaderMap;
+
+use super::Route;
+use crate::config;
+use crate::domain::{Headers, Redirect, Rewrite};
+use crate::routing::{Head, apply_headers, location, rewrite_path, with_query};
+
+/// The changes of one rule; [`Route::edits`] is `None` where there are none.
+#[derive(Clone, Debug)]
+pub struct Edits {
+    headers: Headers,
+    /// Each destination's own, in the order of the split's places.
+    shares: Box<[Headers]>,
+    rewrite: Rewrite,
+}
+
+impl Edits {
+    pub(super) fn compile(route: &config::Route) -> Option<Box<Self>> {
+        let chosen = || route.split.iter().filter(|share| share.weight > 0);
+        let edits =
+            !route.headers.is_empty() || !route.rewrite.is_empty() || chosen().any(|share| !share.headers.is_empty());
+        edits.then(|| {
+            Box::new(Self {
+                headers: route.headers.clone(),
+                shares: chosen().map(|share| share.headers.clone()).collect(),
+                rewrite: route.rewrite.clone(),
+            })
+        })
+    }
+
+    /// The authority that an endpoint is sent: the rewrite's before the rule's header before the destination's, as in
+    /// Istio. `None` leaves the request's own.
+    pub fn authority(&self, share: usize) -> Option<&str> {
+        let own = self.rewrite.authority.as_deref().or(self.headers.authority.as_deref());
+        own.or_else(|| self.shares.get(share)?.authority.as_deref())
+    }
+
+    /// Carries out the rule's operations on the headers of a request, then the destination's.
+    pub fn edit_request(&self, share: usize, headers: &mut HeaderMap) {
+        apply_headers(&self.headers.request, headers);
+        if let Some(own) = self.shares.get(share) {
+            apply_headers(&own.request, headers);
+        }
+    }
+
+    /// Carries out the rule's operations on the headers of an answer, then those of the destination, if there was one.
+    pub fn edit_response(&self, share: Option<usize>, headers: &mut HeaderMap) {
+        apply_headers(&self.headers.response, headers);
+        let own = share.and_then(|share| self.shares.get(share));
+        if let Some(own) = own {
+            apply_headers(&own.response, headers);
+        }
+    }
+}
+
+impl Route {
+    /// The path with its query that an endpoint is sent; `None` where the rule leaves it as it is.
+    pub fn rewritten_path(&self, head: &Head<'_>) -> Option<String> {
+        let rewrite = self.edits.as_ref()?.rewrite.path.as_ref()?;
+        Some(with_query(rewrite_path(rewrite, head.path, self.rest(head)), head.query))
+    }
+
+    /// The `Location` of an answer by `redirect`, which is this rule's.
+    pub fn location(&self, redirect: &Redirect, head: &Head<'_>) -> String {
+        location(redirect, head, self.rest(head))
+    }
+
+    /// What stands behind the part of the path that this rule matched. Looked for again, since only rules that rewrite ask.
+    fn rest<'h>(&self, head: &Head<'h>) -> &'h str {
+        let matched = self.matchers.iter().find(|matcher| matcher.check(head).is_ok());
+        matched.map_or_else(|| head.path.get(1..).unwrap_or_default(), |matcher| matcher.rest(head.path))
+    }
+}
