@@ -1,6 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // In layer order, top down; an import points down.
+pub mod fallback;
 pub mod snapshot;
 pub mod config;
 pub mod pool;

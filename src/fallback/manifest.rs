@@ -1,0 +1,133 @@
+//! manifest.json: what the files of the model's folder are, and how to tell that they are right.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::LoadError;
+
+/// The manifest's name in the model's folder.
+const FILE: &str = "manifest.json";
+
+/// Room for the special tokens around a text, which a tokenizer asked for fewer cannot leave out.
+const LEAST_MAX_TOKENS: usize = 8;
+
+/// The manifest as written.
+#[derive(Debug, Deserialize)]
+pub(super) struct Manifest {
+    /// The ONNX Runtime library in the folder; without it any `libonnxruntime.so*` there is taken as it is.
+    pub(super) library: Option<Listed>,
+    /// The tokenizer.
+    pub(super) tokenizer: Listed,
+    /// The ONNX files: variants of one model, which share the tokenizer and the golden input.
+    pub(super) models: Vec<Model>,
+    /// A text and its vector, to tell a model that computes wrongly.
+    pub(super) golden: Golden,
+}
+
+/// A file and its content's hash.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listed {
+    /// The file's name in the folder.
+    pub(super) file: String,
+    /// The SHA-256 of its content, in hexadecimal digits.
+    pub(super) sha256: String,
+}
+
+/// One ONNX file.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Model {
+    /// The file's name in the folder.
+    pub(super) file: String,
+    /// The SHA-256 of its content, in hexadecimal digits.
+    pub(super) sha256: String,
+    /// The model's name.
+    pub(super) name: String,
+    /// The length of its vectors.
+    pub(super) dimension: usize,
+    /// How a text's vector is made of its tokens' vectors.
+    pub(super) pooling: Pooling,
+    /// Whether vectors are scaled to length 1.
+    pub(super) normalised: bool,
+    /// Longer texts are cut to this many tokens.
+    pub(super) max_tokens: usize,
+    /// The least cosine to the golden vector.
+    pub(super) least_agreement: f32,
+}
+
+/// A text with the vector that the reference implementation gives it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Golden {
+    /// The text.
+    pub(super) text: String,
+    /// Its vector.
+    pub(super) embedding: Vec<f32>,
+}
+
+/// How a text's vector is made of its tokens' vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
+    /// Their mean.
+    Mean,
+}
+
+/// What vectors come from: those of two identities do not mix in one index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The model's name, as answers give it.
+    pub name: String,
+    /// The SHA-256 of the ONNX file, in hexadecimal digits.
+    pub revision: String,
+    /// The length of the vectors.
+    pub dimension: usize,
+    /// How a text's vector is made of its tokens' vectors.
+    pub pooling: Pooling,
+    /// Whether vectors are scaled to length 1.
+    pub normalised: bool,
+    /// The ONNX file's name in the model's folder.
+    pub file: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of `folder`.
+    pub(super) fn read(folder: &Path) -> Result<Self, LoadError> {
+        let path = folder.join(FILE);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(_) if !folder.is_dir() => return Err(LoadError::Folder(folder.to_owned())),
+            Err(why) => return Err(LoadError::File { path, why }),
+        };
+        let manifest: Self = serde_json::from_slice(&bytes)
+            .map_err(|why| LoadError::Manifest { path: path.clone(), why: why.to_string() })?;
+        if manifest.models.iter().any(|model| model.dimension == 0 || model.max_tokens < LEAST_MAX_TOKENS) {
+            let why = format!("every `dimension` is at least 1, and every `max_tokens` at least {LEAST_MAX_TOKENS}");
+            return Err(LoadError::Manifest { path, why });
+        }
+        Ok(manifest)
+    }
+
+    /// The entry of the ONNX file `file`.
+    pub(super) fn model(&self, folder: &Path, file: &str) -> Result<&Model, LoadError> {
+        self.models.iter().find(|model| model.file == file).ok_or_else(|| LoadError::NotListed {
+            manifest: folder.join(FILE),
+            file: file.to_owned(),
+            listed: self.models.iter().map(|model| format!("`{}`", model.file)).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl Model {
+    /// What its vectors come from.
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            name: self.name.clone(),
+            revision: self.sha256.clone(),
+            dimension: self.dimension,
+            pooling: self.pooling,
+            normalised: self.normalised,
+            file: self.file.clone(),
+        }
+    }
+}

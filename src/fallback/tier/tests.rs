@@ -1,0 +1,161 @@
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use super::super::engine::{EngineError, Tokens};
+use super::super::manifest::Pooling;
+use super::*;
+
+/// An engine that says what it is asked to compute, and goes on when it is told to. A text has a token a byte.
+struct Scripted {
+    asked: Sender<Vec<usize>>,
+    go: Receiver<()>,
+}
+
+impl Engine for Scripted {
+    fn tokenise(&self, text: &str) -> Result<Tokens, EngineError> {
+        match text {
+            "untokenisable" => Err(EngineError("no".to_owned())),
+            text => Ok(Tokens(vec![0; text.len()])),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the lengths here are small")]
+    fn embed(&mut self, texts: &[&Tokens]) -> Result<Vec<Vec<f32>>, EngineError> {
+        let lengths: Vec<usize> = texts.iter().map(|tokens| tokens.0.len()).collect();
+        let _unread = self.asked.send(lengths.clone());
+        let _ungated = self.go.recv();
+        assert!(!lengths.contains(&13), "thirteen tokens are one too many for this engine");
+        Ok(lengths.iter().map(|&length| vec![length as f32]).collect())
+    }
+}
+
+struct Stage {
+    tier: LocalTier,
+    asked: Receiver<Vec<usize>>,
+    go: Option<Sender<()>>,
+    observed: Arc<Mutex<Vec<BatchObservation>>>,
+}
+
+/// A tier of one thread; each batch waits for `go`.
+fn stage(capacity: usize, max_batch: usize) -> Stage {
+    let (asked_in, asked) = mpsc::channel();
+    let (go, go_out) = mpsc::channel();
+    let identity = Identity {
+        name: "scripted".to_owned(),
+        revision: String::new(),
+        dimension: 1,
+        pooling: Pooling::Mean,
+        normalised: false,
+        file: String::new(),
+    };
+    let observed = Arc::new(Mutex::new(Vec::new()));
+    let engines = vec![Scripted { asked: asked_in, go: go_out }];
+    let record = Arc::clone(&observed);
+    let observe = move |batch: &BatchObservation| record.lock().unwrap().push(batch.clone());
+    let tier = LocalTier::with_engines(engines, identity, Queue::new(capacity, max_batch), observe).unwrap();
+    Stage { tier, asked, go: Some(go), observed }
+}
+
+impl Stage {
+    fn ask(&self, lengths: &[usize]) -> impl Future<Output = Result<Embeddings, EmbedError>> + use<> {
+        let texts = lengths.iter().map(|&length| "x".repeat(length)).collect();
+        self.tier.embed(texts, Instant::now() + Duration::from_mins(1))
+    }
+
+    /// The lengths of the batch that the thread has begun.
+    fn begun(&self) -> Vec<usize> {
+        self.asked.recv_timeout(Duration::from_secs(20)).expect("a batch")
+    }
+
+    fn finish_one(&self) {
+        self.go.as_ref().unwrap().send(()).unwrap();
+    }
+
+    fn finish_all(&mut self) {
+        self.go = None;
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_request_of_several_batches_is_answered_once_and_in_order() {
+    let mut stage = stage(100, 2);
+    let answer = stage.ask(&[3, 40, 3, 41, 3]);
+    stage.finish_all();
+    let answer = wait(answer).unwrap();
+    assert_eq!(answer.vectors, [[3.0], [40.0], [3.0], [41.0], [3.0]]);
+    assert_eq!(answer.tokens, 90);
+    let batches: Vec<_> = stage.asked.try_iter().collect();
+    assert_eq!(batches, [vec![3, 3], vec![40, 41], vec![3]]);
+    drop(stage.tier);
+    let observed = stage.observed.lock().unwrap();
+    assert_eq!(
+        observed.iter().map(|batch| (batch.waited.len(), batch.tokens)).collect::<Vec<_>>(),
+        [(2, 6), (2, 81), (1, 3)]
+    );
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() {
+    let mut stage = stage(3, 8);
+    let computing = stage.ask(&[5]);
+    assert_eq!(stage.begun(), [5]);
+    let waiting = stage.ask(&[6, 6]);
+    assert_eq!(stage.tier.stats(), Stats { waiting: 2 });
+    assert_eq!(wait(stage.ask(&[7, 7])), Err(EmbedError::QueueFull));
+    assert_eq!(wait(stage.ask(&[7; 4])), Err(EmbedError::QueueFull));
+    stage.finish_one();
+    assert_eq!(wait(computing).unwrap().vectors, [[5.0]]);
+    assert_eq!(stage.begun(), [6, 6]);
+    assert_eq!(stage.tier.stats(), Stats { waiting: 0 });
+    let larger_than_the_queue = stage.ask(&[7; 4]);
+    assert_eq!(wait(stage.ask(&[8])), Err(EmbedError::QueueFull));
+    stage.finish_all();
+    assert_eq!(wait(waiting).unwrap().vectors, [[6.0], [6.0]]);
+    assert_eq!(wait(larger_than_the_queue).unwrap().vectors, [[7.0]; 4]);
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_computed_and_leaves_the_queue() {
+    let mut stage = stage(2, 8);
+    let computing = stage.ask(&[5]);
+    assert_eq!(stage.begun(), [5]);
+    drop(stage.ask(&[6]));
+    let expired = stage.tier.embed(vec!["x".repeat(6)], Instant::now());
+    let wanted = stage.ask(&[6, 6]);
+    assert_eq!(wait(expired), Err(EmbedError::Expired));
+    stage.finish_all();
+    assert_eq!(wait(wanted).unwrap().vectors, [[6.0], [6.0]]);
+    assert!(wait(computing).is_ok());
+    assert_eq!(stage.asked.try_iter().collect::<Vec<_>>(), [[6, 6]]);
+}
+
+#[test]
+fn a_text_that_breaks_the_engine_fails_alone() {
+    let mut stage = stage(9, 8);
+    stage.finish_all();
+    assert!(matches!(wait(stage.ask(&[13])), Err(EmbedError::Failed(_))));
+    let untokenisable = stage.tier.embed(vec!["untokenisable".to_owned()], Instant::now() + Duration::from_mins(1));
+    assert_eq!(wait(untokenisable), Err(EmbedError::Failed("no".to_owned())));
+    assert_eq!(wait(stage.ask(&[1])).unwrap().vectors, [[1.0]]);
+    assert_eq!(stage.tier.stats(), Stats { waiting: 0 });
+}
+
+#[test]
+fn dropping_the_tier_answers_what_waits() {
+    let stage = stage(9, 8);
+    let computing = stage.ask(&[5]);
+    assert_eq!(stage.begun(), [5]);
+    let waiting = stage.ask(&[6]);
+    let Stage { tier, go, .. } = stage;
+    let dropping = thread::spawn(move || drop(tier));
+    // Answered while the thread still computes, and `dropping` waits for it.
+    assert_eq!(wait(waiting), Err(EmbedError::Stopped));
+    drop(go);
+    assert!(wait(computing).is_ok());
+    dropping.join().unwrap();
+}
