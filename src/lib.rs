@@ -2,6 +2,8 @@
 
 // In layer order, top down; an import points down.
 pub mod fallback;
+pub mod telemetry;
+pub mod upstream;
 pub mod snapshot;
 pub mod config;
 pub mod pool;

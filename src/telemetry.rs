@@ -1,0 +1,24 @@
+//! What the router says of itself: metrics, access log, trace context and its own log.
+//!
+//! Owns every metric name and label, and the one place where a finished request becomes numbers and a line. Never decides
+//! anything about a request, and never makes a traffic thread wait.
+
+mod access_log;
+mod family;
+mod log;
+mod metrics;
+mod names;
+mod record;
+mod recorder;
+mod trace;
+
+pub use access_log::{AccessLog, AccessLogWriter};
+pub use log::{LogError, init};
+pub use metrics::{ClientConnection, LocalGauges, LocalMetrics, Metrics, Reload};
+pub use names::CONTENT_TYPE;
+pub use record::Record;
+pub use recorder::Recorder;
+pub use trace::{request_id, trace_id};
+
+#[cfg(test)]
+mod fixtures;

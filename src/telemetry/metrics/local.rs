@@ -1,0 +1,84 @@
+//! What the local model counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::proto::MetricFamily;
+use prometheus::{Histogram, IntCounter};
+
+use crate::domain::Reason;
+use crate::telemetry::family::{Counters, Single};
+use crate::telemetry::names;
+
+/// What the local model is at the moment of a scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalGauges {
+    /// Whether it answers.
+    pub ready: bool,
+    /// Requests that wait for it.
+    pub queued: u32,
+    /// Requests that it computes.
+    pub in_flight: u32,
+    /// The length of its vectors; zero where there is no model.
+    pub dimension: u32,
+}
+
+/// The local model's counters and histograms; a handle that any thread may keep.
+#[derive(Clone, Debug)]
+pub struct LocalMetrics {
+    batch_size: Single<Histogram>,
+    batch_tokens: Single<Histogram>,
+    queue_wait: Single<Histogram>,
+    inference: Single<Histogram>,
+    requests: Single<IntCounter>,
+    errors: Arc<Counters<1>>,
+}
+
+impl LocalMetrics {
+    pub(super) fn new() -> Self {
+        Self {
+            batch_size: Single::new(&names::LOCAL_BATCH_SIZE, names::BATCH_EDGES),
+            batch_tokens: Single::new(&names::LOCAL_BATCH_TOKENS, names::TOKEN_EDGES),
+            queue_wait: Single::new(&names::LOCAL_QUEUE_WAIT, names::WAIT_EDGES),
+            inference: Single::new(&names::LOCAL_INFERENCE, names::DURATION_EDGES),
+            requests: Single::new(&names::LOCAL_REQUESTS, ()),
+            errors: Arc::new(Counters::new(&names::LOCAL_ERRORS, ())),
+        }
+    }
+
+    /// Notes one inference over `texts` texts and `tokens` tokens (with padding) that took `took`.
+    pub fn inferred(&self, texts: usize, tokens: usize, took: Duration) {
+        self.batch_size.series.observe(count(texts));
+        self.batch_tokens.series.observe(count(tokens));
+        self.inference.series.observe(took.as_secs_f64());
+    }
+
+    /// Notes that a request waited for `wait` until its inference began.
+    pub fn waited(&self, wait: Duration) {
+        self.queue_wait.series.observe(wait.as_secs_f64());
+    }
+
+    /// Notes a request that was answered, or that was not and why.
+    pub fn finished(&self, outcome: Result<(), Reason>) {
+        self.requests.series.inc();
+        if let Err(reason) = outcome {
+            self.errors.with([reason.code()]).inc();
+        }
+    }
+
+    pub(super) fn collect(&self) -> [MetricFamily; 6] {
+        [
+            self.batch_size.collect(),
+            self.batch_tokens.collect(),
+            self.queue_wait.collect(),
+            self.inference.collect(),
+            self.requests.collect(),
+            self.errors.collect(),
+        ]
+    }
+}
+
+/// A batch is bounded far below 2^32, where a float is exact.
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,148 @@
+//! The exposition: what was counted, and what the live snapshot says at that moment.
+
+use std::sync::atomic::Ordering;
+
+use prometheus::TextEncoder;
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
+
+use super::{LocalGauges, Metrics};
+use crate::domain::{Moment, Tier};
+use crate::pool::{Admission, Pool};
+use crate::snapshot::Snapshot;
+use crate::telemetry::family::gauges;
+use crate::telemetry::names::{self, Definition, LOCAL};
+
+impl Metrics {
+    /// Every series in the text exposition, version 0.0.4 ([`CONTENT_TYPE`](crate::telemetry::CONTENT_TYPE)). `snapshot`
+    /// is the live one; `now` decides which of its endpoints are ejected.
+    pub fn render(&self, snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<u8> {
+        let mut families = self.counted();
+        families.extend(pools(snapshot, now, local));
+        families.extend(this_process());
+        families.push(weights(snapshot));
+        families.push(gauge(&names::GENERATION, whole(snapshot.generation())));
+        families.push(gauge(&names::CLIENT_CONNECTIONS, whole(self.client_connections.load(Ordering::Relaxed))));
+        families.extend(local_model(local));
+        // The format has no family without a series.
+        families.retain(|family| !family.get_metric().is_empty());
+        families.sort_by(|one, two| one.name().cmp(two.name()));
+        if self.late.swap(false, Ordering::AcqRel) {
+            self.forget_what_is_gone(snapshot);
+        }
+        encode(&families)
+    }
+
+    fn counted(&self) -> Vec<MetricFamily> {
+        let mut families = self.reload.collect();
+        families.extend(self.requests.collect());
+        families.extend(self.istio.collect());
+        families.extend(self.local.collect());
+        families.push(self.access_log_dropped.collect());
+        families
+    }
+}
+
+/// Writing to memory fails for families without a name or series alone, and there are none.
+fn encode(families: &[MetricFamily]) -> Vec<u8> {
+    let mut text = String::new();
+    if let Err(error) = TextEncoder::new().encode_utf8(families, &mut text) {
+        tracing::error!(%error, "the metrics cannot be written");
+    }
+    text.into_bytes()
+}
+
+fn gauge(name: &Definition<0>, value: f64) -> MetricFamily {
+    gauges(name, [([], value)])
+}
+
+/// A count as a sample: the exposition's numbers are floats, exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "the exposition has floats alone, and no count comes near 2^53")]
+fn whole(count: u64) -> f64 {
+    count as f64
+}
+
+/// What one pool, or the local model, is doing.
+struct Use<'s> {
+    pool: &'s str,
+    tier: &'s str,
+    in_flight: u32,
+    queued: u32,
+}
+
+impl<'s> Use<'s> {
+    fn of(pool: &'s Pool) -> Self {
+        Self {
+            pool: &pool.name,
+            tier: pool.tier.map_or("", Tier::as_str),
+            in_flight: pool.in_flight(),
+            queued: pool.queue.pending(),
+        }
+    }
+}
+
+fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFamily> {
+    let local = Use { pool: LOCAL, tier: LOCAL, in_flight: local.in_flight, queued: local.queued };
+    let uses: Vec<Use<'_>> = snapshot.pools().map(|(_, pool)| Use::of(pool)).chain([local]).collect();
+    let of_each = |name, number: fn(&Use<'_>) -> u64| {
+        gauges(name, uses.iter().map(|each| ([each.pool, each.tier], whole(number(each)))))
+    };
+    let states = [Admission::Admitting, Admission::Ejected, Admission::Probing];
+    let endpoints = snapshot.pools().flat_map(|(_, pool)| {
+        states.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
+    });
+    let slots = snapshot.pools().map(|(_, pool)| {
+        let slots = endpoints_in(pool, Admission::Admitting, now) * u64::from(pool.slots_per_endpoint.get());
+        ([&*pool.name, pool.tier.map_or("", Tier::as_str)], whole(slots))
+    });
+    vec![
+        of_each(&names::IN_FLIGHT, |each| u64::from(each.in_flight)),
+        of_each(&names::QUEUED, |each| u64::from(each.queued)),
+        of_each(&names::PENDING, |each| u64::from(each.in_flight) + u64::from(each.queued)),
+        gauges(&names::SLOTS, slots),
+        gauges(&names::ENDPOINTS, endpoints),
+    ]
+}
+
+fn endpoints_in(pool: &Pool, state: Admission, now: Moment) -> u64 {
+    pool.endpoints.iter().map(|endpoint| u64::from(endpoint.state.health.admission(now) == state)).sum()
+}
+
+/// The weights in force. Destinations of one route that are the same pool add up: a name and labels are one series.
+fn weights(snapshot: &Snapshot) -> MetricFamily {
+    let mut samples: Vec<([&str; 2], f64)> = Vec::new();
+    for (_, route) in snapshot.routes() {
+        let first = samples.len();
+        for (weight, pool) in route.weights() {
+            let labels = [&*route.name, &*snapshot.pool(pool).name];
+            match samples[first..].iter_mut().find(|(known, _)| *known == labels) {
+                Some((_, sum)) => *sum += whole(weight),
+                None => samples.push((labels, whole(weight))),
+            }
+        }
+    }
+    gauges(&names::ROUTE_WEIGHT, samples)
+}
+
+fn local_model(local: &LocalGauges) -> [MetricFamily; 3] {
+    [
+        gauge(&names::LOCAL_READY, f64::from(u8::from(local.ready))),
+        gauge(&names::LOCAL_DIMENSIONS, f64::from(local.dimension)),
+        gauge(&names::LOCAL_QUEUE_SIZE, f64::from(local.queued)),
+    ]
+}
+
+/// CPU, memory and descriptors as every Prometheus client names them, the resident memory once more by our own name,
+/// and the version.
+fn this_process() -> Vec<MetricFamily> {
+    let mut families = ProcessCollector::for_self().collect();
+    let resident = families
+        .iter()
+        .find(|family| family.name() == "process_resident_memory_bytes")
+        .and_then(|family| family.get_metric().first())
+        .map(|metric| metric.get_gauge().value());
+    families.extend(resident.map(|bytes| gauge(&names::MEMORY, bytes)));
+    families.push(gauges(&names::BUILD, [([env!("CARGO_PKG_VERSION")], 1.0)]));
+    families
+}

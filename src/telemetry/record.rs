@@ -1,0 +1,59 @@
+//! One request, as data, once it is over.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use http::{Method, Version};
+
+use crate::domain::{Reason, Tier};
+use crate::snapshot::{PoolId, RouteId};
+
+/// Everything that the histograms, the counters and the access log say of one request. Its ids belong to the snapshot
+/// that decided it.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When its head was complete.
+    pub started: SystemTime,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// The method.
+    pub method: Method,
+    /// The Host header or `:authority`.
+    pub authority: Box<str>,
+    /// The path with its query.
+    pub path: Box<str>,
+    /// The version that the client spoke.
+    pub version: Version,
+    /// `x-request-id`, the client's or made here.
+    pub request_id: Box<str>,
+    /// The trace id of `traceparent` or B3, if the request carries one.
+    pub trace_id: Option<Box<str>>,
+    /// The rule that matched.
+    pub route: Option<RouteId>,
+    /// The pool that the split chose.
+    pub chosen: Option<PoolId>,
+    /// The pool that answered; the chosen one where none did.
+    pub pool: Option<PoolId>,
+    /// The endpoint that answered, or was tried last, by its place in `pool`.
+    pub endpoint: Option<usize>,
+    /// The tier that answered.
+    pub tier: Option<Tier>,
+    /// The status that the client was sent; 499 where it went away before.
+    pub status: u16,
+    /// Why the router refused or broke off, or `None` where the answer is an endpoint's or the local model's, whole.
+    pub reason: Option<Reason>,
+    /// Each pool that the request left unserved, and why, in order.
+    pub spills: Vec<(PoolId, Reason)>,
+    /// Connections that the request was sent on or that were opened for it in vain.
+    pub attempts: u32,
+    /// Bytes of the request's body that were read.
+    pub request_bytes: u64,
+    /// Bytes of the answer's body that were sent.
+    pub response_bytes: u64,
+    /// From the head's arrival to the end of the answer's body.
+    pub duration: Duration,
+    /// From the head's arrival to the answer's head.
+    pub to_first_byte: Option<Duration>,
+    /// Time spent in a pool's queue.
+    pub queued: Duration,
+}

@@ -1,0 +1,70 @@
+//! From one finished request to numbers and a line.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use prometheus::IntCounter;
+use rustc_hash::FxHashMap;
+
+use super::metrics::{Metrics, RequestKey, RequestSeries};
+use super::{AccessLog, ClientConnection, Record};
+use crate::domain::Reason;
+use crate::snapshot::{PoolId, Snapshot};
+
+/// Takes the records of one traffic worker. Its handles to series are found once for a generation; from then on a record
+/// costs one look-up by small ids and a handful of atomic additions.
+#[derive(Debug)]
+pub struct Recorder {
+    metrics: Arc<Metrics>,
+    access_log: Option<AccessLog>,
+    handles: RefCell<Handles>,
+}
+
+/// Handles to the series of one generation, by ids that mean something in it alone.
+#[derive(Debug, Default)]
+struct Handles {
+    generation: u64,
+    requests: FxHashMap<RequestKey, RequestSeries>,
+    spills: FxHashMap<(PoolId, Reason), IntCounter>,
+}
+
+impl Recorder {
+    /// A recorder for one worker; `None` logs no requests.
+    pub fn new(metrics: Arc<Metrics>, access_log: Option<AccessLog>) -> Self {
+        Self { metrics, access_log, handles: RefCell::default() }
+    }
+
+    /// Counts one open client connection for as long as the answer is held.
+    pub fn client_connected(&self) -> ClientConnection {
+        self.metrics.client_connected()
+    }
+
+    /// Counts and logs a request that is over. `snapshot` is the one that decided it, however old it is by now.
+    pub fn record(&self, snapshot: &Snapshot, record: &Record) {
+        self.count(snapshot, record);
+        if let Some(log) = &self.access_log {
+            log.write(snapshot, record);
+        }
+    }
+
+    fn count(&self, snapshot: &Snapshot, record: &Record) {
+        let mut handles = self.handles.borrow_mut();
+        if snapshot.generation() > handles.generation {
+            *handles = Handles { generation: snapshot.generation(), ..Handles::default() };
+        }
+        let key = RequestKey::of(record);
+        // A request that was refused spilled from nowhere to nowhere: it counts as refused.
+        let spills = if key.refusal().is_some() { &[][..] } else { &record.spills };
+        if snapshot.generation() < handles.generation {
+            // Its ids mean something else now. Such requests end within a deadline of a reload, so that they may look up.
+            self.metrics.request_series(snapshot, key).count(record);
+            return spills.iter().for_each(|(pool, reason)| self.metrics.spilled(snapshot, *pool, *reason).inc());
+        }
+        let Handles { requests, spills: counters, .. } = &mut *handles;
+        requests.entry(key).or_insert_with(|| self.metrics.request_series(snapshot, key)).count(record);
+        for (pool, reason) in spills {
+            let counter = || self.metrics.spilled(snapshot, *pool, *reason);
+            counters.entry((*pool, *reason)).or_insert_with(counter).inc();
+        }
+    }
+}

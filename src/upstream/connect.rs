@@ -1,0 +1,82 @@
+//! Opening a connection to an endpoint.
+
+use std::time::Duration;
+
+use hyper::body::Body;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Target;
+use super::idle::Link;
+use crate::domain::{Address, Reason};
+
+/// What one stream and one connection may have in flight towards us: enough for a body of embeddings at the bandwidth and
+/// delay of one cluster, where HTTP/2's own default of 64 KiB makes a sender wait.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// How often a quiet HTTP/2 connection is asked for a sign of life, and how long it has to give one.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Spawns on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+struct Here;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+pub(super) async fn http1<B>(target: Target<'_>) -> Result<Link<B>, Reason>
+where
+    B: Body + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let stream = open(target).await?;
+    let socket = SockRef::from(&stream).try_clone().map_err(|_| Reason::ConnectFailed)?.into();
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Reason::ConnectFailed)?;
+    // Its error reaches whoever waits for an answer; here there is nobody left to tell.
+    tokio::task::spawn_local(async move { connection.with_upgrades().await.ok() });
+    Ok(Link { sender, socket, requests: 0 })
+}
+
+pub(super) async fn http2<B>(target: Target<'_>) -> Result<http2::SendRequest<B>, Reason>
+where
+    B: Body + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let stream = open(target).await?;
+    let (sender, connection) = http2::Builder::new(Here)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_TIMEOUT)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| Reason::ConnectFailed)?;
+    tokio::task::spawn_local(async move { connection.await.ok() });
+    Ok(sender)
+}
+
+async fn open(target: Target<'_>) -> Result<TcpStream, Reason> {
+    let connecting = async {
+        match target.address {
+            Address::Socket(address) => TcpStream::connect(address).await,
+            Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+        }
+    };
+    let stream = timeout(target.connect_timeout, connecting)
+        .await
+        .map_err(|_| Reason::ConnectTimeout)?
+        .map_err(|_| Reason::ConnectFailed)?;
+    // Small writes (a head, an event) leave at once instead of waiting for an acknowledgement of the last.
+    stream.set_nodelay(true).map_err(|_| Reason::ConnectFailed)?;
+    Ok(stream)
+}

@@ -1,0 +1,70 @@
+//! Kept-alive HTTP/1.1 connections that no request uses.
+
+use std::io;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::SendRequest;
+use rustc_hash::FxHashMap;
+
+use crate::domain::Address;
+
+/// The most idle connections kept to one endpoint by one worker; more are closed.
+const MAX_IDLE: usize = 1024;
+
+/// One HTTP/1.1 connection: hyper's end of it, and a second handle to its socket.
+pub(super) struct Link<B> {
+    pub(super) sender: SendRequest<B>,
+    /// Looked at before reuse. hyper learns that the endpoint has closed only when its task is next polled; what has
+    /// reached the kernel by then must not cost a request.
+    pub(super) socket: TcpStream,
+    /// Requests that were sent over it.
+    pub(super) requests: u32,
+}
+
+impl<B> Link<B> {
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether a request may be sent: the last answer is over, and neither an end nor unasked bytes have come.
+    fn is_ready(&self) -> bool {
+        let quiet = || matches!(self.socket.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        self.sender.is_ready() && quiet()
+    }
+}
+
+/// Idle connections by endpoint; the one used last is used next, so that the others can age.
+pub(super) struct Idle<B> {
+    by_address: FxHashMap<Address, Vec<(Link<B>, Instant)>>,
+}
+
+impl<B> Default for Idle<B> {
+    fn default() -> Self {
+        Self { by_address: FxHashMap::default() }
+    }
+}
+
+impl<B> Idle<B> {
+    /// A connection to `address` that is open and ready for a request.
+    pub(super) fn take(&mut self, address: &Address) -> Option<Link<B>> {
+        let idle = self.by_address.get_mut(address)?;
+        // One that has just finished its last answer may not know yet that it is ready; it is left for later.
+        let ready = idle.iter().rposition(|(link, _)| link.is_ready())?;
+        Some(idle.remove(ready).0)
+    }
+
+    pub(super) fn put(&mut self, address: Address, link: Link<B>) {
+        let idle = self.by_address.entry(address).or_default();
+        if idle.len() < MAX_IDLE && !link.is_closed() {
+            idle.push((link, Instant::now()));
+        }
+    }
+
+    pub(super) fn sweep(&mut self, limit: Duration) {
+        for idle in self.by_address.values_mut() {
+            idle.retain(|(link, since)| !link.is_closed() && since.elapsed() < limit);
+        }
+        self.by_address.retain(|_, idle| !idle.is_empty());
+    }
+}
