@@ -1,6 +1,8 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // In layer order, top down; an import points down.
+pub mod proxy;
+pub mod live;
 pub mod fallback;
 pub mod telemetry;
 pub mod upstream;

@@ -1,0 +1,79 @@
+//! The data plane: from an accepted connection to a recorded request.
+//!
+//! Owns the life of a request. Each [`Worker`] is one thread's: its connections, its random numbers and its cached metric
+//! handles are its own, and a request never changes thread. Never reads a file and never changes the configuration.
+
+mod answer;
+mod attempt;
+mod connection;
+mod exchange;
+mod fault;
+mod fields;
+mod listen;
+mod local;
+mod refuse;
+mod relay;
+mod request;
+mod tunnel;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+pub use listen::{Drain, serve};
+
+use crate::live::{Live, Local, Reader};
+use crate::telemetry::Recorder;
+use crate::upstream::Connections;
+use relay::RequestBody;
+
+/// Settings of the data plane that hold from start to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a client connection without a request is kept.
+    pub keepalive: Duration,
+    /// How long a client may take to send a head.
+    pub header_timeout: Duration,
+    /// The largest head, in bytes.
+    pub max_header_bytes: u32,
+    /// The port that clients connect to.
+    pub port: u16,
+}
+
+/// What one traffic thread serves with.
+pub struct Worker {
+    limits: Limits,
+    reader: RefCell<Reader>,
+    connections: Connections<RequestBody>,
+    recorder: Recorder,
+    local: Local,
+    random: RefCell<fastrand::Rng>,
+    /// Upgraded connections, which outlive the requests that began them.
+    tunnels: RefCell<JoinSet<()>>,
+}
+
+impl Worker {
+    /// A worker, to be built on its own thread.
+    pub fn new(limits: Limits, reader: Reader, recorder: Recorder, local: Local) -> Rc<Self> {
+        Rc::new(Self {
+            limits,
+            reader: RefCell::new(reader),
+            connections: Connections::default(),
+            recorder,
+            local,
+            random: RefCell::default(),
+            tunnels: RefCell::default(),
+        })
+    }
+
+    fn load(&self) -> Arc<Live> {
+        self.reader.borrow_mut().load()
+    }
+
+    fn draw(&self) -> u64 {
+        self.random.borrow_mut().u64(..)
+    }
+}

@@ -1,0 +1,82 @@
+//! Accepting connections, and letting go of them when the router drains.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep, sleep_until};
+
+use super::{Worker, connection};
+
+/// How long an idle connection to an endpoint is kept: Istio's default `idleTimeout`.
+const UPSTREAM_IDLE: Duration = Duration::from_hours(1);
+/// How often idle connections to endpoints are looked over.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
+/// How long accepting rests where the process has no file descriptor left; busy looping would not find one sooner.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Whether the data plane accepts connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// It serves.
+    Serving,
+    /// It accepts no more connections, and those it has end with the request they carry, at the latest at this moment.
+    Until(Instant),
+}
+
+/// Serves `listener` until `drain` says otherwise and the last connection has ended.
+pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mut drain: watch::Receiver<Drain>) {
+    let mut connections = JoinSet::new();
+    let mut sweep = interval(SWEEP_INTERVAL);
+    let mut deadline = loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => start(&worker, stream, &drain, &mut connections),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
+                    sleep(ACCEPT_REST).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            _ = sweep.tick() => {
+                worker.connections.sweep(UPSTREAM_IDLE);
+                while worker.tunnels.borrow_mut().try_join_next().is_some() {}
+            }
+            deadline = draining(&mut drain) => break deadline,
+        }
+    };
+    // What the kernel has accepted for us is ours to answer: closing the listener would reset it.
+    while let Some(Ok((stream, _))) = futures_util::FutureExt::now_or_never(listener.accept()) {
+        start(&worker, stream, &drain, &mut connections);
+    }
+    drop(listener);
+    let all_ended = async {
+        while connections.join_next().await.is_some() {}
+        let mut tunnels = worker.tunnels.take();
+        while tunnels.join_next().await.is_some() {}
+    };
+    let mut all_ended = std::pin::pin!(all_ended);
+    loop {
+        tokio::select! {
+            () = &mut all_ended => return,
+            () = sleep_until(deadline) => break,
+            // The deadline may be brought forward.
+            Ok(()) = drain.changed() => deadline = draining(&mut drain).await,
+        }
+    }
+    tracing::warn!("the drain's time is over; closing connections with requests in flight");
+}
+
+fn start(worker: &Rc<Worker>, stream: TcpStream, drain: &watch::Receiver<Drain>, connections: &mut JoinSet<()>) {
+    connections.spawn_local(connection::serve(Rc::clone(worker), stream, drain.clone()));
+}
+
+/// Completes once the router drains, or the drain's owner is gone, which ends it at once.
+pub(super) async fn draining(drain: &mut watch::Receiver<Drain>) -> Instant {
+    match drain.wait_for(|drain| *drain != Drain::Serving).await.map(|drain| *drain) {
+        Ok(Drain::Until(deadline)) => deadline,
+        Ok(Drain::Serving) | Err(_) => Instant::now(),
+    }
+}

@@ -1,0 +1,68 @@
+//! Answers that the router makes itself, and what it says about who answered.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use super::exchange::Exchange;
+use super::relay::AnswerBody;
+use crate::domain::{Reason, Tier};
+
+const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+/// How long a refused client is asked to wait, in seconds: as long as a slot takes to come free, and the least that
+/// `Retry-After` can say.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Refuses the request for `reason`: a JSON body, `Proxy-Status` (RFC 9209) and, where a later try may succeed,
+/// `Retry-After`.
+pub(super) fn refuse(exchange: Exchange, reason: Reason) -> Response<AnswerBody> {
+    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    refuse_with(exchange, reason, status)
+}
+
+/// Refuses the request with a status other than the reason's own.
+pub(super) fn refuse_with(mut exchange: Exchange, reason: Reason, code: StatusCode) -> Response<AnswerBody> {
+    exchange.refused(reason, code.as_u16());
+    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
+    let status = format!("overspill; error={}; details=\"{}: {details}\"", reason.proxy_error(), reason.code());
+    let body =
+        json!({ "error": { "message": reason.detail(), "type": "overspill", "param": null, "code": reason.code() } });
+    let mut response = Response::new(AnswerBody::whole(Bytes::from(body.to_string()), exchange));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if reason.is_passing() {
+        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    if let Ok(value) = HeaderValue::from_str(&status) {
+        headers.insert(PROXY_STATUS, value);
+    }
+    response
+}
+
+/// Says in `x-served-by` which tier answered, and in `Proxy-Status` which pool and after which spills.
+pub(super) fn name_server<B>(response: &mut Response<B>, exchange: &Exchange, tier: Option<Tier>, next_hop: &str) {
+    if let Some(tier) = tier {
+        response.headers_mut().insert(SERVED_BY, HeaderValue::from_static(tier.as_str()));
+    }
+    let status = match details(exchange) {
+        None => format!("overspill; next-hop=\"{next_hop}\""),
+        Some(details) => format!("overspill; next-hop=\"{next_hop}\"; details=\"{details}\""),
+    };
+    if let Ok(value) = HeaderValue::from_str(&status) {
+        // Appended: an intermediary behind this one may have said something of its own (RFC 9209, section 2).
+        response.headers_mut().append(PROXY_STATUS, value);
+    }
+}
+
+/// Which pools did not serve the request, and why; `None` where its first choice did.
+fn details(exchange: &Exchange) -> Option<String> {
+    let spills = exchange.spills();
+    let told: Vec<_> = spills
+        .iter()
+        .map(|(pool, reason)| format!("{} at {}", reason.code(), exchange.snapshot().pool(*pool).name))
+        .collect();
+    (!told.is_empty()).then(|| format!("spilled; {}", told.join(", ")))
+}
