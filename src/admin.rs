@@ -1,0 +1,76 @@
+//! The admin API: health, metrics, what is configured and how the endpoints are, on a listener and a thread of its own.
+//!
+//! Owns readiness and what is said of the last reload. Never serves traffic, and never waits for the threads that do.
+
+mod pages;
+mod serve;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use serve::serve;
+
+use crate::config::Problem;
+
+use crate::live::{Local, Publisher};
+use crate::telemetry::Metrics;
+
+/// What the admin API tells of.
+pub struct Admin {
+    publisher: Arc<Publisher>,
+    metrics: Arc<Metrics>,
+    local: Local,
+    ready: AtomicBool,
+    problems: RwLock<Problems>,
+}
+
+/// The outcome of the last reload.
+#[derive(Clone, Debug)]
+struct Problems {
+    refused: bool,
+    found: Vec<Problem>,
+}
+
+impl Admin {
+    /// An admin API over what is in force; `problems` are those of the configuration that the router starts with.
+    pub fn new(publisher: Arc<Publisher>, metrics: Arc<Metrics>, local: Local, problems: Vec<Problem>) -> Arc<Self> {
+        let problems = RwLock::new(Problems { refused: false, found: problems });
+        Arc::new(Self { publisher, metrics, local, ready: AtomicBool::new(false), problems })
+    }
+
+    /// Whether `/healthz/ready` says yes: from the first accepted connection to the beginning of a drain.
+    pub fn set_ready(&self, ready: Readiness) {
+        self.ready.store(ready == Readiness::Ready, Ordering::Release);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// A reload put its documents in force, with these warnings.
+    pub fn published(&self, problems: Vec<Problem>) {
+        self.set_problems(Problems { refused: false, found: problems });
+    }
+
+    /// A reload was refused for these problems; the last good documents stay in force.
+    pub fn refused(&self, problems: Vec<Problem>) {
+        self.set_problems(Problems { refused: true, found: problems });
+    }
+
+    fn set_problems(&self, problems: Problems) {
+        *self.problems.write().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether load balancers should send requests here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// They should.
+    Ready,
+    /// They should not.
+    Unready,
+}

@@ -1,0 +1,134 @@
+//! What each path of the admin API answers.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+
+use super::Admin;
+use crate::config;
+use crate::domain::Tier;
+use crate::fallback::LocalTier;
+use crate::pool::{Admission, Pool};
+use crate::telemetry;
+
+type Page = Response<Full<Bytes>>;
+
+const INDEX: &str = "\
+GET  /healthz/ready  200 while requests should be sent here, 503 before the start and during a drain
+GET  /livez          200 while the process works
+GET  /metrics        Prometheus metrics
+GET  /config_dump    what is in force, and what is wrong with the documents, as JSON
+GET  /clusters       every pool and endpoint; ?format=json
+POST /shutdown       drain and exit
+";
+
+pub(super) fn index() -> Page {
+    text(StatusCode::OK, INDEX)
+}
+
+pub(super) fn not_found() -> Page {
+    text(StatusCode::NOT_FOUND, INDEX)
+}
+
+pub(super) fn text(status: StatusCode, body: &'static str) -> Page {
+    page(status, "text/plain; charset=utf-8", Bytes::from_static(body.as_bytes()))
+}
+
+/// The answer where too many others are being made, or this one takes too long.
+pub(super) fn busy() -> Page {
+    text(StatusCode::SERVICE_UNAVAILABLE, "busy: try again\n")
+}
+
+fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Page {
+    let mut page = Response::new(Full::new(body));
+    *page.status_mut() = status;
+    page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    page
+}
+
+fn json_page(value: &serde_json::Value) -> Page {
+    page(StatusCode::OK, "application/json", Bytes::from(format!("{value:#}\n")))
+}
+
+pub(super) fn ready(admin: &Admin) -> Page {
+    if admin.is_ready() {
+        text(StatusCode::OK, "ready\n")
+    } else {
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n")
+    }
+}
+
+pub(super) fn metrics(admin: &Admin) -> Page {
+    let live = admin.publisher.current();
+    let body = admin.metrics.render(&live.snapshot, live.now(), &admin.local.gauges());
+    page(StatusCode::OK, telemetry::CONTENT_TYPE, body.into())
+}
+
+pub(super) fn config_dump(admin: &Admin) -> Page {
+    let live = admin.publisher.current();
+    let problems = admin.problems();
+    json_page(&json!({
+        "generation": live.snapshot.generation(),
+        "last_reload": if problems.refused { "refused" } else { "published" },
+        "problems": problems.found,
+        "local_model": admin.local.tier().map(LocalTier::identity),
+        "config": config::dump(&live.checked),
+    }))
+}
+
+/// Lines in the form of Envoy's own `/clusters`: `pool::address::name::value`.
+pub(super) fn clusters(admin: &Admin) -> Page {
+    let live = admin.publisher.current();
+    let mut lines = String::new();
+    for (_, pool) in live.snapshot.pools() {
+        // Writing to a string does not fail.
+        let _ = pool_lines(&mut lines, pool, |endpoint| endpoint.state.health.admission(live.now()));
+    }
+    page(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from(lines))
+}
+
+fn pool_lines(
+    lines: &mut String,
+    pool: &Pool,
+    admission: impl Fn(&crate::pool::Endpoint) -> Admission,
+) -> std::fmt::Result {
+    let name = &pool.name;
+    writeln!(lines, "{name}::tier::{}", pool.tier.map_or("none", Tier::as_str))?;
+    writeln!(lines, "{name}::slots_per_endpoint::{}", pool.slots_per_endpoint)?;
+    writeln!(lines, "{name}::rq_pending::{}", pool.queue.pending())?;
+    for endpoint in &pool.endpoints {
+        let address = &endpoint.name;
+        writeln!(lines, "{name}::{address}::rq_active::{}", endpoint.state.in_flight())?;
+        writeln!(lines, "{name}::{address}::weight::{}", endpoint.weight)?;
+        writeln!(lines, "{name}::{address}::admission::{}", admission(endpoint).as_str())?;
+    }
+    Ok(())
+}
+
+pub(super) fn clusters_json(admin: &Admin) -> Page {
+    let live = admin.publisher.current();
+    let endpoint = |endpoint: &crate::pool::Endpoint| {
+        json!({
+            "address": &*endpoint.name,
+            "weight": endpoint.weight,
+            "labels": endpoint.labels,
+            "in_flight": endpoint.state.in_flight(),
+            "admission": endpoint.state.health.admission(live.now()).as_str(),
+        })
+    };
+    let pools = live.snapshot.pools().map(|(_, pool)| {
+        json!({
+            "pool": &*pool.name,
+            "tier": pool.tier.map(Tier::as_str),
+            "slots_per_endpoint": pool.slots_per_endpoint,
+            "in_flight": pool.in_flight(),
+            "queued": pool.queue.pending(),
+            "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        })
+    });
+    json_page(&json!({ "generation": live.snapshot.generation(), "pools": pools.collect::<Vec<_>>() }))
+}

@@ -1,0 +1,86 @@
+//! The admin listener.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tower::{ServiceBuilder, ServiceExt};
+
+use super::{Admin, pages};
+
+/// Requests answered at once, on all connections; more are told to come again.
+const MAX_CONCURRENT: usize = 32;
+/// How long one answer may take to make.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take over a request's head, and be idle.
+const IDLE: Duration = Duration::from_mins(2);
+
+type Page = Response<Full<Bytes>>;
+
+/// Serves `listener` for as long as the future is polled. `drain` is called for `POST /shutdown`.
+///
+/// # Errors
+/// The system's own, where the socket cannot be used.
+pub fn serve(
+    listener: std::net::TcpListener,
+    admin: Arc<Admin>,
+    drain: impl Fn() + Send + Sync + 'static,
+) -> io::Result<impl Future<Output = ()> + Send> {
+    let listener = TcpListener::from_std(listener)?;
+    let drain = Arc::new(drain);
+    let pages = tower::service_fn(move |request: Request<Incoming>| {
+        let page = answer(&admin, &*drain, &request);
+        async move { Ok::<_, Infallible>(page) }
+    });
+    let limited = ServiceBuilder::new().load_shed().concurrency_limit(MAX_CONCURRENT).timeout(TIMEOUT).service(pages);
+    Ok(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let limited = limited.clone();
+            let service = service_fn(move |request| {
+                let answer = limited.clone().oneshot(request);
+                async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| pages::busy())) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
+                .serve_connection(TokioIo::new(stream), service);
+            // Its error is its client's, who has gone.
+            tokio::spawn(async move { connection.await.ok() });
+        }
+    })
+}
+
+fn answer(admin: &Admin, drain: &dyn Fn(), request: &Request<Incoming>) -> Page {
+    let wants_json = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
+    match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, path) => match path {
+            "/" => pages::index(),
+            "/healthz/ready" | "/ready" => pages::ready(admin),
+            "/livez" => pages::text(StatusCode::OK, "live\n"),
+            "/metrics" | "/stats/prometheus" => pages::metrics(admin),
+            "/config_dump" => pages::config_dump(admin),
+            "/clusters" if wants_json => pages::clusters_json(admin),
+            "/clusters" => pages::clusters(admin),
+            "/shutdown" | "/quitquitquit" => pages::text(StatusCode::METHOD_NOT_ALLOWED, "use POST\n"),
+            _ => pages::not_found(),
+        },
+        (&Method::POST, "/shutdown" | "/quitquitquit") => {
+            drain();
+            pages::text(StatusCode::OK, "draining\n")
+        }
+        (&Method::POST, _) => pages::not_found(),
+        _ => pages::text(StatusCode::METHOD_NOT_ALLOWED, "use GET, or POST for /shutdown\n"),
+    }
+}

@@ -1,0 +1,160 @@
+//! Running what was built: the threads, the control loop and the drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::{self, LocalOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep};
+
+use super::{Bound, Configuration, Shutdown, StartError};
+use crate::admin::{self, Admin, Readiness};
+use crate::config::{Problem, Startup};
+use crate::control::{self, Reconciler, Reload, Trigger};
+use crate::live::{Local, Publisher, Reader};
+use crate::proxy::{self, Drain, Worker};
+use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
+
+/// How long the end waits for the access log to take its last lines.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves until told to drain, and drains.
+pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
+    let Bound { configuration, traffic, admin: admin_listener, addresses, local, metrics, shutdown } = bound;
+    let Configuration { checked, problems, source, overrides } = configuration;
+    let startup = checked.startup.clone();
+    control::log_problems(&problems);
+    let publisher = Arc::new(Publisher::new(checked));
+    note_published(&metrics, &publisher, &problems);
+    let admin = Admin::new(Arc::clone(&publisher), Arc::clone(&metrics), local.clone(), problems);
+    let ask = shutdown.clone();
+    tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
+    // Taken with or without documents: the system would end a process that leaves this signal alone.
+    let hangup = signal(SignalKind::hangup())?;
+    if let Some((folder, seen)) = source {
+        let reconciler = Reconciler::new(folder, overrides, Arc::clone(&publisher), seen);
+        tokio::spawn(keep_reconciled(
+            reconciler,
+            hangup,
+            Arc::clone(&publisher),
+            (Arc::clone(&metrics), Arc::clone(&admin)),
+        ));
+    }
+    tokio::spawn(shutdown.clone().obey_signals()?);
+
+    let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
+    let (drain, drained) = watch::channel(Drain::Serving);
+    let (alive, mut all_ended) = mpsc::channel::<()>(1);
+    for (number, listener) in traffic.into_iter().enumerate() {
+        let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
+        let traffic = Traffic {
+            limits: limits(&startup, addresses.0),
+            reader: publisher.reader(),
+            recorder,
+            local: local.clone(),
+        };
+        let (drained, alive) = (drained.clone(), alive.clone());
+        thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
+            if let Err(error) = traffic.run(listener, drained) {
+                tracing::error!(%error, "a traffic thread cannot run");
+            }
+            drop(alive);
+        })?;
+    }
+    drop((drained, alive, access_log));
+    admin.set_ready(Readiness::Ready);
+    tracing::info!(traffic = %addresses.0, admin = %addresses.1, "listening");
+
+    shutdown.asked(1).await;
+    admin.set_ready(Readiness::Unready);
+    let over = all_ended.recv();
+    end(&shutdown, &drain, &startup, over).await;
+    if let Some(writer) = log_writer {
+        writer.finish(LOG_PATIENCE);
+    }
+    Ok(())
+}
+
+/// Drains: unready first, then no new connections, then whatever is in flight.
+async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startup, over: impl Future) {
+    tracing::info!("draining");
+    tokio::select! {
+        () = sleep(startup.drain_delay) => {}
+        () = shutdown.asked(2) => {}
+    }
+    drain.send_replace(Drain::Until(Instant::now() + startup.drain_timeout));
+    tokio::select! {
+        _ = over => tracing::info!("drained"),
+        () = shutdown.asked(2) => tracing::warn!("asked a second time; requests in flight are given up"),
+    }
+}
+
+fn open_access_log(startup: &Startup, metrics: &Metrics) -> io::Result<(Option<AccessLog>, Option<AccessLogWriter>)> {
+    Ok(startup.access_log.then(|| AccessLog::start(io::stdout(), metrics)).transpose()?.unzip())
+}
+
+fn limits(startup: &Startup, address: SocketAddr) -> proxy::Limits {
+    proxy::Limits {
+        keepalive: startup.keepalive,
+        header_timeout: startup.header_timeout,
+        max_header_bytes: startup.max_header_bytes,
+        port: address.port(),
+    }
+}
+
+/// What one traffic thread begins with.
+struct Traffic {
+    limits: proxy::Limits,
+    reader: Reader,
+    recorder: Recorder,
+    local: Local,
+}
+
+impl Traffic {
+    fn run(self, listener: std::net::TcpListener, drained: watch::Receiver<Drain>) -> io::Result<()> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let worker = Worker::new(self.limits, self.reader, self.recorder, self.local);
+            proxy::serve(worker, listener, drained).await;
+            Ok(())
+        })
+    }
+}
+
+fn note_published(metrics: &Metrics, publisher: &Publisher, problems: &[Problem]) {
+    metrics.published(&publisher.current().snapshot);
+    metrics.reloaded(telemetry::Reload::Published, problems, SystemTime::now());
+}
+
+/// Reloads on SIGHUP, on changes of the documents and now and then; tells the metrics and the admin API of it.
+fn keep_reconciled(
+    reconciler: Reconciler,
+    mut hangup: Signal,
+    publisher: Arc<Publisher>,
+    (metrics, admin): (Arc<Metrics>, Arc<Admin>),
+) -> impl Future<Output = ()> + Send {
+    let (trigger, triggered) = Trigger::new();
+    let on_hangup = trigger.clone();
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            on_hangup.reload();
+        }
+    });
+    let report = move |reload: &Reload| match reload {
+        Reload::Unchanged => metrics.reloaded(telemetry::Reload::Unchanged, &[], SystemTime::now()),
+        Reload::Published(problems) => {
+            note_published(&metrics, &publisher, problems);
+            admin.published(problems.clone());
+        }
+        Reload::Faulty(problems) => {
+            metrics.reloaded(telemetry::Reload::Rejected, problems, SystemTime::now());
+            admin.refused(problems.clone());
+        }
+    };
+    control::watch(reconciler, (trigger, triggered), report)
+}

@@ -1,0 +1,128 @@
+//! Putting the parts together and running them.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::runtime;
+
+use super::{Configuration, Shutdown, bind, run};
+use crate::config::Startup;
+use crate::fallback::{BatchObservation, LocalTier};
+use crate::live::Local;
+use crate::telemetry::{LocalMetrics, Metrics};
+
+/// Why the router does not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for {purpose}: {why}. Name a free address with {cure}")]
+    Listen {
+        /// Which one.
+        address: SocketAddr,
+        /// What for.
+        purpose: &'static str,
+        /// Why.
+        why: io::Error,
+        /// How to choose another.
+        cure: &'static str,
+    },
+    /// The system refuses a thread, a timer or a signal handler.
+    #[error("the system refuses what the router needs to run: {0}. Raise the limits on threads and open files")]
+    System(#[from] io::Error),
+}
+
+/// A router that listens and does not accept yet.
+pub struct Bound {
+    pub(super) configuration: Configuration,
+    pub(super) traffic: Vec<TcpListener>,
+    pub(super) admin: TcpListener,
+    pub(super) addresses: (SocketAddr, SocketAddr),
+    pub(super) local: Local,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) shutdown: Shutdown,
+}
+
+/// Binds every address and loads the local model. One that cannot be loaded leaves the local tier off; the router still
+/// routes.
+///
+/// # Errors
+/// [`StartError::Listen`] names the address.
+pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
+    let startup = &configuration.checked.startup;
+    let listen = |purpose, address, workers, cure| {
+        bind::listen(address, startup.backlog, workers).map_err(|why| StartError::Listen {
+            address,
+            purpose,
+            why,
+            cure,
+        })
+    };
+    // The admin address first: it is not shared, so a second router on the same machine is noticed here.
+    let admin = TcpListener::bind(startup.admin).map_err(|why| StartError::Listen {
+        address: startup.admin,
+        purpose: "the admin API",
+        why,
+        cure: "--admin, OVERSPILL_ADMIN or the Settings document's `admin`",
+    })?;
+    admin.set_nonblocking(true)?;
+    let cure = "--listen, OVERSPILL_LISTEN or the Settings document's `listen`";
+    let traffic = listen("traffic", startup.listen, workers(startup), cure)?;
+    let addresses = (traffic[0].local_addr()?, admin.local_addr()?);
+    let metrics = Metrics::new(&startup.workload);
+    let local = Local::new(load_local_model(startup, &metrics.local()), metrics.local());
+    Ok(Bound { traffic, admin, addresses, local, metrics, shutdown: Shutdown::default(), configuration })
+}
+
+fn workers(startup: &Startup) -> usize {
+    let set = startup.workers.map(NonZeroU32::get).and_then(|workers| usize::try_from(workers).ok());
+    set.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
+fn load_local_model(startup: &Startup, metrics: &LocalMetrics) -> Option<LocalTier> {
+    let Some(settings) = &startup.local_model else {
+        tracing::info!("the local tier is off: the settings name no local model");
+        return None;
+    };
+    let metrics = metrics.clone();
+    let observe = move |batch: &BatchObservation| metrics.inferred(batch.waited.len(), batch.tokens, batch.inference);
+    match LocalTier::start(settings, observe) {
+        Ok(local) => {
+            let identity = local.identity();
+            tracing::info!(model = identity.name, revision = identity.revision, "the local model is loaded");
+            Some(local)
+        }
+        Err(error) => {
+            tracing::error!(%error, folder = %settings.folder.display(), "the local tier is off");
+            None
+        }
+    }
+}
+
+impl Bound {
+    /// Where traffic is accepted.
+    pub fn traffic(&self) -> SocketAddr {
+        self.addresses.0
+    }
+
+    /// Where the admin API is served.
+    pub fn admin(&self) -> SocketAddr {
+        self.addresses.1
+    }
+
+    /// A way to make it drain.
+    pub fn shutdown_handle(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Serves until it is told to drain by [`Shutdown`], `POST /shutdown`, SIGTERM or SIGINT, and has drained.
+    ///
+    /// # Errors
+    /// [`StartError::System`].
+    pub fn run(self) -> Result<(), StartError> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(run::serve(self))
+    }
+}

@@ -1,0 +1,123 @@
+//! The command line: one file a command.
+//!
+//! Owns flags, environment variables and what is printed. Never decides anything that the running program decides
+//! elsewhere.
+
+mod check;
+mod demo;
+mod explain;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::{Options, StartError};
+use crate::config::{Overrides, Problem};
+use crate::telemetry::LogError;
+
+/// An Istio-aware traffic router for inference pools, which answers from a local ONNX model when they are full.
+#[derive(Debug, Parser)]
+#[command(name = "overspill", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Route traffic.
+    Run(run::RunArgs),
+    /// Show the router in front of emulated GPU and CPU pools, under a load that rises and falls.
+    Demo(demo::DemoArgs),
+    /// Judge documents: exit 0 without errors, 1 with errors, 2 on wrong usage.
+    Check(check::CheckArgs),
+    /// Say where one request would go, and why.
+    Explain(explain::ExplainArgs),
+}
+
+/// Flags that the router and the demo share. Each wins over its environment variable, which wins over the Settings
+/// document.
+#[derive(Debug, Args)]
+struct RouterArgs {
+    /// Folder or file of YAML documents.
+    #[arg(long, value_name = "PATH", env = "OVERSPILL_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where traffic is accepted [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "OVERSPILL_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where the admin API is served [default: 0.0.0.0:15000].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "OVERSPILL_ADMIN")]
+    admin: Option<SocketAddr>,
+    /// Folder of the local model; turns the local tier on.
+    #[arg(long, value_name = "FOLDER", env = "OVERSPILL_MODEL")]
+    model: Option<PathBuf>,
+    /// Filter of the program's own log, as `info` or `warn,overspill::proxy=debug`.
+    #[arg(long, value_name = "FILTER", env = "OVERSPILL_LOG")]
+    log: Option<String>,
+}
+
+impl From<RouterArgs> for Options {
+    fn from(args: RouterArgs) -> Self {
+        let RouterArgs { config, listen, admin, model, log } = args;
+        Self { config, overrides: Overrides { listen, admin, model, log, ..Overrides::default() } }
+    }
+}
+
+/// How a command prints what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Lines for people.
+    Text,
+    /// JSON for programs.
+    Json,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The arguments are wrong, or ask for help.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// The documents have errors.
+    #[error("the configuration has errors")]
+    Config(Vec<Problem>),
+    /// The router does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The log cannot be set up.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The demonstration failed.
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// Nothing can be printed.
+    #[error("cannot print: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// Runs the command that `arguments` name, the program's own name first.
+///
+/// # Errors
+/// [`Failure`]; its usage errors carry their own exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    match Cli::try_parse_from(arguments)?.command {
+        Command::Run(args) => run::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(args, out).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => check::run(&args, out),
+        Command::Explain(args) => explain::run(args, out),
+    }
+}
+
+/// Prints why a command failed: a problem a line, or the error.
+pub fn report(failure: &Failure, err: &mut impl Write) {
+    // Where standard error is closed there is nobody to tell.
+    match failure {
+        Failure::Config(problems) => problems.iter().for_each(|problem| drop(writeln!(err, "{problem}"))),
+        other => drop(writeln!(err, "overspill: {other}")),
+    }
+}

@@ -1,0 +1,58 @@
+//! `overspill check`: judge documents as the running router would.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Failure, Output};
+use crate::config::{self, Overrides, Problem, Severity, SourceFile};
+use crate::control::Folder;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Folders or files of YAML documents, judged together.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut files: Vec<SourceFile> = Vec::new();
+    let mut problems = Vec::new();
+    for path in &args.paths {
+        match Folder::new(path).read() {
+            Ok(read) => files.extend(read),
+            Err(error) => problems.push(error.problem()),
+        }
+    }
+    // Files that cannot be read are told of first; whether there is nothing to judge is not news then.
+    if problems.is_empty() || !files.is_empty() {
+        problems.extend(config::load(&files, &Overrides::default()).problems);
+    }
+    print(&problems, args.output, out)?;
+    let failed = count(&problems, Severity::Error) > 0;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn count(problems: &[Problem], severity: Severity) -> usize {
+    problems.iter().filter(|problem| problem.severity == severity).count()
+}
+
+fn print(problems: &[Problem], output: Output, out: &mut impl Write) -> std::io::Result<()> {
+    let (errors, warnings) = (count(problems, Severity::Error), count(problems, Severity::Warning));
+    match output {
+        Output::Text => {
+            problems.iter().try_for_each(|problem| writeln!(out, "{problem}"))?;
+            writeln!(out, "{errors} errors, {warnings} warnings")
+        }
+        Output::Json => {
+            let report = json!({ "findings": problems, "errors": errors, "warnings": warnings });
+            writeln!(out, "{report:#}")
+        }
+    }
+}
