@@ -1,0 +1,195 @@
+//! Documents in, findings out, reviewed as text; and whatever the bytes, never a panic.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test config` writes the expected texts anew.
+
+#![allow(clippy::expect_used, reason = "a failed expectation is a failed test, in its helpers too")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use overspill::config::{CODES, Checked, Loaded, Overrides, SourceFile, dump, load, not_executed};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// The YAML files of a folder, in the order of their names.
+fn documents(name: &str) -> Vec<SourceFile> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder(name))
+        .expect("the folder is in the repository")
+        .map(|entry| entry.expect("a readable entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    paths.sort();
+    let read = |path: PathBuf| SourceFile {
+        name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        bytes: std::fs::read(&path).expect("a readable file"),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn load_text(text: &str) -> Loaded {
+    load(&[SourceFile { name: "a.yaml".to_owned(), bytes: text.as_bytes().to_vec() }], &Overrides::default())
+}
+
+fn codes(loaded: &Loaded) -> Vec<&'static str> {
+    loaded.problems.iter().map(|problem| problem.code).collect()
+}
+
+fn as_text(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for problem in &loaded.problems {
+        writeln!(text, "{problem}").expect("a string takes every text");
+    }
+    if let Some(checked) = &loaded.checked {
+        writeln!(text, "{:#}", dump(checked)).expect("a string takes every text");
+    }
+    text
+}
+
+#[test]
+fn documents_give_the_findings_reviewed() {
+    let files = documents("tests/golden/config");
+    assert!(files.len() >= 6, "the golden documents are in the repository");
+    for file in files {
+        let expected = folder("tests/golden/config").join(file.name.replace(".yaml", ".txt"));
+        let found = as_text(&load(std::slice::from_ref(&file), &Overrides::default()));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&expected, &found).expect("a writable folder");
+        }
+        let expected = std::fs::read_to_string(&expected).expect("a golden text; UPDATE_GOLDEN=1 writes it");
+        assert_eq!(found, expected, "{}", file.name);
+    }
+}
+
+#[test]
+fn the_example_documents_have_no_problem() {
+    let loaded = load(&documents("config"), &Overrides::default());
+    assert_eq!(loaded.problems, []);
+    let Checked { pools, virtual_hosts, startup, .. } = loaded.checked.expect("no problem is an error");
+    assert!(startup.local_model.is_some());
+    let embeddings = &virtual_hosts[0];
+    let hosts: Vec<String> = embeddings.hosts.iter().map(ToString::to_string).collect();
+    for host in ["embeddings.inference.svc.cluster.local", "localhost", "127.0.0.1"] {
+        assert!(hosts.contains(&host.to_owned()), "{host} is not among {hosts:?}");
+    }
+    let split = |route: usize| -> Vec<(String, u32)> {
+        let shares = &embeddings.routes[route].split;
+        shares.iter().map(|share| (pools[share.pool.0].key.to_string(), share.weight)).collect()
+    };
+    let gpu = "embeddings-gpu.inference.svc.cluster.local:80";
+    assert_eq!(split(0), [(format!("{gpu}/stable"), 1)]);
+    let cpu = "embeddings-cpu.inference.svc.cluster.local:80".to_owned();
+    assert_eq!(split(1), [(format!("{gpu}/stable"), 66), (format!("{gpu}/canary"), 4), (cpu, 30)]);
+}
+
+#[test]
+fn nothing_at_all_is_the_defaults_and_a_warning() {
+    for files in [vec![], vec![SourceFile { name: "empty.yaml".to_owned(), bytes: b"# nothing\n---\n".to_vec() }]] {
+        let loaded = load(&files, &Overrides::default());
+        assert_eq!(codes(&loaded), ["OVS002"]);
+        let checked = loaded.checked.expect("the defaults are valid");
+        assert_eq!(checked.startup.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(checked.startup.admin.to_string(), "0.0.0.0:15000");
+        assert_eq!(checked.limits.max_body_bytes, 10_485_760);
+        assert!(checked.virtual_hosts.is_empty() && checked.startup.local_model.is_none());
+    }
+}
+
+#[test]
+fn overrides_win_over_the_documents() {
+    let overrides = Overrides {
+        listen: Some(([127, 0, 0, 1], 1).into()),
+        admin: Some(([127, 0, 0, 1], 2).into()),
+        model: Some(PathBuf::from("/models")),
+        log: Some("debug".to_owned()),
+        ..Overrides::default()
+    };
+    let checked = load(&documents("config"), &overrides).checked.expect("the examples are valid");
+    assert_eq!((checked.startup.listen.port(), checked.startup.admin.port()), (1, 2));
+    assert_eq!(checked.startup.local_model.expect("it is on").folder, PathBuf::from("/models"));
+    assert_eq!(checked.startup.log, "debug");
+}
+
+#[test]
+fn json_is_read_as_well() {
+    let loaded = load_text(
+        "{\n\t\"apiVersion\": \"overspill.dev/v1\",\n\t\"kind\": \"Settings\",\n\t\"metadata\": {\"name\": \"a\"},\n\t\"spec\": {\"backlog\": 7}\n}\n",
+    );
+    assert_eq!(loaded.problems, []);
+    assert_eq!(loaded.checked.expect("a valid document").startup.backlog, 7);
+}
+
+#[test]
+fn hostile_texts_are_refused_in_bounded_time_and_space() {
+    let laughs = (0..12).fold("a: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+        let alias = format!("*a{level}, ").repeat(10);
+        format!("{text}b{level}: &a{} [{alias}]\n", level + 1)
+    });
+    for text in [laughs, "[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(10_000)] {
+        let loaded = load_text(&text);
+        assert!(loaded.checked.is_none());
+        assert!(codes(&loaded).contains(&"OVS001"), "{:?}", codes(&loaded));
+    }
+    let latin = load(&[SourceFile { name: "a".to_owned(), bytes: b"a: 1\nb: \xff\n".to_vec() }], &Overrides::default());
+    assert_eq!(codes(&latin), ["OVS001"]);
+    assert_eq!((latin.problems[0].place.line, latin.problems[0].message.as_str()), (2, "Byte 8 is not UTF-8."));
+}
+
+#[test]
+fn every_code_found_is_in_the_list_of_codes() {
+    let known: Vec<&str> = CODES.iter().map(|code| code.code).collect();
+    for file in documents("tests/golden/config") {
+        for code in codes(&load(&[file], &Overrides::default())) {
+            assert!(known.contains(&code), "{code}");
+        }
+    }
+    let paths: Vec<String> = not_executed().into_iter().map(|row| row.path).collect();
+    assert!(paths.contains(&"spec.http[].retries".to_owned()));
+}
+
+/// Steele and Vigna's `SplitMix64`: the same bytes are damaged in the same way at every run.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn damage(bytes: &mut Vec<u8>, state: &mut u64) {
+    const SHAPES: &[u8] = b"\n\t :-[]{}&*!|>'\"%#?,~0\xc3\xff";
+    let below = |limit: usize, state: &mut u64| {
+        usize::try_from(next(state) % u64::try_from(limit.max(1)).unwrap_or(1)).unwrap_or_default()
+    };
+    for _ in 0..=below(6, state) {
+        let (at, length) = (below(bytes.len(), state), below(40, state));
+        match below(5, state) {
+            0 => bytes.truncate(at),
+            1 => bytes[at..].iter_mut().take(1).for_each(|byte| *byte = u8::try_from(next(state) % 256).unwrap_or(0)),
+            2 => bytes.insert(at, SHAPES[below(SHAPES.len(), state)]),
+            3 => drop(bytes.drain(at..(at + length).min(bytes.len()))),
+            _ => {
+                let copy = bytes[at..(at + length).min(bytes.len())].to_vec();
+                let to = below(bytes.len(), state);
+                bytes.splice(to..to, copy);
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_documents_never_panic() {
+    let mut samples = documents("tests/golden/config");
+    samples.extend(documents("config"));
+    let (mut state, mut valid, mut faulty) = (7, 0, 0);
+    for round in 0..4000 {
+        let mut file = samples[round % samples.len()].clone();
+        damage(&mut file.bytes, &mut state);
+        let loaded = load(&[file], &Overrides::default());
+        let errors = loaded.problems.iter().any(|problem| problem.severity.as_str() == "error");
+        assert_eq!(loaded.checked.is_none(), errors, "a configuration is used unless there is an error");
+        if errors { faulty += 1 } else { valid += 1 }
+    }
+    assert!(faulty > 1000 && valid > 10, "the damage is neither too great nor too small: {faulty} and {valid}");
+}

@@ -1,0 +1,188 @@
+//! Well-behaved upstreams that tests script: HTTP/1.1 and HTTP/2 with prior knowledge.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::body::{BodyReader, Outgoing};
+use super::runtime::{background, wait};
+use super::{DEADLINE, Exchange, Wire};
+
+/// What an upstream does with a request.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Reads it whole and answers 200 with a JSON account of it: `upstream`, `method`, `path`, `authority`, `version`,
+    /// `headers` (each a list), `body`, `bytes` and `trailers`.
+    Echo(String),
+    /// Reads it whole and answers with a status and a body.
+    Fixed(u16, String),
+    /// Answers 200 after `quick`, every tenth request after `slow`: a service time, not a wait for anything.
+    Timed {
+        /// The time of nine in ten.
+        quick: Duration,
+        /// The time of the tenth.
+        slow: Duration,
+    },
+    /// Hands it to the test, which takes it with [`Upstream::next`].
+    Held,
+}
+
+/// What an upstream has counted.
+#[derive(Debug, Default)]
+pub struct Seen {
+    requests: AtomicU64,
+    body_bytes: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl Seen {
+    /// Requests whose head has come.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of request bodies that [`Answer::Echo`] and [`Answer::Fixed`] have read.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes.load(Ordering::SeqCst)
+    }
+
+    /// Connections accepted.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A server. Its connections break off when it is dropped.
+pub struct Upstream {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it has counted.
+    pub seen: Arc<Seen>,
+    exchanges: Mutex<Receiver<Exchange>>,
+    accepting: AbortHandle,
+}
+
+#[derive(Clone)]
+struct Script {
+    answer: Answer,
+    seen: Arc<Seen>,
+    exchanges: Sender<Exchange>,
+}
+
+impl Upstream {
+    /// Starts one on a free port.
+    pub fn start(wire: Wire, answer: Answer) -> Self {
+        let listener = wait(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let seen = Arc::new(Seen::default());
+        let (sender, exchanges) = channel();
+        let script = Script { answer, seen: Arc::clone(&seen), exchanges: sender };
+        let accepting = background().spawn(accept(listener, wire, script)).abort_handle();
+        Self { address, seen, exchanges: Mutex::new(exchanges), accepting }
+    }
+
+    /// The next request of an [`Answer::Held`] upstream.
+    #[track_caller]
+    pub fn next(&self) -> Exchange {
+        let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        exchanges.recv_timeout(DEADLINE).expect("a request reaches the upstream")
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, wire: Wire, script: Script) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        script.seen.connections.fetch_add(1, Ordering::SeqCst);
+        connections.spawn_on(serve(stream, wire, script.clone()), background());
+    }
+}
+
+async fn serve(stream: TcpStream, wire: Wire, script: Script) {
+    // Nagle's delay would show in every latency that a test measures.
+    drop(stream.set_nodelay(true));
+    let service = service_fn(move |request| respond(request, script.clone()));
+    let io = TokioIo::new(stream);
+    // Connections end in errors where a test breaks them off; what matters shows on the client's side.
+    match wire {
+        Wire::H1 => drop(hyper::server::conn::http1::Builder::new().serve_connection(io, service).await),
+        Wire::H2 => {
+            drop(hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await);
+        }
+    }
+}
+
+async fn respond(request: Request<Incoming>, script: Script) -> Result<Response<Outgoing>, io::Error> {
+    let nth = script.seen.requests.fetch_add(1, Ordering::SeqCst);
+    let (name, status, body) = match script.answer {
+        Answer::Held => return hold(request, &script.exchanges).await,
+        Answer::Echo(name) => (Some(name), 200, String::new()),
+        Answer::Fixed(status, body) => (None, status, body),
+        Answer::Timed { quick, slow } => {
+            tokio::time::sleep(if nth % 10 == 9 { slow } else { quick }).await;
+            (None, 200, "ok".to_owned())
+        }
+    };
+    let (head, incoming) = request.into_parts();
+    let collected = incoming.collect().await.map_err(io::Error::other)?;
+    let trailers = collected.trailers().map(fields);
+    let read = collected.to_bytes();
+    script.seen.body_bytes.fetch_add(read.len() as u64, Ordering::SeqCst);
+    let Some(name) = name else {
+        return Ok(whole(status, body.into()));
+    };
+    let account = serde_json::json!({
+        "upstream": name,
+        "method": head.method.as_str(),
+        "path": head.uri.path_and_query().map(http::uri::PathAndQuery::as_str),
+        "authority": head.uri.authority().map(http::uri::Authority::as_str),
+        "version": format!("{:?}", head.version),
+        "headers": fields(&head.headers),
+        "body": String::from_utf8_lossy(&read[..read.len().min(4096)]),
+        "bytes": read.len(),
+        "trailers": trailers,
+    });
+    Ok(whole(status, account.to_string().into()))
+}
+
+async fn hold(request: Request<Incoming>, exchanges: &Sender<Exchange>) -> Result<Response<Outgoing>, io::Error> {
+    let (head, incoming) = request.into_parts();
+    let (reply, answer) = oneshot::channel();
+    exchanges.send(Exchange::new(head, BodyReader(incoming), reply)).map_err(io::Error::other)?;
+    answer.await.map_err(io::Error::other)
+}
+
+fn whole(status: u16, body: Bytes) -> Response<Outgoing> {
+    let body = Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status.try_into().expect("a valid status");
+    response
+}
+
+fn fields(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
+    let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in headers {
+        fields.entry(name.to_string()).or_default().push(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    }
+    fields
+}
