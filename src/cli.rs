@@ -46,16 +46,16 @@ enum Command {
 struct RouterArgs {
     /// Folder or file of YAML documents.
     #[arg(long, value_name = "PATH", env = "OVERSPILL_CONFIG")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// Where traffic is accepted [default: 0.0.0.0:8080].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "OVERSPILL_LISTEN")]
-    listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT", env = "OVERSPILL_LISTEN", value_parser = address)]
+    listen: Option<Given>,
     /// Where the admin API is served [default: 0.0.0.0:15000].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "OVERSPILL_ADMIN")]
-    admin: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT", env = "OVERSPILL_ADMIN", value_parser = address)]
+    admin: Option<Given>,
     /// Folder of the local model; turns the local tier on.
     #[arg(long, value_name = "FOLDER", env = "OVERSPILL_MODEL")]
-    model: Option<PathBuf>,
+    model: Option<OsString>,
     /// Filter of the program's own log, as `info` or `warn,overspill::proxy=debug`.
     #[arg(long, value_name = "FILTER", env = "OVERSPILL_LOG")]
     log: Option<String>,
@@ -63,9 +63,27 @@ struct RouterArgs {
 
 impl From<RouterArgs> for Options {
     fn from(args: RouterArgs) -> Self {
-        let RouterArgs { config, listen, admin, model, log } = args;
-        Self { config, overrides: Overrides { listen, admin, model, log, ..Overrides::default() } }
+        let named = |path: OsString| (!path.is_empty()).then(|| PathBuf::from(path));
+        let overrides = Overrides {
+            listen: args.listen.and_then(|Given(address)| address),
+            admin: args.admin.and_then(|Given(address)| address),
+            model: args.model.and_then(named),
+            log: args.log.filter(|filter| !filter.is_empty()),
+            ..Overrides::default()
+        };
+        Self { config: args.config.and_then(named), overrides }
     }
+}
+
+/// An address, or nothing where the text is empty: manifests leave variables that they do not need empty.
+#[derive(Clone, Copy, Debug)]
+struct Given(Option<SocketAddr>);
+
+fn address(text: &str) -> Result<Given, String> {
+    if text.is_empty() {
+        return Ok(Given(None));
+    }
+    text.parse().map(|address| Given(Some(address))).map_err(|_| "write ADDRESS:PORT, as in 0.0.0.0:8080".to_owned())
 }
 
 /// How a command prints what it found.

@@ -69,8 +69,8 @@ pub(super) struct DemoArgs {
 
 /// Runs until the time is over or the process is interrupted.
 pub(super) fn run(args: DemoArgs, out: &mut impl Write) -> Result<(), Failure> {
-    let path = args.router.config.clone().unwrap_or_else(|| PathBuf::from(DOCUMENTS));
     let options = Options::from(args.router);
+    let path = options.config.clone().unwrap_or_else(|| PathBuf::from(DOCUMENTS));
     telemetry::init(options.overrides.log.as_deref().unwrap_or(LOG))?;
     let overrides = Overrides { access_log: Some(false), drain_delay: Some(DRAIN_DELAY), ..options.overrides };
     let configuration = Configuration::read(Options { config: Some(path.clone()), overrides })

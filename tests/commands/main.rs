@@ -147,6 +147,25 @@ fn the_folder_may_come_from_a_variable() {
 }
 
 #[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let settings = "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {name: s}\n\
+                    spec: {listen: '127.0.0.1:0', admin: '127.0.0.1:0'}\n";
+    let folder = Folder::with(settings);
+    let empty = ["OVERSPILL_LISTEN", "OVERSPILL_ADMIN", "OVERSPILL_MODEL", "OVERSPILL_LOG"].map(|name| (name, ""));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_overspill"))
+        .args(["run", "--config"])
+        .arg(folder.path())
+        .envs(empty)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut log = BufReader::new(child.stderr.take().expect("stderr is piped")).lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("listening") && line.contains("127.0.0.1")), "it starts with its settings");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().expect("kill starts").success());
+    assert_eq!(child.wait().expect("the child can be waited for").code(), Some(0));
+}
+
+#[test]
 fn sighup_without_documents_ends_nothing() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_overspill"))
         .arg("run")
