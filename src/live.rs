@@ -49,20 +49,24 @@ impl Live {
         self.take_in_turn(pool, draw, tried)
     }
 
-    /// Waits for a slot of `pool`, until `deadline` or the pool's own limit on waiting.
+    /// Waits for a slot of `pool`, of another endpoint than those `tried`, until `until`.
     ///
     /// # Errors
     /// [`Reason::QueueFull`] where every place is taken, [`Reason::QueueTimeout`] where the wait was in vain.
-    pub async fn wait(&self, pool: PoolId, draw: u64, deadline: Option<Instant>) -> Result<(usize, Held), Reason> {
+    pub async fn wait(
+        &self,
+        pool: PoolId,
+        draw: u64,
+        tried: &[usize],
+        until: Instant,
+    ) -> Result<(usize, Held), Reason> {
         let queue = self.snapshot.pool(pool);
         let _place = Place::take(&queue.queue, queue.max_pending).ok_or(Reason::QueueFull)?;
-        let patience = Instant::now() + queue.queue_timeout;
-        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         loop {
             // Listening begins before the try, so that a slot given back between the two is not missed.
             let mut freed = std::pin::pin!(self.rooms[pool.index()].freed());
             freed.as_mut().enable();
-            if let Ok(taken) = self.take_in_turn(pool, draw, &[]) {
+            if let Ok(taken) = self.take_in_turn(pool, draw, tried) {
                 return Ok(taken);
             }
             timeout_at(until.into(), freed).await.map_err(|_| Reason::QueueTimeout)?;

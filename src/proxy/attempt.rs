@@ -133,17 +133,26 @@ async fn wait_for(
     outbound: &mut Outbound,
     deadlines: Deadlines,
 ) -> Result<Served, Reason> {
-    let begun = Instant::now();
     let live = Arc::clone(exchange.live());
-    let waited = live.wait(pool, exchange.draw(pool), deadlines.head).await;
-    exchange.queued(begun.elapsed());
-    let (place, held) = waited?;
-    match send(exchange, (pool, place), held, outbound).await {
-        Ok(served) => {
-            exchange.unspilled(pool);
-            Ok(served)
+    let to = live.snapshot.pool(pool);
+    let patience = Instant::now() + to.queue_timeout;
+    let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
+    let mut tried = Vec::new();
+    loop {
+        let begun = Instant::now();
+        let waited = live.wait(pool, exchange.draw(pool), &tried, until).await;
+        exchange.queued(begun.elapsed());
+        let (place, held) = waited?;
+        match send(exchange, (pool, place), held, outbound).await {
+            Ok(served) => {
+                exchange.unspilled(pool);
+                return Ok(served);
+            }
+            Err(Unserved::Broken(reason)) => return Err(reason),
+            // An endpoint that refuses has slots free, and no use for them; the others may be worth waiting for.
+            Err(Unserved::Spill(reason)) if tried.len() + 1 == to.endpoints.len() => return Err(reason),
+            Err(Unserved::Spill(_)) => tried.push(place),
         }
-        Err(Unserved::Spill(reason) | Unserved::Broken(reason)) => Err(reason),
     }
 }
 

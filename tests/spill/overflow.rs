@@ -145,3 +145,22 @@ fn a_request_waits_for_a_slot_and_is_served_when_one_comes_free() {
     assert_eq!(served_by(&second.read_reply()), "cpu");
     router.wait_for("nothing waits", |metrics| metrics.count(QUEUED, &[]) == 0);
 }
+
+#[test]
+fn a_request_that_waits_is_not_lost_to_an_endpoint_that_refuses() {
+    let gpu = Upstream::start(Wire::H1, Answer::Held);
+    let (_socket, refusing) = closed_port();
+    let gpus = [refusing, gpu.address];
+    let gpu_policy = "slotsPerEndpoint: 1, queue: {maxPending: 1, timeout: 20s}";
+    let tiers = Tiers { gpu: &gpus, cpu: &[gpu.address], gpu_policy, cpu_policy: ONE_SLOT };
+    let router = Router::start(&tiers.documents());
+    let mut first = begin(router.traffic);
+    let exchange = gpu.next();
+    let mut second = begin(router.traffic);
+    // The endpoint that refuses has a slot free; the request is to wait for the other's.
+    router.wait_for("the second waits", |metrics| metrics.count(QUEUED, &[("pool", "gpu.example:80")]) == 1);
+    exchange.answer(200, "");
+    assert_eq!(first.read_reply().head.status, 200);
+    gpu.next().answer(200, "");
+    assert_eq!(second.read_reply().head.status, 200);
+}
