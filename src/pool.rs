@@ -162,4 +162,6 @@ impl Pool {
 }
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;

@@ -1,27 +1,14 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::domain::{Address, Host, OutlierDetection, Warmup};
+use crate::domain::{Host, OutlierDetection, Warmup};
 
-fn pool(endpoints: usize, slots: u32) -> Pool {
-    let endpoint = |port: usize| {
-        let port = u16::try_from(port).expect("few endpoints");
-        let address = Address::Socket(([127, 0, 0, 1], port).into());
-        Endpoint {
-            name: address.to_string().into(),
-            address,
-            weight: NonZeroU32::MIN,
-            labels: BTreeMap::default(),
-            state: Arc::default(),
-        }
-    };
+fn pool(count: usize, slots: u32) -> Pool {
     let key = PoolKey { host: Host::parse("gpu.example").expect("a host"), subset: None, port: 80 };
     Pool {
         name: key.to_string().into(),
         key,
         tier: Some(Tier::Gpu),
         protocol: Protocol::Http1,
-        endpoints: (1..=endpoints).map(endpoint).collect(),
+        endpoints: fixtures::endpoints(&vec![1; count]).into(),
         slots_per_endpoint: NonZeroU32::new(slots).expect("at least one slot"),
         max_pending: 0,
         queue: Arc::default(),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use http::{HeaderMap, HeaderName, Method};
 
 use super::*;
-use crate::config::{self, Checked, Endpoint, PoolIndex, Queue, RouteMatch, Share, Startup, VirtualHost, Workload};
+use crate::config::{self, Checked, Endpoint, PoolIndex, Queue, RouteMatch, Share, VirtualHost};
 use crate::domain::{
     Address, Headers, Host, HostPattern, Moment, PoolKey, Protocol, Reason, StringMatch, TrafficPolicy,
 };
@@ -33,31 +33,11 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
         traffic: TrafficPolicy::default(),
         service: ServiceIdentity::default(),
     };
-    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    let defaults = config::load(&[], &config::Overrides::default()).checked.expect("no documents are the defaults");
     Checked {
-        limits: Limits {
-            max_body_bytes: 1,
-            request_timeout: Duration::from_secs(1),
-            stream_idle_timeout: Duration::from_secs(1),
-            trust_forwarded_proto: false,
-        },
-        startup: Startup {
-            listen: any,
-            admin: any,
-            workers: None,
-            backlog: 1,
-            keepalive: Duration::from_secs(1),
-            header_timeout: Duration::from_secs(1),
-            max_header_bytes: 1,
-            drain_timeout: Duration::ZERO,
-            drain_delay: Duration::ZERO,
-            access_log: false,
-            log: String::new(),
-            local_model: None,
-            workload: Workload { name: String::new(), namespace: String::new() },
-        },
         virtual_hosts: vec![VirtualHost { hosts: vec![HostPattern::parse("a.example").expect("a host")], routes }],
         pools: vec![pool("gpu", gpu, vec![PoolIndex(1)]), pool("cpu", cpu, vec![])],
+        ..defaults
     }
 }
 

@@ -8,9 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{Method, Version};
 
 use super::{LocalGauges, Metrics, Record};
-use crate::config::{
-    self, Checked, Endpoint, Limits, PoolIndex, Queue, ServiceIdentity, Share, Startup, VirtualHost, Workload,
-};
+use crate::config::{self, Checked, Endpoint, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
 use crate::domain::{Address, Headers, Host, HostPattern, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
 use crate::snapshot::{PoolId, RouteId, Snapshot, compile};
 
@@ -35,31 +33,11 @@ pub(super) fn snapshot(routes: &[(&str, &[u32])], previous: Option<&Snapshot>) -
             .collect(),
         ..config::Route::default()
     });
-    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    let defaults = config::load(&[], &config::Overrides::default()).checked.expect("no documents are the defaults");
     let checked = Checked {
-        limits: Limits {
-            max_body_bytes: 1,
-            request_timeout: Duration::from_secs(1),
-            stream_idle_timeout: Duration::from_secs(1),
-            trust_forwarded_proto: false,
-        },
-        startup: Startup {
-            listen: any,
-            admin: any,
-            workers: None,
-            backlog: 1,
-            keepalive: Duration::from_secs(1),
-            header_timeout: Duration::from_secs(1),
-            max_header_bytes: 1,
-            drain_timeout: Duration::ZERO,
-            drain_delay: Duration::ZERO,
-            access_log: false,
-            log: String::new(),
-            local_model: None,
-            workload: workload(),
-        },
         virtual_hosts: vec![VirtualHost { hosts: vec![HostPattern::Any], routes: routes.collect() }],
         pools: POOLS[..pools].iter().map(|(host, tier)| pool(host, *tier)).collect(),
+        ..defaults
     };
     compile(&checked, previous)
 }

@@ -1,24 +1,5 @@
-use std::collections::BTreeMap;
-use std::num::NonZeroU32;
-use std::sync::Arc;
-
 use super::*;
-use crate::domain::Address;
-
-/// Endpoints on the ports from 1, with these weights.
-fn endpoints(weights: &[u32]) -> Vec<Endpoint> {
-    let endpoint = |(port, weight): (u16, &u32)| {
-        let address = Address::Socket(([10, 0, 0, 1], port).into());
-        Endpoint {
-            name: address.to_string().into(),
-            address,
-            weight: NonZeroU32::new(*weight).expect("a weight over zero"),
-            labels: BTreeMap::default(),
-            state: Arc::default(),
-        }
-    };
-    (1..).zip(weights).map(endpoint).collect()
-}
+use crate::pool::fixtures::endpoints;
 
 const KINDS: [HashTable; 2] = [HashTable::Ring(1024), HashTable::Maglev(65_537)];
 
