@@ -71,7 +71,7 @@ pub struct Startup {
     pub log: String,
     /// The local model; `None` leaves the local tier off.
     pub local_model: Option<LocalModel>,
-    /// The labels that Istio's metrics name this workload by.
+    /// The workload that this router is part of.
     pub workload: Workload,
 }
 
@@ -92,13 +92,15 @@ pub struct LocalModel {
     pub queue: NonZeroU32,
 }
 
-/// The workload that this router is part of, as Istio's metrics label it.
+/// The workload that this router is part of: a sidecar's application, or the gateway itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// The workload's name.
     pub name: String,
     /// Its namespace; short host names without one of their own resolve in it.
     pub namespace: String,
+    /// Its labels, as its pods have them.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Hosts that share rules: one `VirtualService`, or one service without any.

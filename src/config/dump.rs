@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::checked::{Checked, Endpoint, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost};
+use super::checked::{
+    Checked, Endpoint, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
+};
 use crate::domain::{
     Abort, Balancing, ConsistentHash, CorsPolicy, Fault, HashKey, HashTable, HeaderOps, Headers, OutlierDetection,
     OwnAnswer, PathRewrite, RedirectPath, RedirectPort, StringMatch, UnmatchedPreflights, format_duration,
@@ -43,8 +45,12 @@ fn startup(startup: &Startup) -> Value {
         "accessLog": startup.access_log,
         "log": startup.log,
         "localModel": startup.local_model.as_ref().map(local_model),
-        "workload": { "name": startup.workload.name, "namespace": startup.workload.namespace },
+        "workload": workload(&startup.workload),
     })
+}
+
+fn workload(workload: &Workload) -> Value {
+    json!({ "name": workload.name, "namespace": workload.namespace, "labels": workload.labels })
 }
 
 fn local_model(model: &LocalModel) -> Value {

@@ -92,6 +92,7 @@ fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>,
         workload: Workload {
             name: text(&spec.workload.name, "overspill"),
             namespace: text(&spec.workload.namespace, "default"),
+            labels: spec.workload.labels.clone(),
         },
     }
 }

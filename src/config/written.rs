@@ -161,7 +161,7 @@ pub(super) struct Settings {
     pub(super) drain: Drain,
     pub(super) access_log: Option<bool>,
     pub(super) log: Option<String>,
-    pub(super) workload: WorkloadName,
+    pub(super) workload: OwnWorkload,
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
 }
@@ -177,9 +177,10 @@ pub(super) struct Drain {
 /// `Settings.workload`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct WorkloadName {
+pub(super) struct OwnWorkload {
     pub(super) name: Option<String>,
     pub(super) namespace: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 /// `Settings.limits`.

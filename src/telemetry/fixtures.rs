@@ -14,7 +14,7 @@ use crate::snapshot::{PoolId, RouteId, Snapshot, compile};
 
 /// The router's own workload.
 pub(super) fn workload() -> Workload {
-    Workload { name: "overspill".to_owned(), namespace: "edge".to_owned() }
+    Workload { name: "overspill".to_owned(), namespace: "edge".to_owned(), labels: BTreeMap::new() }
 }
 
 /// The pools of [`snapshot`], in order: two endpoints each, four slots an endpoint.

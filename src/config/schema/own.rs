@@ -1,13 +1,14 @@
 //! The kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
-use super::{ANY_DURATION, BOOL, DURATION, PORT, Shape, TEXT, Table, field};
+use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, Table, field};
 
 /// A count that a machine can bear; what is above it is a slip of the keyboard.
 const COUNT: Shape = Shape::Int(1, 1_000_000);
 
 static DRAIN: Table = Table { fields: &[field("delay", ANY_DURATION), field("timeout", ANY_DURATION)], one_of: &[] };
 
-static WORKLOAD: Table = Table { fields: &[field("name", TEXT), field("namespace", TEXT)], one_of: &[] };
+static WORKLOAD: Table =
+    Table { fields: &[field("labels", LABELS), field("name", TEXT), field("namespace", TEXT)], one_of: &[] };
 
 static LIMITS: Table = Table {
     fields: &[
