@@ -126,16 +126,8 @@ impl Catalog {
 
     /// The rule for `host`: its own before the longest wildcard.
     pub(super) fn rule(&self, host: &Host) -> Option<&Rule> {
-        let rank = |rule: &&Rule| match &rule.pattern {
-            HostPattern::Exact(exact) => (exact == host).then_some(usize::MAX),
-            HostPattern::Suffix(suffix) => is_below(host, suffix).then_some(suffix.as_str().len()),
-            HostPattern::Any => Some(0),
-        };
-        self.rules
-            .iter()
-            .filter_map(|rule| rank(&rule).map(|rank| (rank, rule)))
-            .max_by_key(|(rank, _)| *rank)
-            .map(|(_, rule)| rule)
+        let matching = self.rules.iter().filter(|rule| rule.pattern.matches(host.as_str()));
+        matching.max_by_key(|rule| rule.pattern.precedence())
     }
 
     /// The subset of `host` that is called `name`.
@@ -220,14 +212,6 @@ impl Catalog {
 
 fn first_label(host: &str) -> &str {
     host.split('.').next().unwrap_or(host)
-}
-
-/// Whether `host` is matched by the wildcard `*.suffix`.
-pub(super) fn is_below(host: &Host, suffix: &Host) -> bool {
-    host.as_str()
-        .strip_suffix(suffix.as_str())
-        .and_then(|rest| rest.strip_suffix('.'))
-        .is_some_and(|rest| !rest.is_empty())
 }
 
 /// The hosts that `text` may mean, the likeliest first.

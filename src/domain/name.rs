@@ -19,8 +19,8 @@ pub enum HostError {
     /// One label is empty, over 63 characters, or holds a character that DNS labels (RFC 1123, section 2.1) do not.
     #[error("`{0}` is no DNS label: 1 to 63 letters, digits, `-` or `_`, not beginning or ending with `-`")]
     Label(String),
-    /// A `*` stands elsewhere than alone, or as the first or last part of the name.
-    #[error("a `*` stands alone or as the whole first label of a host")]
+    /// A `*` stands elsewhere than alone or at the beginning.
+    #[error("a `*` stands alone or at the beginning of a host")]
     Wildcard,
 }
 
@@ -66,13 +66,14 @@ fn check_labels(name: &str) -> Result<(), HostError> {
     })
 }
 
-/// A host of a `VirtualService`: a name, a suffix wildcard (`*.example.com`) or everything (`*`).
+/// A host of a `VirtualService`, `Gateway` or `DestinationRule`: a name, a wildcard for its beginning or everything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostPattern {
     /// One host.
     Exact(Host),
-    /// Every host below this one; the wildcard never stands for an empty label.
-    Suffix(Host),
+    /// Every host that ends in this text, in lower case: `.example.com` for `*.example.com`, `-eu.example.com` for
+    /// `*-eu.example.com`. The wildcard never stands for nothing.
+    Suffix(Box<str>),
     /// Every host.
     Any,
 }
@@ -86,13 +87,44 @@ impl HostPattern {
         if text == "*" {
             return Ok(Self::Any);
         }
-        if let Some(suffix) = text.strip_prefix("*.") {
-            return Host::parse(suffix).map(Self::Suffix);
-        }
-        if text.contains('*') {
+        let Some(suffix) = text.strip_prefix('*') else {
+            return if text.contains('*') { Err(HostError::Wildcard) } else { Host::parse(text).map(Self::Exact) };
+        };
+        if suffix.contains('*') {
             return Err(HostError::Wildcard);
         }
-        Host::parse(text).map(Self::Exact)
+        let name = suffix.strip_prefix(['.', '-']).unwrap_or(suffix);
+        let host = Host::parse(name)?;
+        let first = &suffix[..suffix.len() - name.len()];
+        Ok(Self::Suffix(format!("{first}{host}").into()))
+    }
+
+    /// Whether `host`, in lower case, is one that this pattern stands for.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact.as_str() == host,
+            Self::Suffix(suffix) => host.len() > suffix.len() && host.ends_with(&**suffix),
+            Self::Any => true,
+        }
+    }
+
+    /// Whether every host of `other` is one of this pattern's.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (_, Self::Exact(host)) => self.matches(host.as_str()),
+            (Self::Suffix(suffix), Self::Suffix(other)) => other.ends_with(&**suffix),
+            (Self::Exact(_) | Self::Suffix(_), Self::Any) | (Self::Exact(_), Self::Suffix(_)) => false,
+        }
+    }
+
+    /// How specific this pattern is: of two that match one host, the greater wins.
+    pub fn precedence(&self) -> usize {
+        match self {
+            Self::Exact(_) => usize::MAX,
+            Self::Suffix(suffix) => suffix.len(),
+            Self::Any => 0,
+        }
     }
 }
 
@@ -100,7 +132,7 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(host) => write!(f, "{host}"),
-            Self::Suffix(host) => write!(f, "*.{host}"),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
             Self::Any => f.write_str("*"),
         }
     }
@@ -145,13 +177,35 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_is_whole_or_a_first_label() {
+    fn a_wildcard_stands_for_the_beginning_of_a_host() {
         assert_eq!(HostPattern::parse("*"), Ok(HostPattern::Any));
         assert_eq!(
             HostPattern::parse("*.example.com").map(|pattern| pattern.to_string()),
             Ok("*.example.com".to_owned())
         );
         assert_eq!(HostPattern::parse("a.*.com"), Err(HostError::Wildcard));
-        assert_eq!(HostPattern::parse("*a.com"), Err(HostError::Wildcard));
+        assert_eq!(HostPattern::parse("**.com"), Err(HostError::Wildcard));
+        let pattern = |text: &str| HostPattern::parse(text).expect("a valid pattern");
+        for (text, host, expected) in [
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "b.a.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", ".example.com", false),
+            ("*-EU.example.com", "a-eu.example.com", true),
+            ("*-eu.example.com", "-eu.example.com", false),
+            ("*foo.com", "barfoo.com", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(pattern(text).matches(host), expected, "{text} over {host}");
+        }
+        for (one, other, expected) in [
+            ("*", "*.com", true),
+            ("*.com", "*.example.com", true),
+            ("*.com", "a.com", true),
+            ("*.example.com", "*.com", false),
+            ("a.com", "*.com", false),
+        ] {
+            assert_eq!(pattern(one).covers(&pattern(other)), expected, "{one} over {other}");
+        }
     }
 }

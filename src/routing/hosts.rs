@@ -9,12 +9,14 @@ use crate::domain::HostPattern;
 pub struct HostTable<T> {
     exact: FxHashMap<Box<str>, T>,
     suffix: FxHashMap<Box<str>, T>,
+    /// The lengths of the suffixes, in bytes, the longest first.
+    lengths: Vec<usize>,
     any: Option<T>,
 }
 
 impl<T: Copy> Default for HostTable<T> {
     fn default() -> Self {
-        Self { exact: FxHashMap::default(), suffix: FxHashMap::default(), any: None }
+        Self { exact: FxHashMap::default(), suffix: FxHashMap::default(), lengths: Vec::new(), any: None }
     }
 }
 
@@ -25,8 +27,11 @@ impl<T: Copy> HostTable<T> {
             HostPattern::Exact(host) => {
                 self.exact.entry(host.as_str().into()).or_insert(value);
             }
-            HostPattern::Suffix(host) => {
-                self.suffix.entry(host.as_str().into()).or_insert(value);
+            HostPattern::Suffix(suffix) => {
+                self.suffix.entry(suffix.clone()).or_insert(value);
+                if let Err(at) = self.lengths.binary_search_by(|length| suffix.len().cmp(length)) {
+                    self.lengths.insert(at, suffix.len());
+                }
             }
             HostPattern::Any => {
                 self.any.get_or_insert(value);
@@ -41,10 +46,8 @@ impl<T: Copy> HostTable<T> {
 
     /// Tries every suffix that leaves at least one character for the wildcard, the longest first.
     fn find_suffix(&self, host: &str) -> Option<&T> {
-        if self.suffix.is_empty() {
-            return None;
-        }
-        host.match_indices('.').filter(|(dot, _)| *dot > 0).find_map(|(dot, _)| self.suffix.get(&host[dot + 1..]))
+        let lengths = self.lengths.iter().filter(|length| **length < host.len());
+        lengths.filter_map(|length| host.get(host.len() - length..)).find_map(|suffix| self.suffix.get(suffix))
     }
 }
 
@@ -55,15 +58,22 @@ mod tests {
     #[test]
     fn the_most_specific_host_wins_and_the_first_keeps_it() {
         let mut table = HostTable::default();
-        for (pattern, value) in
-            [("*", 0), ("*.com", 1), ("*.example.com", 2), ("a.example.com", 3), ("a.example.com", 4)]
-        {
+        for (pattern, value) in [
+            ("*", 0),
+            ("*.com", 1),
+            ("*.example.com", 2),
+            ("a.example.com", 3),
+            ("a.example.com", 4),
+            ("*-eu.example.com", 5),
+        ] {
             table.insert(&HostPattern::parse(pattern).expect("a valid pattern"), value);
         }
         for (host, value) in [
             ("a.example.com", 3),
             ("b.example.com", 2),
             ("c.b.example.com", 2),
+            ("a-eu.example.com", 5),
+            ("-eu.example.com", 2),
             ("example.com", 1),
             (".example.com", 1),
             ("com", 0),

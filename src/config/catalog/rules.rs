@@ -1,10 +1,10 @@
 //! `DestinationRule` documents into subsets and policies, merged by host as Istio merges them.
 
-use super::{Catalog, Policy, Rule, SubsetRule, is_below, meanings, policy};
+use super::{Catalog, Policy, Rule, SubsetRule, meanings, policy};
 use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::path::Path;
 use crate::config::written::{DestinationRule, Sourced, TrafficPolicy};
-use crate::domain::{Host, HostPattern};
+use crate::domain::HostPattern;
 
 pub(super) fn build(written: &[Sourced<DestinationRule>], catalog: &Catalog, findings: &mut Findings) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
@@ -50,7 +50,7 @@ fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut 
         }
         HostPattern::Suffix(_) | HostPattern::Any => parsed,
     };
-    if !catalog.services_unknown && catalog.services().all(|service| !covers(&pattern, &service.host)) {
+    if !catalog.services_unknown && catalog.services().all(|service| !pattern.matches(service.host.as_str())) {
         let said = remark(
             format!("There is no service `{pattern}`, so this rule has no effect."),
             "Add a ServiceEntry for it, or take it out.",
@@ -58,14 +58,6 @@ fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut 
         findings.warning(NO_EFFECT, document.place(&path), said);
     }
     Some(pattern)
-}
-
-fn covers(pattern: &HostPattern, host: &Host) -> bool {
-    match pattern {
-        HostPattern::Exact(exact) => exact == host,
-        HostPattern::Suffix(suffix) => is_below(host, suffix),
-        HostPattern::Any => true,
-    }
 }
 
 /// The policy at `path`; `None` where there is none.

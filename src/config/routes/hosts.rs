@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::no_hosts;
-use crate::config::catalog::{Catalog, aliases, is_below, meanings};
+use crate::config::catalog::{Catalog, aliases, meanings};
 use crate::config::document::Document;
 use crate::config::finding::{DIVERTING, Findings, HOST_TWICE, INERT, remark};
 use crate::config::path::Path;
 use crate::config::written::{Sourced, VirtualService};
-use crate::domain::{Host, HostError, HostPattern};
+use crate::domain::{Host, HostPattern};
 
 /// The hosts of every virtual service, each claimed once.
 pub(super) struct Claims {
@@ -50,11 +50,7 @@ impl Claims {
 
     /// Whether requests to `host` are a virtual service's, by name or by wildcard.
     pub(super) fn covers(&self, host: &Host) -> bool {
-        self.owners.keys().any(|pattern| match pattern {
-            HostPattern::Exact(exact) => exact == host,
-            HostPattern::Suffix(suffix) => is_below(host, suffix),
-            HostPattern::Any => true,
-        })
+        self.owners.keys().any(|pattern| pattern.matches(host.as_str()))
     }
 
     /// Whether exactly `pattern` is claimed.
@@ -94,14 +90,6 @@ fn pattern(document: &Document, text: &str, path: &Path, findings: &mut Findings
                 findings.warning(INERT, document.place(path), said);
             }
             Some(pattern)
-        }
-        Err(HostError::Wildcard) if text.starts_with('*') => {
-            let said = remark(
-                format!("The wildcard `{text}` is not executed yet."),
-                "Write `*.` and a domain, or name the hosts meant.",
-            );
-            findings.error(DIVERTING, document.place(path), said);
-            None
         }
         Err(error) => {
             let said = remark(format!("`{text}` is no host: {error}."), "Write a DNS name, `*.` and a domain, or `*`.");
