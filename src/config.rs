@@ -19,6 +19,7 @@ mod routes;
 mod schema;
 mod settings;
 mod suggest;
+mod visibility;
 mod written;
 mod yaml;
 

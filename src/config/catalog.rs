@@ -1,5 +1,6 @@
 //! What there is to refer to: services of `ServiceEntry` documents, and the subsets of `DestinationRule` documents.
 
+mod kubernetes;
 mod policy;
 mod rules;
 mod services;
@@ -8,9 +9,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::checked::Protocol;
+use super::checked::{self, Protocol};
 use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
 use super::suggest::{did_you_mean, nearest};
+use super::visibility::{ROOT_NAMESPACE, is_visible};
 use super::written::Written;
 use crate::domain::{Host, HostPattern, PoolKey};
 pub(super) use policy::{Policy, in_force};
@@ -27,6 +29,8 @@ pub(super) struct Service {
     pub(super) origin: String,
     /// Outside the mesh, where a host is no Kubernetes name whatever it looks like.
     pub(super) external: bool,
+    /// The namespaces that see it; none is all.
+    pub(super) export_to: Vec<String>,
     /// The ports that speak HTTP, in the order of the document.
     pub(super) ports: Vec<Port>,
     pub(super) endpoints: Vec<Workload>,
@@ -60,6 +64,7 @@ pub(super) enum WorkloadAddress {
 /// What the `DestinationRule` documents of one host say together.
 #[derive(Debug)]
 pub(super) struct Rule {
+    pub(super) namespace: String,
     pub(super) pattern: HostPattern,
     pub(super) subsets: Vec<SubsetRule>,
     /// The top-level policy: that of the first document which has one.
@@ -77,8 +82,11 @@ pub(super) struct SubsetRule {
 /// Everything that a destination can name.
 #[derive(Debug)]
 pub(super) struct Catalog {
-    services: BTreeMap<Host, Service>,
+    /// The services of each host: those of Kubernetes first, then by age.
+    services: BTreeMap<Host, Vec<Service>>,
     rules: Vec<Rule>,
+    /// The namespace of the workload that the documents are read for.
+    viewer: String,
     services_unknown: bool,
     subsets_unknown: bool,
 }
@@ -102,32 +110,57 @@ pub(super) struct Unresolved {
 }
 
 impl Catalog {
-    pub(super) fn build(written: &Written, findings: &mut Findings) -> Self {
-        let services = services::build(&written.service_entries, findings);
+    /// Everything that `written` gives a destination to name, as the workload `viewer` sees it.
+    pub(super) fn build(written: &Written, viewer: &checked::Workload, findings: &mut Findings) -> Self {
+        let mut services: BTreeMap<Host, Vec<Service>> = BTreeMap::new();
+        for service in kubernetes::build(written, findings) {
+            services.entry(service.host.clone()).or_default().push(service);
+        }
+        services::build(&written.service_entries, &mut services, findings);
         let mut catalog = Self {
             services,
             rules: Vec::new(),
+            viewer: viewer.namespace.clone(),
             services_unknown: written.services_unknown,
             subsets_unknown: written.subsets_unknown,
         };
-        catalog.rules = rules::build(&written.destination_rules, &catalog, findings);
+        catalog.rules = rules::build(&written.destination_rules, &catalog, viewer, findings);
         catalog
     }
 
-    /// Every service, by host.
+    /// Every service that the viewer sees, one a host, by host.
     pub(super) fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+        self.services.values().filter_map(|services| pick(services, &self.viewer))
+    }
+
+    /// Whether there is a service, seen or not, whose host matches `pattern`.
+    pub(super) fn has(&self, pattern: &HostPattern) -> bool {
+        match pattern {
+            HostPattern::Exact(host) => self.services.contains_key(host),
+            _ => self.services.keys().any(|host| pattern.matches(host.as_str())),
+        }
     }
 
     /// The service that `text` means in `namespace`: a short name is one of the namespace before it is a host of its own.
     pub(super) fn find(&self, text: &str, namespace: &str) -> Option<&Service> {
-        meanings(text, namespace).iter().find_map(|host| self.services.get(host))
+        let seen = |host: &Host| {
+            let services = self.services.get(host)?;
+            pick(services, namespace).or_else(|| pick(services, &self.viewer))
+        };
+        meanings(text, namespace).iter().find_map(seen)
     }
 
-    /// The rule for `host`: its own before the longest wildcard.
+    /// The rule for `host`: one of the viewer's namespace before one of the service's, and that before one of Istio's root
+    /// namespace; in a namespace, the host's own before the longest wildcard.
     pub(super) fn rule(&self, host: &Host) -> Option<&Rule> {
-        let matching = self.rules.iter().filter(|rule| rule.pattern.matches(host.as_str()));
-        matching.max_by_key(|rule| rule.pattern.precedence())
+        let owner = self.services.get(host).and_then(|services| pick(services, &self.viewer));
+        let namespaces =
+            [Some(self.viewer.as_str()), owner.map(|service| service.namespace.as_str()), Some(ROOT_NAMESPACE)];
+        namespaces.into_iter().flatten().find_map(|namespace| {
+            let matching =
+                self.rules.iter().filter(|rule| rule.namespace == namespace && rule.pattern.matches(host.as_str()));
+            matching.max_by_key(|rule| rule.pattern.precedence())
+        })
     }
 
     /// The subset of `host` that is called `name`.
@@ -208,6 +241,13 @@ impl Catalog {
         let message = format!("`{}` has no subset `{subset}`.", service.host);
         Unresolved { code: MISSING, field: "subset", remark: remark(message, cure) }
     }
+}
+
+/// Of the services of one host, the one that `viewer` means: its own namespace's, else the first that it sees.
+fn pick<'s>(services: &'s [Service], viewer: &str) -> Option<&'s Service> {
+    let seen = |service: &&Service| is_visible(&service.export_to, &service.namespace, viewer);
+    let own = services.iter().find(|service| service.namespace == viewer);
+    own.filter(seen).or_else(|| services.iter().find(seen))
 }
 
 fn first_label(host: &str) -> &str {

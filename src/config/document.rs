@@ -3,6 +3,8 @@
 //! One document that cannot be read hides nothing of the others: a file is cut at its `---` lines before anything is
 //! parsed. A document knows where each of its values stands.
 
+mod open;
+
 use super::SourceFile;
 use super::finding::{Findings, IDENTITY, INERT, PASSED_OVER, UNREADABLE, remark};
 use super::path::{Path, Step};
@@ -16,13 +18,20 @@ pub(super) enum Kind {
     VirtualService,
     DestinationRule,
     ServiceEntry,
+    Service,
+    EndpointSlice,
+    Pod,
     Settings,
     PoolPolicy,
 }
 
 const ISTIO: &str = "networking.istio.io";
 const OWN: &str = "overspill.dev";
+/// The groups whose every kind is known here, so that a kind they do not have is a slip.
 const GROUPS: [&str; 2] = [ISTIO, OWN];
+/// The kinds of Kubernetes that are read, with their `apiVersion`.
+const KUBERNETES: [(&str, Kind); 3] =
+    [("v1", Kind::Service), ("discovery.k8s.io/v1", Kind::EndpointSlice), ("v1", Kind::Pod)];
 const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 const OWN_VERSIONS: [&str; 1] = ["v1"];
 /// The other kinds of Istio's group, which say nothing that is executed here yet.
@@ -32,11 +41,19 @@ impl Kind {
     const ALL: [Self; 5] =
         [Self::VirtualService, Self::DestinationRule, Self::ServiceEntry, Self::Settings, Self::PoolPolicy];
 
+    /// Whether the API server checks it by a schema that is none of ours or Istio's.
+    const fn is_kubernetes(self) -> bool {
+        matches!(self, Self::Service | Self::EndpointSlice | Self::Pod)
+    }
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::VirtualService => "VirtualService",
             Self::DestinationRule => "DestinationRule",
             Self::ServiceEntry => "ServiceEntry",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Pod => "Pod",
             Self::Settings => "Settings",
             Self::PoolPolicy => "PoolPolicy",
         }
@@ -46,6 +63,8 @@ impl Kind {
         match self {
             Self::Settings | Self::PoolPolicy => OWN,
             Self::VirtualService | Self::DestinationRule | Self::ServiceEntry => ISTIO,
+            Self::EndpointSlice => "discovery.k8s.io",
+            Self::Service | Self::Pod => "",
         }
     }
 }
@@ -149,22 +168,26 @@ pub(super) fn read(files: &[SourceFile], findings: &mut Findings) -> Documents {
 }
 
 fn read_file(file: &str, text: &str, documents: &mut Documents, findings: &mut Findings) {
-    for (first_line, chunk) in split(text) {
-        let mut faults = Vec::new();
-        let node = yaml::parse(&chunk, first_line, &mut faults);
-        documents.unreadable |= !faults.is_empty();
-        documents.any |= !faults.is_empty();
-        for yaml::Fault { mark, message, cure } in faults {
-            let place = Place { file: file.to_owned(), line: mark.line, column: mark.column, path: String::new() };
-            findings.error(UNREADABLE, place, remark(message, cure));
-        }
-        if let Some(root) = node.filter(|node| !matches!(node.value, Value::Null)) {
-            documents.any = true;
-            let before = findings.errors();
-            documents.read.extend(identify(file, root, findings));
-            documents.unreadable |= findings.errors() > before;
-        }
+    let mut faults = Vec::new();
+    let roots = read_text(text, 1, &mut faults);
+    documents.unreadable |= !faults.is_empty();
+    documents.any |= !faults.is_empty() || !roots.is_empty();
+    for yaml::Fault { mark, message, cure } in faults {
+        let place = Place { file: file.to_owned(), line: mark.line, column: mark.column, path: String::new() };
+        findings.error(UNREADABLE, place, remark(message, cure));
     }
+    let before = findings.errors();
+    for root in roots.into_iter().flat_map(|root| open::open(file, root, findings)).collect::<Vec<_>>() {
+        documents.read.extend(identify(file, root, findings));
+    }
+    documents.unreadable |= findings.errors() > before;
+}
+
+/// The documents of a text that begins on line `first_line`; of those that cannot be read, what is wrong.
+fn read_text(text: &str, first_line: usize, faults: &mut Vec<yaml::Fault>) -> Vec<Node> {
+    let chunks = split(text);
+    let roots = chunks.into_iter().filter_map(|(line, chunk)| yaml::parse(&chunk, first_line + line - 1, faults));
+    roots.filter(|root| !matches!(root.value, Value::Null)).collect()
 }
 
 /// The documents of a file with their first lines, without `---` lines, directives and `...` lines.
@@ -225,7 +248,9 @@ fn identify(file: &str, root: Node, findings: &mut Findings) -> Option<Document>
         findings.error(IDENTITY, document.place(&namespace), said);
         return None;
     }
-    check_frame(&document, findings);
+    if !document.kind.is_kubernetes() {
+        check_frame(&document, findings);
+    }
     Some(document)
 }
 
@@ -236,6 +261,11 @@ fn text_at(root: &Node, keys: &[&str]) -> Option<String> {
 }
 
 fn kind(document: &Document, api_version: &str, kind_name: &str, findings: &mut Findings) -> Option<Kind> {
+    if let Some((_, kind)) =
+        KUBERNETES.iter().find(|(version, kind)| *version == api_version && kind.as_str() == kind_name)
+    {
+        return Some(*kind);
+    }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let known = Kind::ALL.into_iter().find(|kind| kind.as_str() == kind_name);
     if !GROUPS.contains(&group) {

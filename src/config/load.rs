@@ -62,7 +62,7 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     }
     let written = written::sort(documents, &mut findings);
     let (limits, startup) = settings::check(&written.settings, overrides, &mut findings);
-    let catalog = Catalog::build(&written, &mut findings);
+    let catalog = Catalog::build(&written, &startup.workload, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let virtual_hosts =

@@ -1,6 +1,7 @@
 //! Documents as written: the fields that are executed, one to one, after the schema walk has taken out what is wrong.
 
 mod actions;
+pub(super) mod kubernetes;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub(super) use actions::{
 };
 
 use super::document::{Document, Documents, Kind};
-use super::finding::{Findings, TWICE, remark};
+use super::finding::{Findings, SCHEMA, TWICE, remark};
 use super::path::Path;
 use super::schema::{DESTINATION_RULE, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, walk};
 pub(super) use traffic::{
@@ -28,6 +29,7 @@ pub(super) use traffic::{
 pub(super) struct VirtualService {
     pub(super) hosts: Vec<String>,
     pub(super) gateways: Vec<String>,
+    pub(super) export_to: Vec<String>,
     pub(super) http: Vec<HttpRoute>,
 }
 
@@ -105,6 +107,15 @@ pub(super) struct DestinationRule {
     pub(super) host: String,
     pub(super) subsets: Vec<Subset>,
     pub(super) traffic_policy: TrafficPolicy,
+    pub(super) export_to: Vec<String>,
+    pub(super) workload_selector: Option<WorkloadSelector>,
+}
+
+/// `WorkloadSelector` of `istio.type.v1beta1`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WorkloadSelector {
+    pub(super) match_labels: BTreeMap<String, String>,
 }
 
 /// `Subset`.
@@ -121,6 +132,7 @@ pub(super) struct Subset {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ServiceEntry {
     pub(super) hosts: Vec<String>,
+    pub(super) export_to: Vec<String>,
     pub(super) ports: Vec<ServicePort>,
     pub(super) location: Option<String>,
     pub(super) resolution: Option<String>,
@@ -252,6 +264,9 @@ pub(super) struct Written {
     pub(super) virtual_services: Vec<Sourced<VirtualService>>,
     pub(super) destination_rules: Vec<Sourced<DestinationRule>>,
     pub(super) service_entries: Vec<Sourced<ServiceEntry>>,
+    pub(super) services: Vec<Sourced<kubernetes::Service>>,
+    pub(super) endpoint_slices: Vec<Sourced<kubernetes::EndpointSlice>>,
+    pub(super) pods: Vec<Sourced<kubernetes::Pod>>,
     pub(super) settings: Vec<Sourced<Settings>>,
     pub(super) policies: Vec<Sourced<PoolPolicy>>,
     /// Whether a service may stand in a document that could not be read whole.
@@ -269,11 +284,15 @@ pub(super) fn sort(documents: Documents, findings: &mut Findings) -> Written {
             Kind::VirtualService => written.virtual_services.push(sourced(document, &VIRTUAL_SERVICE, findings)),
             Kind::DestinationRule => written.destination_rules.push(sourced(document, &DESTINATION_RULE, findings)),
             Kind::ServiceEntry => written.service_entries.push(sourced(document, &SERVICE_ENTRY, findings)),
+            Kind::Service => written.services.push(unwalked(document, findings)),
+            Kind::EndpointSlice => written.endpoint_slices.push(unwalked(document, findings)),
+            Kind::Pod => written.pods.push(unwalked(document, findings)),
             Kind::Settings => written.settings.push(sourced(document, &SETTINGS, findings)),
             Kind::PoolPolicy => written.policies.push(sourced(document, &POOL_POLICY, findings)),
         }
     }
-    written.services_unknown |= written.service_entries.iter().any(|entry| !entry.intact);
+    written.services_unknown |= written.service_entries.iter().any(|entry| !entry.intact)
+        || written.services.iter().any(|service| !service.intact);
     written.subsets_unknown |= written.destination_rules.iter().any(|rule| !rule.intact);
     written
 }
@@ -296,6 +315,19 @@ fn sourced<T: DeserializeOwned + Default>(
             Sourced { document, spec: T::default(), intact: false }
         }
     }
+}
+
+/// Reads a document of Kubernetes' own, whole: what it holds beyond what is needed is the API server's to check.
+fn unwalked<T: DeserializeOwned + Default>(document: Document, findings: &mut Findings) -> Sourced<T> {
+    let read = serde_yaml::from_value(document.root.to_yaml());
+    let intact = read.is_ok();
+    let spec = read.unwrap_or_else(|error| {
+        let said =
+            remark(format!("The {} cannot be read: {error}.", document.kind.as_str()), "Correct the value named.");
+        findings.error(SCHEMA, document.place(&Path::root()), said);
+        T::default()
+    });
+    Sourced { document, spec, intact }
 }
 
 /// Reports the later of two documents of one kind and name, and orders them as Istio does: by age, then by name.

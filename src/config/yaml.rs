@@ -75,6 +75,23 @@ impl Node {
         }
     }
 
+    /// The value as serde reads it. Fields that are null are left out, as the API server leaves them out.
+    pub(super) fn to_yaml(&self) -> serde_yaml::Value {
+        match &self.value {
+            Value::Null => serde_yaml::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Text(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Self::to_yaml).collect(),
+            Value::Map(entries) => {
+                let set = entries.iter().filter(|entry| !matches!(entry.node.value, Value::Null));
+                let map = set.map(|entry| (entry.key.as_str().into(), entry.node.to_yaml()));
+                serde_yaml::Value::Mapping(map.collect())
+            }
+        }
+    }
+
     fn size(&self) -> usize {
         1 + match &self.value {
             Value::List(items) => items.iter().map(Self::size).sum(),

@@ -1,20 +1,38 @@
 //! `DestinationRule` documents into subsets and policies, merged by host as Istio merges them.
 
 use super::{Catalog, Policy, Rule, SubsetRule, meanings, policy};
+use crate::config::checked::Workload;
 use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::path::Path;
-use crate::config::written::{DestinationRule, Sourced, TrafficPolicy};
+use crate::config::visibility::is_visible;
+use crate::config::written::{DestinationRule, Sourced, TrafficPolicy, WorkloadSelector};
 use crate::domain::HostPattern;
 
-pub(super) fn build(written: &[Sourced<DestinationRule>], catalog: &Catalog, findings: &mut Findings) -> Vec<Rule> {
+/// The rules that the workload `viewer` sees.
+pub(super) fn build(
+    written: &[Sourced<DestinationRule>],
+    catalog: &Catalog,
+    viewer: &Workload,
+    findings: &mut Findings,
+) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for source in written {
         let Some(pattern) = pattern(source, catalog, findings) else { continue };
         let path = Path::spec().key("trafficPolicy");
         let policy = read(source, &source.spec.traffic_policy, &path, findings);
         let subsets = subsets(source, &pattern, catalog, findings);
-        let at = rules.iter().position(|rule| rule.pattern == pattern).unwrap_or_else(|| {
-            rules.push(Rule { pattern, subsets: Vec::new(), policy: None });
+        if !applies(source, viewer) {
+            continue;
+        }
+        let namespace = &source.document.namespace;
+        let same = |rule: &Rule| rule.pattern == pattern && rule.namespace == *namespace;
+        let at = rules.iter().position(same).unwrap_or_else(|| {
+            rules.push(Rule {
+                namespace: namespace.clone(),
+                pattern: pattern.clone(),
+                subsets: Vec::new(),
+                policy: None,
+            });
             rules.len() - 1
         });
         let rule = &mut rules[at];
@@ -26,6 +44,17 @@ pub(super) fn build(written: &[Sourced<DestinationRule>], catalog: &Catalog, fin
         }
     }
     rules
+}
+
+/// Whether a rule is the viewer's to obey: seen from its namespace and, where it selects workloads, selecting it.
+fn applies(source: &Sourced<DestinationRule>, viewer: &Workload) -> bool {
+    let (document, spec) = (&source.document, &source.spec);
+    let selected = |selector: &WorkloadSelector| {
+        document.namespace == viewer.namespace
+            && selector.match_labels.iter().all(|(key, value)| viewer.labels.get(key) == Some(value))
+    };
+    is_visible(&spec.export_to, &document.namespace, &viewer.namespace)
+        && spec.workload_selector.as_ref().is_none_or(selected)
 }
 
 fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut Findings) -> Option<HostPattern> {
@@ -50,7 +79,7 @@ fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut 
         }
         HostPattern::Suffix(_) | HostPattern::Any => parsed,
     };
-    if !catalog.services_unknown && catalog.services().all(|service| !pattern.matches(service.host.as_str())) {
+    if !catalog.services_unknown && !catalog.has(&pattern) {
         let said = remark(
             format!("There is no service `{pattern}`, so this rule has no effect."),
             "Add a ServiceEntry for it, or take it out.",
@@ -94,7 +123,7 @@ fn subsets(
         let policy = read(source, &written.traffic_policy, &path.key("trafficPolicy"), findings);
         let subset = SubsetRule { name: written.name.clone(), labels: written.labels.clone(), policy };
         if let HostPattern::Exact(host) = pattern
-            && let Some(service) = catalog.services.get(host)
+            && let Some(service) = catalog.services.get(host).and_then(|services| services.first())
             && service.endpoints.iter().all(|endpoint| !subset.selects(&endpoint.labels))
         {
             let said = remark(

@@ -12,8 +12,12 @@ use crate::config::problem::Severity;
 use crate::config::written::{ServiceEntry, ServicePort, Sourced, WorkloadEntry};
 use crate::domain::Host;
 
-pub(super) fn build(entries: &[Sourced<ServiceEntry>], findings: &mut Findings) -> BTreeMap<Host, Service> {
-    let mut services: BTreeMap<Host, Service> = BTreeMap::new();
+/// Adds the services of `entries`, the oldest first. Entries of one namespace that name one host say of it together.
+pub(super) fn build(
+    entries: &[Sourced<ServiceEntry>],
+    services: &mut BTreeMap<Host, Vec<Service>>,
+    findings: &mut Findings,
+) {
     for entry in entries {
         let mut reader = Reader { entry, findings };
         let (names_endpoints, ports) = (reader.resolution(), reader.ports());
@@ -24,22 +28,31 @@ pub(super) fn build(entries: &[Sourced<ServiceEntry>], findings: &mut Findings) 
                 namespace: entry.document.namespace.clone(),
                 origin: entry.document.origin(&path),
                 external: entry.spec.location.as_deref() == Some("MESH_EXTERNAL"),
+                export_to: entry.spec.export_to.clone(),
                 ports: ports.iter().map(Port::copy).collect(),
                 endpoints: reader.endpoints(&host, names_endpoints),
                 host: host.clone(),
             };
-            if services.contains_key(&host) {
-                let said = remark(
-                    format!("`{host}` is a service already, of another ServiceEntry or line."),
-                    "Keep one of the two: endpoints of several are not joined.",
-                );
-                reader.findings.error(TWICE, entry.document.place(&path), said);
-                continue;
+            let known = services.entry(host).or_default();
+            match known.iter_mut().find(|known| known.namespace == service.namespace) {
+                Some(known) => {
+                    reader.joined(known, &path);
+                    known.join(service);
+                }
+                None => known.push(service),
             }
-            services.insert(host, service);
         }
     }
-    services
+}
+
+impl Service {
+    /// Adds the ports and endpoints of another document of the same host and namespace.
+    fn join(&mut self, other: Self) {
+        let new = |port: &Port| self.ports.iter().all(|known| known.number != port.number);
+        let ports: Vec<Port> = other.ports.into_iter().filter(new).collect();
+        self.ports.extend(ports);
+        self.endpoints.extend(other.endpoints);
+    }
 }
 
 impl Port {
@@ -64,6 +77,17 @@ impl Reader<'_> {
     fn wrong(&mut self, path: &Path, message: impl Into<String>, cure: impl Into<String>) {
         let document = &self.entry.document;
         self.findings.error(document.schema_code(), document.place(path), remark(message, cure));
+    }
+
+    fn joined(&mut self, known: &Service, path: &Path) {
+        let said = remark(
+            format!(
+                "`{}` stands at {} already: the ports and endpoints of both are one service's.",
+                known.host, known.origin
+            ),
+            "Nothing needs doing, unless one of the two was meant for another host.",
+        );
+        self.findings.warning(TWICE, self.entry.document.place(path), said);
     }
 
     fn host(&mut self, text: &str, path: &Path) -> Option<Host> {

@@ -18,11 +18,11 @@ static WORKLOAD_SELECTOR: Table = Table { fields: &[field("matchLabels", LABELS)
 
 pub(in crate::config) static DESTINATION_RULE: Table = Table {
     fields: &[
-        field("exportTo", TEXTS).inert(),
+        field("exportTo", TEXTS),
         field("host", TEXT).required(),
         field("subsets", Shape::List(&Shape::Object(&SUBSETS))),
         field("trafficPolicy", Shape::Object(&TRAFFIC_POLICY)),
-        field("workloadSelector", Shape::Object(&WORKLOAD_SELECTOR)).inert(),
+        field("workloadSelector", Shape::Object(&WORKLOAD_SELECTOR)),
     ],
     one_of: &[],
 };

@@ -33,7 +33,7 @@ pub(in crate::config) static SERVICE_ENTRY: Table = Table {
     fields: &[
         field("addresses", TEXTS).inert(),
         field("endpoints", Shape::List(&Shape::Object(&ENDPOINTS))),
-        field("exportTo", TEXTS).inert(),
+        field("exportTo", TEXTS),
         field("hosts", TEXTS).required(),
         field("location", Shape::Enum(&["MESH_EXTERNAL", "MESH_INTERNAL"])),
         field("ports", Shape::List(&Shape::Object(&PORTS))),

@@ -212,7 +212,7 @@ static TLS: Table = Table {
 
 pub(in crate::config) static VIRTUAL_SERVICE: Table = Table {
     fields: &[
-        field("exportTo", TEXTS).inert(),
+        field("exportTo", TEXTS),
         field("gateways", TEXTS).inert(),
         field("hosts", TEXTS),
         field("http", Shape::List(&Shape::Object(&HTTP))),

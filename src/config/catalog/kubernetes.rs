@@ -1,0 +1,130 @@
+//! Kubernetes' `Service`, `EndpointSlice` and `Pod` documents into services.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use super::{CLUSTER_DOMAIN, Port, Service, Workload, WorkloadAddress};
+use crate::config::checked::Protocol;
+use crate::config::document::Document;
+use crate::config::finding::{Findings, SCHEMA, remark};
+use crate::config::path::Path;
+use crate::config::written::kubernetes::{self as written, TargetPort};
+use crate::config::written::{Sourced, Written};
+use crate::domain::Host;
+
+/// The label of an `EndpointSlice` that names its service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The annotation by which Istio exports a `Service`, as `exportTo` does its own kinds.
+const EXPORT_TO: &str = "networking.istio.io/exportTo";
+/// Ports of protocols in which the server speaks first; Istio does not look for HTTP on them unless told to.
+const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
+
+/// Every `Service` document as a service, with the endpoints that slices give it.
+pub(super) fn build(written: &Written, findings: &mut Findings) -> Vec<Service> {
+    written.services.iter().filter_map(|source| service(source, written, findings)).collect()
+}
+
+fn service(source: &Sourced<written::Service>, written: &Written, findings: &mut Findings) -> Option<Service> {
+    let (document, spec) = (&source.document, &source.spec.spec);
+    let text = format!("{}.{}.{CLUSTER_DOMAIN}", document.name, document.namespace);
+    let host = match Host::parse(&text) {
+        Ok(host) => host,
+        Err(error) => {
+            let place = document.place(&Path::root().key("metadata").key("name"));
+            findings.error(SCHEMA, place, remark(format!("`{text}` is no host: {error}."), "Rename the Service."));
+            return None;
+        }
+    };
+    let export_to = source.spec.metadata.annotations.get(EXPORT_TO);
+    Some(Service {
+        namespace: document.namespace.clone(),
+        origin: document.origin(&Path::root().key("metadata").key("name")),
+        external: false,
+        export_to: export_to
+            .map(|list| list.split(',').map(|name| name.trim().to_owned()).collect())
+            .unwrap_or_default(),
+        ports: spec.ports.iter().filter_map(port).collect(),
+        endpoints: endpoints(document, spec, &host, written),
+        host,
+    })
+}
+
+/// A port that may speak HTTP: by its `appProtocol`, else by the beginning of its name, else because Istio looks what is
+/// spoken on it.
+fn port(written: &written::ServicePort) -> Option<Port> {
+    let target = match written.target_port {
+        Some(TargetPort::Number(number)) => number,
+        Some(TargetPort::Name(_)) | None => written.port,
+    };
+    let named = written.name.split('-').next().unwrap_or_default();
+    let said = if written.app_protocol.is_empty() { named } else { written.app_protocol.as_str() };
+    let protocol = match said.to_ascii_lowercase().as_str() {
+        _ if !matches!(written.protocol.as_str(), "" | "TCP") => return None,
+        // A name may begin with `grpc-web`, of which the first part alone says the same.
+        "http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c" => Protocol::Http2,
+        "https" | "tls" | "tcp" | "udp" | "mongo" | "redis" | "mysql" | "hbone" => return None,
+        "http" | "http1" | "kubernetes.io/ws" => Protocol::Http1,
+        _ if SERVER_FIRST.contains(&written.port) => return None,
+        _ => Protocol::Http1,
+    };
+    Some(Port { number: written.port, name: written.name.clone(), target, protocol })
+}
+
+/// The ready endpoints of the service's slices; without a slice, the service itself as the cluster reaches it.
+fn endpoints(document: &Document, spec: &written::ServiceSpec, host: &Host, written: &Written) -> Vec<Workload> {
+    let ours = |slice: &&Sourced<written::EndpointSlice>| {
+        slice.document.namespace == document.namespace
+            && slice.spec.metadata.labels.get(SERVICE_NAME) == Some(&document.name)
+    };
+    let slices: Vec<_> = written.endpoint_slices.iter().filter(ours).collect();
+    if slices.is_empty() {
+        let address = match (spec.kind.as_str(), spec.cluster_ip.parse::<IpAddr>()) {
+            ("ExternalName", _) => Host::parse(&spec.external_name)
+                .map_or(WorkloadAddress::Name(host.clone()), |name| {
+                    name.as_str().parse().map_or_else(|_| WorkloadAddress::Name(name.clone()), WorkloadAddress::Ip)
+                }),
+            (_, Ok(address)) => WorkloadAddress::Ip(address),
+            (_, Err(_)) => WorkloadAddress::Name(host.clone()),
+        };
+        // Kubernetes translates the service's port itself.
+        let ports = spec.ports.iter().map(|port| (port.name.clone(), port.port)).collect();
+        return vec![Workload { address, ports, labels: spec.selector.clone(), weight: NonZeroU32::MIN }];
+    }
+    let mut endpoints: Vec<Workload> = Vec::new();
+    for slice in slices {
+        let number = |port: &written::SlicePort| Some((port.name.clone().unwrap_or_default(), port.port?));
+        let ports: BTreeMap<String, u16> = slice.spec.ports.iter().filter_map(number).collect();
+        for endpoint in slice.spec.endpoints.iter().filter(|endpoint| endpoint.conditions.ready != Some(false)) {
+            let labels = labels(document, spec, endpoint, written);
+            let one = |address: &String| {
+                let address = match address.parse() {
+                    Ok(ip) => WorkloadAddress::Ip(ip),
+                    Err(_) => WorkloadAddress::Name(Host::parse(address).ok()?),
+                };
+                Some(Workload { address, ports: ports.clone(), labels: labels.clone(), weight: NonZeroU32::MIN })
+            };
+            endpoints.extend(endpoint.addresses.first().and_then(one));
+        }
+    }
+    endpoints
+}
+
+/// The labels of the pod behind an endpoint where its document is there, else those that every pod of the service has.
+fn labels(
+    document: &Document,
+    spec: &written::ServiceSpec,
+    endpoint: &written::SliceEndpoint,
+    written: &Written,
+) -> BTreeMap<String, String> {
+    let is_pod = |pod: &&Sourced<written::Pod>| {
+        endpoint.target_ref.kind == "Pod"
+            && (&pod.document.name, &pod.document.namespace) == (&endpoint.target_ref.name, &document.namespace)
+    };
+    let mut labels = spec.selector.clone();
+    if !endpoint.zone.is_empty() {
+        labels.insert("topology.kubernetes.io/zone".to_owned(), endpoint.zone.clone());
+    }
+    labels.extend(written.pods.iter().find(is_pod).map(|pod| pod.spec.metadata.labels.clone()).unwrap_or_default());
+    labels
+}
