@@ -4,11 +4,13 @@
 //! against the table of its kind, resolves what one says of another, and reports all that is wrong at once. Never reads
 //! a file, the environment or a clock, and never panics, whatever the bytes.
 
+mod admission;
 mod catalog;
 mod checked;
 mod document;
 mod dump;
 mod finding;
+mod gateways;
 mod load;
 mod path;
 mod policies;

@@ -21,6 +21,7 @@ pub(super) enum Kind {
     Service,
     EndpointSlice,
     Pod,
+    Gateway,
     Settings,
     PoolPolicy,
 }
@@ -35,11 +36,17 @@ const KUBERNETES: [(&str, Kind); 3] =
 const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 const OWN_VERSIONS: [&str; 1] = ["v1"];
 /// The other kinds of Istio's group, which say nothing that is executed here yet.
-const ISTIO_OTHERS: [&str; 6] = ["Gateway", "Sidecar", "EnvoyFilter", "WorkloadEntry", "WorkloadGroup", "ProxyConfig"];
+const ISTIO_OTHERS: [&str; 5] = ["Sidecar", "EnvoyFilter", "WorkloadEntry", "WorkloadGroup", "ProxyConfig"];
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::VirtualService, Self::DestinationRule, Self::ServiceEntry, Self::Settings, Self::PoolPolicy];
+    const ALL: [Self; 6] = [
+        Self::VirtualService,
+        Self::DestinationRule,
+        Self::ServiceEntry,
+        Self::Gateway,
+        Self::Settings,
+        Self::PoolPolicy,
+    ];
 
     /// Whether the API server checks it by a schema that is none of ours or Istio's.
     const fn is_kubernetes(self) -> bool {
@@ -54,6 +61,7 @@ impl Kind {
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Pod => "Pod",
+            Self::Gateway => "Gateway",
             Self::Settings => "Settings",
             Self::PoolPolicy => "PoolPolicy",
         }
@@ -62,9 +70,9 @@ impl Kind {
     const fn group(self) -> &'static str {
         match self {
             Self::Settings | Self::PoolPolicy => OWN,
-            Self::VirtualService | Self::DestinationRule | Self::ServiceEntry => ISTIO,
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Service | Self::Pod => "",
+            Self::VirtualService | Self::DestinationRule | Self::ServiceEntry | Self::Gateway => ISTIO,
         }
     }
 }

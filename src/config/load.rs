@@ -9,7 +9,7 @@ use super::checked::Checked;
 use super::finding::{Findings, NOTHING, remark};
 use super::pools::Pools;
 use super::problem::{Place, Problem};
-use super::{document, policies, routes, settings, written};
+use super::{document, gateways, policies, routes, settings, written};
 
 /// One file, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
         findings.warning(NOTHING, place, said);
     }
     let written = written::sort(documents, &mut findings);
+    gateways::report(&written.gateways, &mut findings);
     let (limits, startup) = settings::check(&written.settings, overrides, &mut findings);
     let catalog = Catalog::build(&written, &startup.workload, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);

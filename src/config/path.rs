@@ -41,6 +41,11 @@ impl Path {
         &self.0
     }
 
+    /// Whether one of the two stands within the other, or both are the same.
+    pub(super) fn touches(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
+    }
+
     fn step(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }

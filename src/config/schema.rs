@@ -3,6 +3,7 @@
 //! A field that Istio gains is one row here; one that the router learns to execute loses its mark.
 
 mod destination_rule;
+mod gateway;
 mod own;
 mod service_entry;
 mod traffic_policy;
@@ -10,6 +11,7 @@ mod virtual_service;
 mod walk;
 
 pub(super) use destination_rule::DESTINATION_RULE;
+pub(super) use gateway::GATEWAY;
 pub(super) use own::{POOL_POLICY, SETTINGS};
 pub(super) use service_entry::SERVICE_ENTRY;
 pub(super) use virtual_service::VIRTUAL_SERVICE;
@@ -29,6 +31,8 @@ pub(super) enum Shape {
     Duration(u64),
     Enum(&'static [&'static str]),
     List(&'static Shape),
+    /// A list of so many items, both numbers included.
+    Items(&'static Shape, usize, usize),
     /// Any keys, each with a value of the shape; the value may be null.
     Map(&'static Shape),
     Object(&'static Table),
@@ -126,7 +130,7 @@ fn gather(kind: &'static str, table: &Table, path: &str, rows: &mut Vec<NotExecu
 fn descend(kind: &'static str, shape: &Shape, path: String, rows: &mut Vec<NotExecuted>) {
     match shape {
         Shape::Object(table) => gather(kind, table, &path, rows),
-        Shape::List(item) => descend(kind, item, path + "[]", rows),
+        Shape::List(item) | Shape::Items(item, ..) => descend(kind, item, path + "[]", rows),
         Shape::Map(value) => descend(kind, value, path + ".*", rows),
         _ => {}
     }

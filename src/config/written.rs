@@ -1,6 +1,7 @@
 //! Documents as written: the fields that are executed, one to one, after the schema walk has taken out what is wrong.
 
 mod actions;
+mod gateway;
 pub(super) mod kubernetes;
 mod traffic;
 
@@ -14,10 +15,13 @@ pub(super) use actions::{
     HttpRedirect, HttpRewrite, Percent, RegexRewrite,
 };
 
+pub(super) use gateway::Gateway;
+
+use super::admission;
 use super::document::{Document, Documents, Kind};
 use super::finding::{Findings, SCHEMA, TWICE, remark};
 use super::path::Path;
-use super::schema::{DESTINATION_RULE, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, walk};
+use super::schema::{DESTINATION_RULE, GATEWAY, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, walk};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, HttpCookie, LoadBalancer, OutlierDetection, PortTrafficPolicy,
     TrafficPolicy,
@@ -267,6 +271,7 @@ pub(super) struct Written {
     pub(super) services: Vec<Sourced<kubernetes::Service>>,
     pub(super) endpoint_slices: Vec<Sourced<kubernetes::EndpointSlice>>,
     pub(super) pods: Vec<Sourced<kubernetes::Pod>>,
+    pub(super) gateways: Vec<Sourced<Gateway>>,
     pub(super) settings: Vec<Sourced<Settings>>,
     pub(super) policies: Vec<Sourced<PoolPolicy>>,
     /// Whether a service may stand in a document that could not be read whole.
@@ -287,6 +292,7 @@ pub(super) fn sort(documents: Documents, findings: &mut Findings) -> Written {
             Kind::Service => written.services.push(unwalked(document, findings)),
             Kind::EndpointSlice => written.endpoint_slices.push(unwalked(document, findings)),
             Kind::Pod => written.pods.push(unwalked(document, findings)),
+            Kind::Gateway => written.gateways.push(sourced(document, &GATEWAY, findings)),
             Kind::Settings => written.settings.push(sourced(document, &SETTINGS, findings)),
             Kind::PoolPolicy => written.policies.push(sourced(document, &POOL_POLICY, findings)),
         }
@@ -303,6 +309,7 @@ fn sourced<T: DeserializeOwned + Default>(
     findings: &mut Findings,
 ) -> Sourced<T> {
     let walked = walk(&document, table, findings);
+    admission::judge(&document, &walked.faults, findings);
     if walked.spec.is_null() {
         return Sourced { document, spec: T::default(), intact: false };
     }

@@ -216,8 +216,8 @@ pub(in crate::config) static VIRTUAL_SERVICE: Table = Table {
         field("gateways", TEXTS).inert(),
         field("hosts", TEXTS),
         field("http", Shape::List(&Shape::Object(&HTTP))),
-        field("tcp", Shape::List(&Shape::Object(&TCP))).diverting(),
-        field("tls", Shape::List(&Shape::Object(&TLS))).diverting(),
+        field("tcp", Shape::List(&Shape::Object(&TCP))).inert(),
+        field("tls", Shape::List(&Shape::Object(&TLS))).inert(),
     ],
     one_of: &[],
 };

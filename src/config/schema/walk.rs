@@ -16,6 +16,8 @@ pub(in crate::config) struct Walked {
     pub(in crate::config) spec: Yaml,
     /// Whether every field there is known and well formed, so that what is absent was left out on purpose.
     pub(in crate::config) intact: bool,
+    /// Where something is wrong.
+    pub(in crate::config) faults: Vec<Path>,
 }
 
 /// Holds the `spec` of `document` against `table`.
@@ -28,26 +30,27 @@ pub(in crate::config) fn walk(document: &Document, table: &'static Table, findin
             document.place(&Path::root()),
             remark("There is no `spec`.", "Write what the document is to do under `spec`."),
         );
-        return Walked { spec: Yaml::Null, intact: false };
+        return Walked { spec: Yaml::Null, intact: false, faults: vec![Path::root()] };
     };
-    let mut walker = Walker { document, findings, wrong: false, reports_support: true };
+    let mut walker = Walker { document, findings, faults: Vec::new(), reports_support: true };
     let spec = walker.value(&spec.node, &Shape::Object(table), &path).unwrap_or(Yaml::Null);
-    let intact = !walker.wrong;
+    let faults = walker.faults;
+    let intact = faults.is_empty();
     debug_assert!(intact || findings.errors() > before, "what is wrong is an error");
-    Walked { spec, intact }
+    Walked { spec, intact, faults }
 }
 
 struct Walker<'a> {
     document: &'a Document,
     findings: &'a mut Findings,
-    wrong: bool,
+    faults: Vec<Path>,
     /// False inside a field that is itself reported as not executed: its parts are checked and not reported again.
     reports_support: bool,
 }
 
 impl Walker<'_> {
     fn wrong(&mut self, path: &Path, remark: Remark) -> Option<Yaml> {
-        self.wrong = true;
+        self.faults.push(path.clone());
         self.findings.error(self.document.schema_code(), self.document.place(path), remark);
         None
     }
@@ -68,6 +71,13 @@ impl Walker<'_> {
             (Shape::Duration(least), Value::Text(text)) => self.duration(text, *least, path),
             (Shape::Enum(values), Value::Text(text)) => self.choice(text, values, path),
             (Shape::List(item), Value::List(items)) => Some(self.list(items, item, path)),
+            (Shape::Items(item, least, most), Value::List(items)) => {
+                if !(*least..=*most).contains(&items.len()) {
+                    let message = format!("There are {} items here.", items.len());
+                    self.wrong(path, remark(message, format!("Write {least} to {most}.")));
+                }
+                Some(self.list(items, item, path))
+            }
             (Shape::Map(value), Value::Map(entries)) => Some(self.map(entries, value, path)),
             (Shape::Object(table), Value::Map(entries)) => Some(self.object(entries, table, path)),
             (_, value) => {
@@ -193,7 +203,7 @@ impl Walker<'_> {
         let cure = did_you_mean(key, names(), || {
             format!("Take it out; the fields here are {}.", names().collect::<Vec<_>>().join(", "))
         });
-        self.wrong = true;
+        self.faults.push(path.clone());
         let said = remark(format!("There is no field `{key}`."), cure);
         self.findings.error(self.document.schema_code(), self.document.place_of_key(path), said);
     }
@@ -204,7 +214,7 @@ fn blank(shape: &Shape) -> Yaml {
         Shape::Text | Shape::Duration(_) | Shape::Enum(_) => Yaml::from(""),
         Shape::Bool => Yaml::Bool(false),
         Shape::Int(..) | Shape::Number(..) => Yaml::from(0),
-        Shape::List(_) => Yaml::Sequence(Vec::new()),
+        Shape::List(_) | Shape::Items(..) => Yaml::Sequence(Vec::new()),
         Shape::Map(_) | Shape::Object(_) => Yaml::Mapping(Mapping::new()),
     }
 }
@@ -227,7 +237,7 @@ fn wanted(shape: &Shape) -> &'static str {
         Shape::Int(..) => "a whole number",
         Shape::Number(..) => "a number",
         Shape::Duration(_) => "a duration",
-        Shape::List(_) => "a list",
+        Shape::List(_) | Shape::Items(..) => "a list",
         Shape::Map(_) | Shape::Object(_) => "a map",
     }
 }
@@ -239,7 +249,7 @@ fn cure_for_type(shape: &Shape, value: &Value) -> &'static str {
             "Take the quotes off, or write such a value."
         }
         (Shape::Duration(_), Value::Int(_) | Value::Float(_)) => "Add a unit, as in `30s` or `100ms`.",
-        (Shape::List(_), _) => "Begin each item with `- `.",
+        (Shape::List(_) | Shape::Items(..), _) => "Begin each item with `- `.",
         (Shape::Map(_) | Shape::Object(_), _) => "Write `key: value` lines below it.",
         _ => "Write such a value, or leave the field out.",
     }
