@@ -26,8 +26,8 @@ mod written;
 mod yaml;
 
 pub use checked::{
-    Address, Checked, Endpoint, Limits, LocalModel, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch,
-    ServiceIdentity, Share, Startup, VirtualHost, Workload,
+    Address, Checked, Endpoint, Limits, Listener, LocalModel, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch,
+    ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable};

@@ -13,6 +13,7 @@ mod name;
 mod pattern;
 mod reason;
 mod tier;
+mod tls;
 mod traffic;
 
 pub use action::{
@@ -27,6 +28,7 @@ pub use name::{Host, HostError, HostPattern, PoolKey};
 pub use pattern::{PatternError, StringMatch};
 pub use reason::Reason;
 pub use tier::Tier;
+pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{
     Balancing, ConnectionPool, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, OutlierDetection,
     TrafficPolicy, Warmup,

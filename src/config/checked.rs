@@ -9,9 +9,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, OwnAnswer, PoolKey, Rewrite, StringMatch, Tier, TrafficPolicy,
+    CorsPolicy, Fault, Headers, HostPattern, OwnAnswer, PoolKey, Rewrite, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -47,8 +48,10 @@ pub struct Limits {
 /// Settings that need a restart: changing one while running is a named problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Startup {
-    /// Where traffic is accepted.
+    /// Where the mesh's traffic is accepted.
     pub listen: SocketAddr,
+    /// Where a gateway's traffic is accepted, beside it.
+    pub listeners: Vec<Listener>,
     /// Where the admin API is served.
     pub admin: SocketAddr,
     /// Traffic threads; `None` is one per available core.
@@ -74,6 +77,37 @@ pub struct Startup {
     /// The workload that this router is part of.
     pub workload: Workload,
 }
+
+/// A port of a gateway: its servers, bound to one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The port of the `Gateway`, which rules are matched by.
+    pub port: u16,
+    /// Where it is bound.
+    pub address: SocketAddr,
+    /// The servers that speak TLS, of which a client's server name chooses one; none of them is plain text.
+    pub tls: Vec<TlsServer>,
+}
+
+/// A server of a gateway that speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsServer {
+    /// The hosts that it serves.
+    pub hosts: Vec<HostPattern>,
+    /// What it shows and asks for.
+    pub tls: ServerTls,
+    /// Where its settings stand.
+    pub place: Place,
+}
+
+impl PartialEq for TlsServer {
+    /// Settings that have moved within their document are the same settings.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.hosts, &self.tls) == (&other.hosts, &other.tls)
+    }
+}
+
+impl Eq for TlsServer {}
 
 /// Where the local model comes from and what it may use.
 #[derive(Clone, Debug, PartialEq, Eq)]

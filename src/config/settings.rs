@@ -78,6 +78,7 @@ fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>,
     let text = |written: &Option<String>, default: &str| written.clone().unwrap_or_else(|| default.to_owned());
     Startup {
         listen: overrides.listen.or(written.0).unwrap_or(LISTEN),
+        listeners: Vec::new(),
         admin: overrides.admin.or(written.1).unwrap_or(ADMIN),
         workers: spec.workers.and_then(NonZeroU32::new),
         backlog: spec.backlog.unwrap_or(BACKLOG),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::ClientTls;
+
 /// The policy of one pool. Its default is what Istio does without any `DestinationRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrafficPolicy {
@@ -14,6 +16,8 @@ pub struct TrafficPolicy {
     pub connection_pool: ConnectionPool,
     /// When an endpoint is ejected for its answers; `None` leaves it to its connections alone.
     pub outlier_detection: Option<OutlierDetection>,
+    /// How connections to the endpoints are secured; `None` speaks in clear.
+    pub tls: Option<ClientTls>,
 }
 
 /// Istio's `LoadBalancerSettings`.

@@ -37,6 +37,7 @@ pub(in crate::config) fn in_force(rule: Option<&Policy>, subset: Option<&Policy>
         load_balancer: sections.load_balancer.unwrap_or_default(),
         connection_pool: sections.connection_pool.unwrap_or_default(),
         outlier_detection: sections.outlier_detection,
+        tls: None,
     }
 }
 
