@@ -7,6 +7,7 @@ mod bind;
 mod drain;
 mod run;
 mod start;
+mod traffic;
 
 use std::path::PathBuf;
 

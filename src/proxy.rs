@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-pub use listen::{Drain, serve};
+pub use listen::{Drain, Listener, serve};
 
 use crate::live::{Live, Local, Reader};
 use crate::telemetry::Recorder;
@@ -39,8 +39,6 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// The largest head, in bytes.
     pub max_header_bytes: u32,
-    /// The port that clients connect to.
-    pub port: u16,
 }
 
 /// What one traffic thread serves with.

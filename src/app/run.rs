@@ -1,22 +1,21 @@
 //! Running what was built: the threads, the control loop and the drain.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use tokio::runtime::{self, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
+use super::traffic::{self, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use crate::admin::{self, Admin, Readiness};
 use crate::config::{Problem, Startup};
 use crate::control::{self, Reconciler, Reload, Trigger};
-use crate::live::{Local, Publisher, Reader};
-use crate::proxy::{self, Drain, Worker};
+use crate::live::Publisher;
+use crate::proxy::Drain;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -49,17 +48,15 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    for (number, listener) in traffic.into_iter().enumerate() {
+    for listening in traffic.iter().skip(1) {
+        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
+    }
+    for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
-        let traffic = Traffic {
-            limits: limits(&startup, addresses.0),
-            reader: publisher.reader(),
-            recorder,
-            local: local.clone(),
-        };
+        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone());
         let (drained, alive) = (drained.clone(), alive.clone());
         thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
-            if let Err(error) = traffic.run(listener, drained) {
+            if let Err(error) = traffic.run(sockets, drained) {
                 tracing::error!(%error, "a traffic thread cannot run");
             }
             drop(alive);
@@ -95,35 +92,6 @@ async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startu
 
 fn open_access_log(startup: &Startup, metrics: &Metrics) -> io::Result<(Option<AccessLog>, Option<AccessLogWriter>)> {
     Ok(startup.access_log.then(|| AccessLog::start(io::stdout(), metrics)).transpose()?.unzip())
-}
-
-fn limits(startup: &Startup, address: SocketAddr) -> proxy::Limits {
-    proxy::Limits {
-        keepalive: startup.keepalive,
-        header_timeout: startup.header_timeout,
-        max_header_bytes: startup.max_header_bytes,
-        port: address.port(),
-    }
-}
-
-/// What one traffic thread begins with.
-struct Traffic {
-    limits: proxy::Limits,
-    reader: Reader,
-    recorder: Recorder,
-    local: Local,
-}
-
-impl Traffic {
-    fn run(self, listener: std::net::TcpListener, drained: watch::Receiver<Drain>) -> io::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-        runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let worker = Worker::new(self.limits, self.reader, self.recorder, self.local);
-            proxy::serve(worker, listener, drained).await;
-            Ok(())
-        })
-    }
 }
 
 fn note_published(metrics: &Metrics, publisher: &Publisher, problems: &[Problem]) {

@@ -8,8 +8,9 @@ use std::thread;
 
 use tokio::runtime;
 
+use super::traffic::Listening;
 use super::{Configuration, Shutdown, bind, run};
-use crate::config::Startup;
+use crate::config::{Listener, Startup};
 use crate::fallback::{BatchObservation, LocalTier};
 use crate::live::Local;
 use crate::telemetry::{LocalMetrics, Metrics};
@@ -37,7 +38,8 @@ pub enum StartError {
 /// A router that listens and does not accept yet.
 pub struct Bound {
     pub(super) configuration: Configuration,
-    pub(super) traffic: Vec<TcpListener>,
+    /// The mesh's listener first, then the gateway's.
+    pub(super) traffic: Vec<Listening>,
     pub(super) admin: TcpListener,
     pub(super) addresses: (SocketAddr, SocketAddr),
     pub(super) local: Local,
@@ -52,13 +54,11 @@ pub struct Bound {
 /// [`StartError::Listen`] names the address.
 pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
     let startup = &configuration.checked.startup;
-    let listen = |purpose, address, workers, cure| {
-        bind::listen(address, startup.backlog, workers).map_err(|why| StartError::Listen {
-            address,
-            purpose,
-            why,
-            cure,
-        })
+    let listen = |purpose, address, port: Option<u16>, cure| {
+        let refused = |why| StartError::Listen { address, purpose, why, cure };
+        let sockets = bind::listen(address, startup.backlog, workers(startup)).map_err(refused)?;
+        let address = sockets[0].local_addr()?;
+        Ok::<_, StartError>(Listening { port: port.unwrap_or(address.port()), address, sockets })
     };
     // The admin address first: it is not shared, so a second router on the same machine is noticed here.
     let admin = TcpListener::bind(startup.admin).map_err(|why| StartError::Listen {
@@ -69,8 +69,11 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
     })?;
     admin.set_nonblocking(true)?;
     let cure = "--listen, OVERSPILL_LISTEN or the Settings document's `listen`";
-    let traffic = listen("traffic", startup.listen, workers(startup), cure)?;
-    let addresses = (traffic[0].local_addr()?, admin.local_addr()?);
+    let mut traffic = vec![listen("traffic", startup.listen, None, cure)?];
+    for Listener { port, address, .. } in &startup.listeners {
+        traffic.push(listen("a gateway's traffic", *address, Some(*port), "the Gateway's `port` or `bind`")?);
+    }
+    let addresses = (traffic[0].address, admin.local_addr()?);
     let metrics = Metrics::new(&startup.workload);
     let local = Local::new(load_local_model(startup, &metrics.local()), metrics.local());
     Ok(Bound { traffic, admin, addresses, local, metrics, shutdown: Shutdown::default(), configuration })

@@ -1,5 +1,7 @@
 //! A configuration as JSON, for `/config_dump`: the documents' own names, hosts and durations as text.
 
+mod tls;
+
 use serde_json::{Value, json};
 
 use super::checked::{
@@ -32,6 +34,7 @@ fn limits(limits: &Limits) -> Value {
 fn startup(startup: &Startup) -> Value {
     json!({
         "listen": startup.listen.to_string(),
+        "listeners": startup.listeners.iter().map(tls::listener).collect::<Vec<_>>(),
         "admin": startup.admin.to_string(),
         "workers": startup.workers,
         "backlog": startup.backlog,
@@ -221,6 +224,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "maxConnections": pool.traffic.connection_pool.max_connections,
         "maxRequestsPerConnection": pool.traffic.connection_pool.max_requests_per_connection,
         "http2MaxRequests": pool.traffic.connection_pool.max_requests,
+        "tls": pool.traffic.tls.as_ref().map(tls::client),
         "outlierDetection": pool.traffic.outlier_detection.as_ref().map(outlier_detection),
         "service": {
             "host": pool.service.host,

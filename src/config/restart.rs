@@ -21,15 +21,24 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("localModel", old.local_model != new.local_model),
         ("workload", old.workload != new.workload),
     ];
-    changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| problem(field)).collect()
+    let settings = changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| {
+        let message = format!("The setting `{field}` has changed, and the one from the last start stays in force.");
+        problem(format!("spec.{field}"), message)
+    });
+    let listeners = (old.listeners != new.listeners).then(|| {
+        let message =
+            "The ports or TLS servers of the Gateways have changed, and those from the last start stay in force.";
+        problem("spec.servers".to_owned(), message.to_owned())
+    });
+    settings.chain(listeners).collect()
 }
 
-fn problem(field: &str) -> Problem {
+fn problem(path: String, message: String) -> Problem {
     Problem {
         code: RESTART,
         severity: Severity::Warning,
-        place: Place { path: format!("spec.{field}"), ..Place::default() },
-        message: format!("The setting `{field}` has changed, and the one from the last start stays in force."),
+        place: Place { path, ..Place::default() },
+        message,
         cure: "Restart the router, or undo the change.".to_owned(),
     }
 }
@@ -37,7 +46,7 @@ fn problem(field: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::restart_needed;
-    use crate::config::{Overrides, load};
+    use crate::config::{Listener, Overrides, load};
 
     #[test]
     fn each_changed_setting_is_named() {
@@ -46,8 +55,9 @@ mod tests {
         let mut changed = startup.clone();
         changed.listen.set_port(1);
         changed.workload.name = "other".to_owned();
+        changed.listeners.push(Listener { port: 80, address: ([127, 0, 0, 1], 80).into(), tls: Vec::new() });
         let paths: Vec<String> =
             restart_needed(&startup, &changed).into_iter().map(|problem| problem.place.path).collect();
-        assert_eq!(paths, ["spec.listen", "spec.workload"]);
+        assert_eq!(paths, ["spec.listen", "spec.workload", "spec.servers"]);
     }
 }

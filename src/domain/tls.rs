@@ -44,7 +44,7 @@ pub enum Authorities {
     /// The authorities that the system trusts.
     System,
     /// Those of one PEM file.
-    File(PathBuf),
+    Bundle(PathBuf),
     /// Those of a mounted Kubernetes secret: `cacert` or `ca.crt` in the folder of this name with `-cacert` appended,
     /// else in the folder itself.
     Secret(PathBuf),

@@ -30,18 +30,20 @@ const MAX_CONCURRENT_STREAMS: u32 = 100;
 pub(super) struct Client {
     /// The peer's address.
     pub(super) address: SocketAddr,
+    /// The port that it came to.
+    pub(super) port: u16,
     /// What the connection is doing.
     pub(super) activity: Arc<Activity>,
 }
 
 /// Serves one connection to its end. An error of it is its client's: there is nobody to tell but the client, who has gone.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, mut drain: watch::Receiver<Drain>) {
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, port: u16, mut drain: watch::Receiver<Drain>) {
     let Ok(address) = stream.peer_addr() else { return };
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let activity = Arc::new(Activity::new());
-    let client = Client { address, activity: Arc::clone(&activity) };
+    let client = Client { address, port, activity: Arc::clone(&activity) };
     let _open = worker.recorder.client_connected();
     let builder = builder(worker.limits);
     let limits = worker.limits;

@@ -98,6 +98,11 @@ impl Exchange {
         self.client.address
     }
 
+    /// The port that the client came to.
+    pub(super) fn port(&self) -> u16 {
+        self.client.port
+    }
+
     pub(super) fn meter(&self) -> &Rc<Meter> {
         &self.meter
     }

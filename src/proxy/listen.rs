@@ -1,6 +1,9 @@
 //! Accepting connections, and letting go of them when the router drains.
 
+use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -26,14 +29,23 @@ pub enum Drain {
     Until(Instant),
 }
 
-/// Serves `listener` until `drain` says otherwise and the last connection has ended.
-pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mut drain: watch::Receiver<Drain>) {
+/// A socket that takes clients' connections.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The port that rules are matched by, which a gateway may have bound to another.
+    pub port: u16,
+}
+
+/// Serves `listeners` until `drain` says otherwise and the last connection has ended.
+pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut deadline = loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start(&worker, stream, &drain, &mut connections),
+            (listener, accepted) = accept(&listeners) => match accepted {
+                Ok(stream) => start(&worker, (listener, stream), &drain, &mut connections),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
                     sleep(ACCEPT_REST).await;
@@ -48,10 +60,10 @@ pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mut drain: watch::
         }
     };
     // What the kernel has accepted for us is ours to answer: closing the listener would reset it.
-    while let Some(Ok((stream, _))) = futures_util::FutureExt::now_or_never(listener.accept()) {
-        start(&worker, stream, &drain, &mut connections);
+    while let Some((listener, Ok(stream))) = futures_util::FutureExt::now_or_never(accept(&listeners)) {
+        start(&worker, (listener, stream), &drain, &mut connections);
     }
-    drop(listener);
+    drop(listeners);
     let all_ended = async {
         while connections.join_next().await.is_some() {}
         let mut tunnels = worker.tunnels.take();
@@ -69,8 +81,29 @@ pub async fn serve(worker: Rc<Worker>, listener: TcpListener, mut drain: watch::
     tracing::warn!("the drain's time is over; closing connections with requests in flight");
 }
 
-fn start(worker: &Rc<Worker>, stream: TcpStream, drain: &watch::Receiver<Drain>, connections: &mut JoinSet<()>) {
-    connections.spawn_local(connection::serve(Rc::clone(worker), stream, drain.clone()));
+/// The next connection, and the listener that it came to. One that is flooded leaves the others their turn: which is asked
+/// first is drawn.
+async fn accept(listeners: &[Listener]) -> (&Listener, io::Result<TcpStream>) {
+    let first = fastrand::usize(..listeners.len());
+    poll_fn(|context| {
+        let (before, from) = listeners.split_at(first);
+        for listener in from.iter().chain(before) {
+            if let Poll::Ready(accepted) = listener.socket.poll_accept(context) {
+                return Poll::Ready((listener, accepted.map(|(stream, _)| stream)));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn start(
+    worker: &Rc<Worker>,
+    (listener, stream): (&Listener, TcpStream),
+    drain: &watch::Receiver<Drain>,
+    connections: &mut JoinSet<()>,
+) {
+    connections.spawn_local(connection::serve(Rc::clone(worker), stream, listener.port, drain.clone()));
 }
 
 /// Completes once the router drains, or the drain's owner is gone, which ends it at once.

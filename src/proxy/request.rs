@@ -48,7 +48,7 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Reque
             return refuse(exchange, reason);
         }
     };
-    let routed = head(&parts, &authority, worker.limits.port);
+    let routed = head(&parts, &authority, exchange.port());
     let decision = choose(&live.snapshot, &routed, worker.draw());
     let (route, share, chosen) = match decision {
         Decision::Forward { route, share, candidates } => {
@@ -126,7 +126,7 @@ async fn send_on(
 fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arrived) -> Result<Outbound, Reason> {
     let Arrived { mut parts, body, mut authority, upgrade } = arrived;
     let (limits, rule) = (exchange.limits(), exchange.snapshot().route(route));
-    let path = rule.rewritten_path(&head(&parts, &authority, exchange.worker().limits.port));
+    let path = rule.rewritten_path(&head(&parts, &authority, exchange.port()));
     let mut body =
         RequestBody::new(body, Rc::clone(exchange.meter()), limits.max_body_bytes, limits.stream_idle_timeout);
     if parts.headers.contains_key(TRAILER) {
