@@ -49,9 +49,12 @@ impl Configuration {
         };
         let files = source.as_ref().map_or(&[][..], |(_, files)| files);
         let loaded = config::load(files, &options.overrides);
+        let usable = !loaded.is_faulty();
         match loaded.checked {
-            Some(checked) => Ok(Self { checked, problems: loaded.problems, source, overrides: options.overrides }),
-            None => Err(loaded.problems),
+            Some(checked) if usable => {
+                Ok(Self { checked, problems: loaded.problems, source, overrides: options.overrides })
+            }
+            _ => Err(loaded.problems),
         }
     }
 

@@ -21,17 +21,18 @@ mod routes;
 mod schema;
 mod settings;
 mod suggest;
+mod viewpoint;
 mod visibility;
 mod written;
 mod yaml;
 
 pub use checked::{
-    Address, Checked, Endpoint, Limits, Listener, LocalModel, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch,
-    ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
+    Address, Checked, Endpoint, Entry, Limits, Listener, LocalModel, Pool, PoolIndex, Protocol, Queue, Route,
+    RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable};
-pub use load::{Loaded, Overrides, SourceFile, load};
+pub use load::{AskedFor, Loaded, Overrides, SourceFile, load};
 pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;
 pub use schema::{NotExecuted, not_executed};

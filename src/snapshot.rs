@@ -7,6 +7,7 @@ mod affinity;
 mod choose;
 mod compile;
 mod edits;
+mod entries;
 mod trace;
 
 use std::sync::Arc;
@@ -21,7 +22,8 @@ pub use trace::{Considered, Trace, trace};
 use crate::config::{Limits, ServiceIdentity};
 use crate::domain::{CorsPolicy, Fault, OwnAnswer};
 use crate::pool::Pool;
-use crate::routing::{HostTable, Matcher, Split};
+use crate::routing::{Matcher, Split};
+use entries::Entries;
 
 /// The place of a route in [`Snapshot::routes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,7 +52,7 @@ impl PoolId {
 pub struct Snapshot {
     generation: u64,
     limits: Limits,
-    hosts: HostTable<VirtualHostId>,
+    entries: Entries,
     virtual_hosts: Box<[VirtualHost]>,
     routes: Box<[Route]>,
     pools: Box<[Pool]>,

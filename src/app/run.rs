@@ -23,7 +23,7 @@ const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until told to drain, and drains.
 pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
-    let Bound { configuration, traffic, admin: admin_listener, addresses, local, metrics, shutdown } = bound;
+    let Bound { configuration, traffic, admin: admin_listener, admin_address, local, metrics, shutdown } = bound;
     let Configuration { checked, problems, source, overrides } = configuration;
     let startup = checked.startup.clone();
     control::log_problems(&problems);
@@ -48,9 +48,10 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    for listening in traffic.iter().skip(1) {
+    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
         tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
     }
+    let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone());
@@ -64,7 +65,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     }
     drop((drained, alive, access_log));
     admin.set_ready(Readiness::Ready);
-    tracing::info!(traffic = %addresses.0, admin = %addresses.1, "listening");
+    tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
 
     shutdown.asked(1).await;
     admin.set_ready(Readiness::Unready);

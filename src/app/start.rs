@@ -41,7 +41,7 @@ pub struct Bound {
     /// The mesh's listener first, then the gateway's.
     pub(super) traffic: Vec<Listening>,
     pub(super) admin: TcpListener,
-    pub(super) addresses: (SocketAddr, SocketAddr),
+    pub(super) admin_address: SocketAddr,
     pub(super) local: Local,
     pub(super) metrics: Arc<Metrics>,
     pub(super) shutdown: Shutdown,
@@ -69,14 +69,18 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
     })?;
     admin.set_nonblocking(true)?;
     let cure = "--listen, OVERSPILL_LISTEN or the Settings document's `listen`";
-    let mut traffic = vec![listen("traffic", startup.listen, None, cure)?];
+    let mut traffic: Vec<Listening> =
+        startup.listen.map(|address| listen("traffic", address, None, cure)).transpose()?.into_iter().collect();
+    if traffic.is_empty() && startup.listeners.is_empty() {
+        tracing::warn!("no Gateway means this router by its workload.labels, so it listens for no traffic");
+    }
     for Listener { port, address, .. } in &startup.listeners {
         traffic.push(listen("a gateway's traffic", *address, Some(*port), "the Gateway's `port` or `bind`")?);
     }
-    let addresses = (traffic[0].address, admin.local_addr()?);
+    let admin_address = admin.local_addr()?;
     let metrics = Metrics::new(&startup.workload);
     let local = Local::new(load_local_model(startup, &metrics.local()), metrics.local());
-    Ok(Bound { traffic, admin, addresses, local, metrics, shutdown: Shutdown::default(), configuration })
+    Ok(Bound { traffic, admin, admin_address, local, metrics, shutdown: Shutdown::default(), configuration })
 }
 
 fn workers(startup: &Startup) -> usize {
@@ -105,14 +109,14 @@ fn load_local_model(startup: &Startup, metrics: &LocalMetrics) -> Option<LocalTi
 }
 
 impl Bound {
-    /// Where traffic is accepted.
-    pub fn traffic(&self) -> SocketAddr {
-        self.addresses.0
+    /// Where traffic is accepted: for the mesh, else for the first port of a gateway.
+    pub fn traffic(&self) -> Option<SocketAddr> {
+        self.traffic.first().map(|listening| listening.address)
     }
 
     /// Where the admin API is served.
     pub fn admin(&self) -> SocketAddr {
-        self.addresses.1
+        self.admin_address
     }
 
     /// A way to make it drain.

@@ -70,6 +70,7 @@ pub(super) fn run(args: ExplainArgs, out: &mut impl Write) -> Result<ExitCode, F
         query: url.query(),
         headers: &headers,
         port: url.port_u16().unwrap_or(default_port),
+        server_name: None,
     };
     let trace = trace(&snapshot, &head);
     match output {

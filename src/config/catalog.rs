@@ -17,6 +17,9 @@ use super::written::Written;
 use crate::domain::{Host, HostPattern, PoolKey};
 pub(super) use policy::{Policy, in_force};
 
+/// The port of a destination that names none, of a service that is not there.
+const HTTP_PORT: u16 = 80;
+
 /// The domain of services inside a cluster.
 pub(super) const CLUSTER_DOMAIN: &str = "svc.cluster.local";
 
@@ -97,6 +100,8 @@ pub(super) struct Target<'a> {
     pub(super) host: &'a str,
     pub(super) subset: Option<&'a str>,
     pub(super) port: Option<u16>,
+    /// The port that a request was sent to, which is meant where none is named and the service has it.
+    pub(super) sent_to: Option<u16>,
     /// The namespace that short names belong to.
     pub(super) namespace: &'a str,
 }
@@ -107,6 +112,8 @@ pub(super) struct Unresolved {
     /// Which field of the destination is at fault.
     pub(super) field: &'static str,
     pub(super) remark: Remark,
+    /// What it names all the same: a pool without endpoints.
+    pub(super) key: PoolKey,
 }
 
 impl Catalog {
@@ -141,6 +148,11 @@ impl Catalog {
         }
     }
 
+    /// The service of exactly `host`, as `viewer` sees it.
+    pub(super) fn service(&self, host: &Host, viewer: &str) -> Option<&Service> {
+        pick(self.services.get(host)?, viewer)
+    }
+
     /// The service that `text` means in `namespace`: a short name is one of the namespace before it is a host of its own.
     pub(super) fn find(&self, text: &str, namespace: &str) -> Option<&Service> {
         let seen = |host: &Host| {
@@ -170,43 +182,32 @@ impl Catalog {
 
     /// The service and key that `target` names; `Err(None)` where an unreadable document may hold what is missing.
     pub(super) fn resolve(&self, target: Target<'_>) -> Result<(&Service, PoolKey), Option<Unresolved>> {
+        let unresolved = |code, field, remark, host: &Host, port| {
+            let key = PoolKey { host: host.clone(), subset: target.subset.map(Box::from), port };
+            Unresolved { code, field, remark, key }
+        };
         let Some(service) = self.find(target.host, target.namespace) else {
-            return Err((!self.services_unknown).then(|| self.no_host(target)));
+            let port = target.port.or(target.sent_to).unwrap_or(HTTP_PORT);
+            let meant = meanings(target.host, target.namespace).into_iter().next();
+            let missing = meant.map(|host| unresolved(MISSING, "host", self.no_host(target), &host, port));
+            return Err(missing.filter(|_| !self.services_unknown));
+        };
+        let port = match port(service, target) {
+            Ok(port) => port,
+            Err((code, remark)) => {
+                let port = target.port.or(target.sent_to).or(service.ports.first().map(|port| port.number));
+                let missing = unresolved(code, "port", remark, &service.host, port.unwrap_or(HTTP_PORT));
+                return Err((!self.services_unknown).then_some(missing));
+            }
         };
         if let Some(subset) = target.subset.filter(|subset| self.subset(&service.host, subset).is_none()) {
-            return Err((!self.subsets_unknown).then(|| self.no_subset(service, subset)));
+            let missing = unresolved(MISSING, "subset", self.no_subset(service, subset), &service.host, port);
+            return Err((!self.subsets_unknown).then_some(missing));
         }
-        let port = self.port(service, target.port)?;
         Ok((service, PoolKey { host: service.host.clone(), subset: target.subset.map(Box::from), port }))
     }
 
-    fn port(&self, service: &Service, wanted: Option<u16>) -> Result<u16, Option<Unresolved>> {
-        let numbers = || service.ports.iter().map(|port| port.number.to_string()).collect::<Vec<_>>().join(", ");
-        let unresolved = |code, message: String, cure: String| {
-            Err((!self.services_unknown).then(|| Unresolved { code, field: "port", remark: remark(message, cure) }))
-        };
-        match (wanted, service.ports.as_slice()) {
-            (Some(wanted), ports) if ports.iter().any(|port| port.number == wanted) => Ok(wanted),
-            (None, [only]) => Ok(only.number),
-            (_, []) => unresolved(
-                MISSING,
-                format!("`{}` has no port that speaks HTTP.", service.host),
-                "Give the service a port with `protocol: HTTP` or `HTTP2`.".to_owned(),
-            ),
-            (Some(wanted), _) => unresolved(
-                MISSING,
-                format!("`{}` has no port {wanted} that speaks HTTP.", service.host),
-                format!("Its ports are {}.", numbers()),
-            ),
-            (None, _) => unresolved(
-                PORT_NEEDED,
-                format!("`{}` has several ports, and none is named here.", service.host),
-                format!("Add `port` with one of {}.", numbers()),
-            ),
-        }
-    }
-
-    fn no_host(&self, target: Target<'_>) -> Unresolved {
+    fn no_host(&self, target: Target<'_>) -> Remark {
         let hosts = || self.services.keys().map(Host::as_str);
         let near = if target.host.contains('.') {
             nearest(target.host, hosts())
@@ -224,10 +225,10 @@ impl Catalog {
         );
         let host =
             meanings(target.host, target.namespace).first().map_or_else(|| target.host.to_owned(), Host::to_string);
-        Unresolved { code: MISSING, field: "host", remark: remark(format!("There is no service `{host}`."), cure) }
+        remark(format!("There is no service `{host}`."), cure)
     }
 
-    fn no_subset(&self, service: &Service, subset: &str) -> Unresolved {
+    fn no_subset(&self, service: &Service, subset: &str) -> Remark {
         let known: Vec<&str> = self
             .rule(&service.host)
             .into_iter()
@@ -238,8 +239,7 @@ impl Catalog {
             [] => format!("Add a DestinationRule for `{}` that has it.", service.host),
             known => format!("Its subsets are {}.", known.join(", ")),
         });
-        let message = format!("`{}` has no subset `{subset}`.", service.host);
-        Unresolved { code: MISSING, field: "subset", remark: remark(message, cure) }
+        remark(format!("`{}` has no subset `{subset}`.", service.host), cure)
     }
 }
 
@@ -248,6 +248,33 @@ fn pick<'s>(services: &'s [Service], viewer: &str) -> Option<&'s Service> {
     let seen = |service: &&Service| is_visible(&service.export_to, &service.namespace, viewer);
     let own = services.iter().find(|service| service.namespace == viewer);
     own.filter(seen).or_else(|| services.iter().find(seen))
+}
+
+/// The port of `service` that `target` means, else what is wrong with it.
+fn port(service: &Service, target: Target<'_>) -> Result<u16, (&'static str, Remark)> {
+    let has = |wanted: u16| service.ports.iter().any(|port| port.number == wanted);
+    let numbers = || service.ports.iter().map(|port| port.number.to_string()).collect::<Vec<_>>().join(", ");
+    let (code, message, cure) = match (target.port, service.ports.as_slice()) {
+        (Some(wanted), _) if has(wanted) => return Ok(wanted),
+        (None, [only]) => return Ok(only.number),
+        (None, [_, ..]) if let Some(sent_to) = target.sent_to.filter(|port| has(*port)) => return Ok(sent_to),
+        (_, []) => (
+            MISSING,
+            format!("`{}` has no port that speaks HTTP.", service.host),
+            "Give the service a port with `protocol: HTTP` or `HTTP2`.".to_owned(),
+        ),
+        (Some(wanted), _) => (
+            MISSING,
+            format!("`{}` has no port {wanted} that speaks HTTP.", service.host),
+            format!("Its ports are {}.", numbers()),
+        ),
+        (None, _) => (
+            PORT_NEEDED,
+            format!("`{}` has several ports, and none is named here.", service.host),
+            format!("Add `port` with one of {}.", numbers()),
+        ),
+    };
+    Err((code, remark(message, cure)))
 }
 
 fn first_label(host: &str) -> &str {

@@ -48,10 +48,12 @@ pub struct Limits {
 /// Settings that need a restart: changing one while running is a named problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Startup {
-    /// Where the mesh's traffic is accepted.
-    pub listen: SocketAddr,
+    /// Where the mesh's traffic is accepted; `None` for a gateway that serves its own ports alone.
+    pub listen: Option<SocketAddr>,
     /// Where a gateway's traffic is accepted, beside it.
     pub listeners: Vec<Listener>,
+    /// The folder in which Kubernetes secrets are mounted, each in a folder of its name.
+    pub secrets_folder: Option<PathBuf>,
     /// Where the admin API is served.
     pub admin: SocketAddr,
     /// Traffic threads; `None` is one per available core.
@@ -137,9 +139,25 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Where requests come in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Entry {
+    /// The mesh's own listener.
+    Mesh,
+    /// The servers of a gateway's port that speak in clear, or the one that clients reach by these server names.
+    Gateway {
+        /// The port of the `Gateway`.
+        port: u16,
+        /// The server names (RFC 6066, section 3) of a server that speaks TLS; none in clear.
+        server_names: Vec<HostPattern>,
+    },
+}
+
 /// Hosts that share rules: one `VirtualService`, or one service without any.
 #[derive(Clone, Debug)]
 pub struct VirtualHost {
+    /// Where its requests come in.
+    pub entry: Entry,
     /// The patterns of the request's host that lead here, short names written out.
     pub hosts: Vec<HostPattern>,
     /// The rules; the first that matches wins.

@@ -5,7 +5,7 @@ mod tls;
 use serde_json::{Value, json};
 
 use super::checked::{
-    Checked, Endpoint, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
+    Checked, Endpoint, Entry, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
 };
 use crate::domain::{
     Abort, Balancing, ConsistentHash, CorsPolicy, Fault, HashKey, HashTable, HeaderOps, Headers, OutlierDetection,
@@ -33,7 +33,8 @@ fn limits(limits: &Limits) -> Value {
 
 fn startup(startup: &Startup) -> Value {
     json!({
-        "listen": startup.listen.to_string(),
+        "listen": startup.listen.map(|listen| listen.to_string()),
+        "secretsFolder": startup.secrets_folder.as_ref().map(|folder| folder.to_string_lossy()),
         "listeners": startup.listeners.iter().map(tls::listener).collect::<Vec<_>>(),
         "admin": startup.admin.to_string(),
         "workers": startup.workers,
@@ -69,9 +70,20 @@ fn local_model(model: &LocalModel) -> Value {
 
 fn virtual_host(host: &VirtualHost, pools: &[Pool]) -> Value {
     json!({
+        "entry": entry(&host.entry),
         "hosts": host.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "routes": host.routes.iter().map(|one| route(one, pools)).collect::<Vec<_>>(),
     })
+}
+
+fn entry(entry: &Entry) -> Value {
+    match entry {
+        Entry::Mesh => json!("mesh"),
+        Entry::Gateway { port, server_names } => {
+            let names: Vec<String> = server_names.iter().map(ToString::to_string).collect();
+            json!({ "port": port, "serverNames": names })
+        }
+    }
 }
 
 fn route(route: &Route, pools: &[Pool]) -> Value {

@@ -85,6 +85,12 @@ impl Findings {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
+    /// Whether no document is wrong in itself, whatever they say of each other.
+    pub(super) fn documents_stand(&self) -> bool {
+        let between = |code: &str| [MISSING, HOST_TWICE, PORT_NEEDED].contains(&code);
+        self.problems.iter().all(|problem| problem.severity != Severity::Error || between(problem.code))
+    }
+
     /// The problems by file, line and column, each once.
     pub(super) fn into_sorted(mut self) -> Vec<Problem> {
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));

@@ -1,5 +1,6 @@
 //! From the bytes of every file to one configuration: the steps in order.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use super::catalog::Catalog;
 use super::checked::Checked;
 use super::finding::{Findings, NOTHING, remark};
 use super::pools::Pools;
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, Severity};
 use super::{document, gateways, policies, routes, settings, written};
 
 /// One file, as it was read.
@@ -35,15 +36,36 @@ pub struct Overrides {
     pub access_log: Option<bool>,
     /// How long a drain keeps accepting connections.
     pub drain_delay: Option<Duration>,
+    /// The proxy to answer for, in place of the one that the settings make of this router.
+    pub viewpoint: Option<AskedFor>,
+}
+
+/// A proxy to answer for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AskedFor {
+    /// Its namespace; `None` is that of the settings.
+    pub namespace: Option<String>,
+    /// The labels of a gateway; `None` is a sidecar.
+    pub gateway: Option<BTreeMap<String, String>>,
+    /// The port that a sidecar's requests were sent to; `None` finds services whatever their ports are.
+    pub port: Option<u16>,
 }
 
 /// What the documents come to.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The configuration; `None` where any problem is an error.
+    /// The configuration; `None` where some document is wrong in itself. Where documents merely do not fit together, it is
+    /// there with pools that have no endpoints, to be explained and not to be used: see [`Loaded::is_faulty`].
     pub checked: Option<Checked>,
     /// Every problem, by file, line and column.
     pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Whether any problem is an error, so that the configuration must not be put in force.
+    pub fn is_faulty(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
 }
 
 /// Reads, checks and resolves the documents of every file.
@@ -61,14 +83,17 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
         findings.warning(NOTHING, place, said);
     }
     let written = written::sort(documents, &mut findings);
-    gateways::report(&written.gateways, &mut findings);
-    let (limits, startup) = settings::check(&written.settings, overrides, &mut findings);
-    let catalog = Catalog::build(&written, &startup.workload, &mut findings);
+    let (limits, mut startup) = settings::check(&written.settings, overrides, &mut findings);
+    let viewpoint = settings::viewpoint(&written.settings, overrides, &startup);
+    let servers = gateways::servers(&written.gateways, &viewpoint, startup.secrets_folder.as_deref(), &mut findings);
+    gateways::report_missing(&written.gateways, &written.virtual_services, &mut findings);
+    let (address, ports) = settings::gateway_binding(&written.settings, &startup);
+    startup.listeners = gateways::listeners(&servers, address, |port| ports.get(&port).copied());
+    let catalog = Catalog::build(&written, &viewpoint.workload, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
-    let virtual_hosts =
-        routes::build(&written.virtual_services, &mut pools, &startup.workload.namespace, &mut findings);
+    let virtual_hosts = routes::build(&written.virtual_services, &servers, &mut pools, &viewpoint, &mut findings);
     let pools = pools.finish();
-    let checked = (findings.errors() == 0).then_some(Checked { limits, startup, virtual_hosts, pools });
+    let checked = findings.documents_stand().then_some(Checked { limits, startup, virtual_hosts, pools });
     Loaded { checked, problems: findings.into_sorted() }
 }

@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         let namespace = self.source.document.namespace.as_str();
         let any_port =
             self.catalog.find(host, namespace).and_then(|service| service.ports.first()).map(|port| port.number);
-        match self.catalog.resolve(Target { host, subset, port: port.or(any_port), namespace }) {
+        match self.catalog.resolve(Target { host, subset, port: port.or(any_port), sent_to: None, namespace }) {
             Ok((service, _)) => Some(service),
             Err(None) => None,
             Err(Some(unresolved)) => {

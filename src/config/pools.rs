@@ -44,6 +44,20 @@ impl<'a> Pools<'a> {
         place
     }
 
+    /// The pool without endpoints that `key` names where there is no such service, subset or port.
+    pub(super) fn missing(&mut self, key: PoolKey) -> PoolIndex {
+        let service = Service {
+            host: key.host.clone(),
+            namespace: String::new(),
+            origin: String::new(),
+            external: false,
+            export_to: Vec::new(),
+            ports: Vec::new(),
+            endpoints: Vec::new(),
+        };
+        self.place(&service, key)
+    }
+
     /// Every pool, with the spill orders filled in and the pools that these name.
     pub(super) fn finish(mut self) -> Vec<Pool> {
         let mut at = 0;

@@ -19,6 +19,7 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("accessLog", old.access_log != new.access_log),
         ("log", old.log != new.log),
         ("localModel", old.local_model != new.local_model),
+        ("secretsFolder", old.secrets_folder != new.secrets_folder),
         ("workload", old.workload != new.workload),
     ];
     let settings = changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| {
@@ -53,7 +54,7 @@ mod tests {
         let startup = load(&[], &Overrides::default()).checked.expect("defaults are valid").startup;
         assert!(restart_needed(&startup, &startup).is_empty());
         let mut changed = startup.clone();
-        changed.listen.set_port(1);
+        changed.listen = None;
         changed.workload.name = "other".to_owned();
         changed.listeners.push(Listener { port: 80, address: ([127, 0, 0, 1], 80).into(), tls: Vec::new() });
         let paths: Vec<String> =

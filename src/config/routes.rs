@@ -1,66 +1,168 @@
-//! `VirtualService` documents into virtual hosts, and a virtual host for every service that has none.
+//! `VirtualService` documents into virtual hosts, for the proxy that they are read for.
 
 mod answers;
 mod conditions;
 mod cors;
+mod delegates;
 mod edits;
 mod faults;
+mod gateway;
 mod hosts;
+mod mesh;
 mod reach;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{Target, aliases};
-use super::checked::{Route, Share, VirtualHost};
-use super::finding::{DIVERTING, Findings, remark};
+use super::catalog::Target;
+use super::checked::{Entry, PoolIndex, Route, RouteMatch, Share, VirtualHost};
+use super::document::Document;
+use super::finding::{Findings, MISSING, remark};
+use super::gateways::{Server, full_name};
 use super::path::Path;
 use super::pools::Pools;
+use super::viewpoint::{Callers, Viewpoint};
+use super::visibility::is_visible;
 use super::written::{HttpRoute, HttpRouteDestination, Sourced, VirtualService};
 use crate::domain::{Headers, HostPattern, parse_duration};
 
-use hosts::Claims;
+/// One rule as its document has it, before it is known where it applies.
+#[derive(Clone, Debug)]
+struct Rule {
+    /// Everything but its conditions.
+    route: Route,
+    /// Its conditions; none take everything.
+    alternatives: Vec<Alternative>,
+    delegate: Option<Delegate>,
+}
 
-/// Builds every virtual host; `workload_namespace` is where a request's short host names belong.
+/// One `match`.
+#[derive(Clone, Debug)]
+struct Alternative {
+    conditions: RouteMatch,
+    callers: Callers,
+}
+
+/// The virtual service whose rules stand in a rule's place.
+#[derive(Clone, Debug)]
+struct Delegate {
+    /// Empty for that of the rule.
+    namespace: String,
+    name: String,
+    /// Where it is named.
+    path: Path,
+}
+
+/// A virtual service with hosts, seen by the proxy, its delegates' rules in their places.
+struct Root<'a> {
+    document: &'a Document,
+    hosts: &'a [HostPattern],
+    /// As `namespace/name`, or `mesh`.
+    gateways: BTreeSet<String>,
+    rules: Vec<Rule>,
+}
+
+impl Root<'_> {
+    fn is_bound_to(&self, gateway: &str) -> bool {
+        self.gateways.contains(gateway)
+    }
+}
+
+/// Builds every virtual host of the proxy; `servers` are those of its gateways.
 pub(super) fn build(
     documents: &[Sourced<VirtualService>],
+    servers: &[Server],
     pools: &mut Pools<'_>,
-    workload_namespace: &str,
+    viewpoint: &Viewpoint,
     findings: &mut Findings,
 ) -> Vec<VirtualHost> {
-    let claims = Claims::of(documents, pools.catalog(), workload_namespace, findings);
-    let mut virtual_hosts = Vec::new();
-    for (source, hosts) in documents.iter().zip(&claims.hosts) {
-        let routes = Reader { source, pools, findings }.routes();
-        if !hosts.is_empty() {
-            virtual_hosts.push(VirtualHost { hosts: hosts.clone(), routes });
+    let hosts: Vec<Vec<HostPattern>> =
+        documents.iter().map(|source| hosts::read(source, pools.catalog(), findings)).collect();
+    let rules = read(documents, viewpoint.mesh_port(), pools, findings);
+    let delegates = delegates::delegates(documents, &rules);
+    for (source, rules) in documents.iter().zip(&rules) {
+        delegates::report(&source.document, rules, &delegates, findings);
+    }
+    let roots = roots(documents, &hosts, &rules, viewpoint);
+    mesh::report(&roots, findings);
+    let mut virtual_hosts =
+        if viewpoint.serves_mesh() { mesh::virtual_hosts(&roots, pools, viewpoint) } else { Vec::new() };
+    let mut entries: BTreeMap<u16, Vec<(Entry, Vec<&Server>)>> = BTreeMap::new();
+    for server in servers {
+        let at = entries.entry(server.port).or_default();
+        let entry = Entry::Gateway { port: server.port, server_names: server.server_names() };
+        match at.iter_mut().find(|(known, _)| *known == entry) {
+            Some((_, servers)) => servers.push(server),
+            None => at.push((entry, vec![server])),
         }
     }
-    virtual_hosts.extend(services(pools, &claims, workload_namespace));
+    for (port, entries) in &entries {
+        // What is wrong with the documents has been said; here they are read once more for what depends on the port.
+        let rules = read(documents, Some(*port), pools, &mut Findings::default());
+        let roots = self::roots(documents, &hosts, &rules, viewpoint);
+        for (entry, servers) in entries {
+            virtual_hosts.extend(gateway::virtual_hosts(entry, servers, &roots, viewpoint));
+        }
+    }
     virtual_hosts
 }
 
-/// A request to a service without a `VirtualService` goes to the service itself, as it does in the mesh.
-fn services(pools: &mut Pools<'_>, claims: &Claims, workload_namespace: &str) -> Vec<VirtualHost> {
-    let catalog = pools.catalog();
-    let mut virtual_hosts = Vec::new();
-    for service in catalog.services().filter(|service| !claims.covers(&service.host)) {
-        let Some(port) = service.ports.first() else { continue };
-        let key = crate::domain::PoolKey { host: service.host.clone(), subset: None, port: port.number };
-        let named = [service.host.clone()].into_iter().chain(aliases(&service.host, workload_namespace));
-        let hosts: Vec<HostPattern> = named.map(HostPattern::Exact).filter(|host| !claims.takes(host)).collect();
-        let route = Route {
-            name: format!("service/{key}"),
-            origin: service.origin.clone(),
-            split: vec![Share { pool: pools.place(service, key), weight: 1, headers: Headers::default() }],
-            ..Route::default()
+/// The rules of every document, with destinations as a listener on `port` finds them.
+fn read(
+    documents: &[Sourced<VirtualService>],
+    port: Option<u16>,
+    pools: &mut Pools<'_>,
+    findings: &mut Findings,
+) -> Vec<Vec<Rule>> {
+    documents.iter().map(|source| Reader { source, port, pools, findings }.rules()).collect()
+}
+
+fn roots<'a>(
+    documents: &'a [Sourced<VirtualService>],
+    hosts: &'a [Vec<HostPattern>],
+    rules: &[Vec<Rule>],
+    viewpoint: &Viewpoint,
+) -> Vec<Root<'a>> {
+    let delegates = delegates::delegates(documents, rules);
+    let seen = documents.iter().zip(hosts).zip(rules).filter(|((source, hosts), _)| {
+        let namespace = &source.document.namespace;
+        !hosts.is_empty() && is_visible(&source.spec.export_to, namespace, &viewpoint.workload.namespace)
+    });
+    let root = |((source, hosts), rules): ((&'a Sourced<VirtualService>, &'a Vec<HostPattern>), &Vec<Rule>)| Root {
+        document: &source.document,
+        hosts,
+        gateways: gateways(source),
+        rules: delegates::expand(&source.document, rules, &delegates),
+    };
+    seen.map(root).collect()
+}
+
+/// The gateways that a virtual service is bound to.
+fn gateways(source: &Sourced<VirtualService>) -> BTreeSet<String> {
+    let named = source.spec.gateways.iter().map(|gateway| full_name(gateway, &source.document.namespace));
+    let named: BTreeSet<String> = named.collect();
+    if named.is_empty() { BTreeSet::from([mesh::MESH.to_owned()]) } else { named }
+}
+
+/// The routes that `rules` come to for requests through `gateway`, sent to `port` where that is known.
+fn routes_for(rules: &[Rule], gateway: &str, port: Option<u16>, viewpoint: &Viewpoint) -> Vec<Route> {
+    let route = |rule: &Rule| {
+        let here = |alternative: &&Alternative| {
+            let other_port = alternative.conditions.port.zip(port).is_some_and(|(wanted, port)| wanted != port);
+            !other_port && alternative.callers.include(gateway, viewpoint)
         };
-        virtual_hosts.push(VirtualHost { hosts, routes: vec![route] });
-    }
-    virtual_hosts
+        let matches: Vec<RouteMatch> =
+            rule.alternatives.iter().filter(here).map(|alternative| alternative.conditions.clone()).collect();
+        let applies = rule.alternatives.is_empty() || !matches.is_empty();
+        let acts = !rule.route.split.is_empty() || rule.route.answer.is_some();
+        (applies && acts).then(|| Route { matches, ..rule.route.clone() })
+    };
+    rules.iter().filter_map(route).collect()
 }
 
 struct Reader<'a, 'p> {
     source: &'a Sourced<VirtualService>,
+    /// The port that requests were sent to, where it is known.
+    port: Option<u16>,
     pools: &'a mut Pools<'p>,
     findings: &'a mut Findings,
 }
@@ -71,7 +173,7 @@ impl Reader<'_, '_> {
         self.findings.error(document.schema_code(), document.place(path), remark(message, cure));
     }
 
-    fn routes(&mut self) -> Vec<Route> {
+    fn rules(&mut self) -> Vec<Rule> {
         let (spec, document) = (&self.source.spec, &self.source.document);
         let protocols = ["http", "tls", "tcp"].map(|protocol| document.has(&Path::spec().key(protocol)));
         if self.source.intact && !protocols.contains(&true) {
@@ -80,7 +182,7 @@ impl Reader<'_, '_> {
         if self.source.intact {
             reach::report(self.source, self.findings);
         }
-        let (mut routes, mut names) = (Vec::new(), BTreeSet::new());
+        let (mut rules, mut names) = (Vec::new(), BTreeSet::new());
         for (at, written) in spec.http.iter().enumerate() {
             let path = Path::spec().key("http").index(at);
             let plain =
@@ -89,9 +191,15 @@ impl Reader<'_, '_> {
             while !names.insert(name.clone()) {
                 name = format!("{name}-{at}");
             }
-            routes.push(self.route(written, name, &path));
+            let alternatives = conditions::read(self.source, &written.matches, &path.key("match"), self.findings);
+            let delegate = written.delegate.as_ref().map(|delegate| Delegate {
+                namespace: delegate.namespace.clone(),
+                name: delegate.name.clone(),
+                path: path.key("delegate"),
+            });
+            rules.push(Rule { route: self.route(written, name, &path), alternatives, delegate });
         }
-        routes
+        rules
     }
 
     fn route(&mut self, written: &HttpRoute, name: String, path: &Path) -> Route {
@@ -112,13 +220,12 @@ impl Reader<'_, '_> {
             let message = format!("A rule that answers itself cannot have `{field}`.");
             self.wrong(&path.key(field), message, "Take one of the two out.");
         }
-        let matches = conditions::read(self.source, &written.matches, &path.key("match"), self.findings);
         let rewrite = written.rewrite.as_ref().map(|rewrite| self.rewrite(rewrite, &path.key("rewrite")));
         let authority = written.rewrite.as_ref().map_or("", |rewrite| &rewrite.authority);
         Route {
             name,
             origin: self.source.document.origin(path),
-            matches,
+            matches: Vec::new(),
             split: self.split(&written.route, &path.key("route")),
             answer: self.answer(written, path),
             headers: Headers {
@@ -171,7 +278,7 @@ impl Reader<'_, '_> {
         split
     }
 
-    fn destination(&mut self, written: &HttpRouteDestination, path: &Path) -> Option<super::checked::PoolIndex> {
+    fn destination(&mut self, written: &HttpRouteDestination, path: &Path) -> Option<PoolIndex> {
         let destination = &written.destination;
         if destination.host.is_empty() {
             if self.source.intact {
@@ -187,24 +294,18 @@ impl Reader<'_, '_> {
         };
         let document = &self.source.document;
         let subset = destination.subset.as_deref().filter(|subset| !subset.is_empty());
-        let target = Target { host: &destination.host, subset, port, namespace: &document.namespace };
+        let target =
+            Target { host: &destination.host, subset, port, sent_to: self.port, namespace: &document.namespace };
         match self.pools.catalog().resolve(target) {
             Ok((service, key)) => Some(self.pools.place(service, key)),
             Err(None) => None,
             Err(Some(unresolved)) => {
                 let place = document.place(&path.key(unresolved.field));
-                self.findings.error(unresolved.code, place, unresolved.remark);
-                None
+                if unresolved.code == MISSING || self.port.is_none() {
+                    self.findings.error(unresolved.code, place, unresolved.remark);
+                }
+                Some(self.pools.missing(unresolved.key))
             }
         }
     }
-}
-
-/// Reports a virtual service whose hosts cannot be served: a delegate's, for the most part.
-fn no_hosts(source: &Sourced<VirtualService>, findings: &mut Findings) {
-    let said = remark(
-        "A VirtualService without hosts takes part by delegation alone, which is not executed yet.",
-        "Name the hosts whose requests it routes.",
-    );
-    findings.error(DIVERTING, source.document.place(&Path::spec()), said);
 }

@@ -1,7 +1,8 @@
 //! The `Settings` document and what overrides it, into settings that are in range.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,13 +10,14 @@ use super::Overrides;
 use super::checked::{Limits, LocalModel, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
 use super::path::Path;
+use super::viewpoint::{Role, Viewpoint};
 use super::written::{ModelFiles, Settings, Sourced};
 use crate::domain::parse_duration;
 
 /// Where traffic is accepted unless told otherwise.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 /// Where the admin API is served unless told otherwise: Envoy's own port.
-const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15000);
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15000);
 const BACKLOG: u32 = 1024;
 const KEEPALIVE: Duration = Duration::from_mins(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,9 +59,12 @@ pub(super) fn check(
     };
     let (listen, admin) = (address(&spec.listen, "listen"), address(&spec.admin, "admin"));
     let startup = startup(spec, overrides, (listen, admin));
-    if startup.listen == startup.admin && startup.listen.port() != 0 {
+    if let Some(source) = source {
+        check_gateway(source, findings);
+    }
+    if startup.listen == Some(startup.admin) && startup.admin.port() != 0 {
         let place = source.map(|source| source.document.place(&Path::spec().key("admin"))).unwrap_or_default();
-        let message = format!("Traffic and the admin API would share {}.", startup.listen);
+        let message = format!("Traffic and the admin API would share {}.", startup.admin);
         findings.error(OWN_SCHEMA, place, remark(message, "Give the admin API a port of its own."));
     }
     (limits(spec), startup)
@@ -77,8 +82,9 @@ fn limits(spec: &Settings) -> Limits {
 fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>, Option<SocketAddr>)) -> Startup {
     let text = |written: &Option<String>, default: &str| written.clone().unwrap_or_else(|| default.to_owned());
     Startup {
-        listen: overrides.listen.or(written.0).unwrap_or(LISTEN),
+        listen: overrides.listen.or(written.0).or(spec.gateway.is_none().then_some(LISTEN)),
         listeners: Vec::new(),
+        secrets_folder: spec.secrets_folder.as_ref().map(PathBuf::from),
         admin: overrides.admin.or(written.1).unwrap_or(ADMIN),
         workers: spec.workers.and_then(NonZeroU32::new),
         backlog: spec.backlog.unwrap_or(BACKLOG),
@@ -112,6 +118,53 @@ fn local_model(written: Option<&ModelFiles>, overrides: &Overrides) -> Option<Lo
         max_batch: count(model.max_batch, MODEL_BATCH),
         queue: count(model.queue, MODEL_QUEUE),
     })
+}
+
+/// Reports what of `gateway` is no address or port.
+fn check_gateway(source: &Sourced<Settings>, findings: &mut Findings) {
+    let (document, path) = (&source.document, Path::spec().key("gateway"));
+    let gateway = source.spec.gateway.as_ref();
+    if let Some(text) =
+        gateway.and_then(|gateway| gateway.address.as_ref()).filter(|text| text.parse::<IpAddr>().is_err())
+    {
+        let said = remark(format!("`{text}` is no IP address."), "Write one without a port, as in `0.0.0.0` or `::`.");
+        findings.error(OWN_SCHEMA, document.place(&path.key("address")), said);
+    }
+    let ports = gateway.iter().flat_map(|gateway| gateway.ports.keys());
+    for port in ports.filter(|port| port.parse::<NonZeroU16>().is_err()) {
+        let said = remark(format!("`{port}` is no port."), "Write the number of a Gateway's port, in quotes.");
+        findings.error(OWN_SCHEMA, document.place_of_key(&path.key("ports").key(port)), said);
+    }
+}
+
+/// Where the gateway's ports are bound: the address, and the ports that are bound to another number.
+pub(super) fn gateway_binding(documents: &[Sourced<Settings>], startup: &Startup) -> (IpAddr, BTreeMap<u16, u16>) {
+    let written = documents.first().and_then(|source| source.spec.gateway.as_ref());
+    let address = written.and_then(|gateway| gateway.address.as_ref()).and_then(|address| address.parse().ok());
+    let ports = written.iter().flat_map(|gateway| &gateway.ports);
+    let ports = ports.filter_map(|(port, bound)| Some((port.parse().ok()?, *bound)));
+    let own = startup.listen.unwrap_or(LISTEN).ip();
+    (address.unwrap_or(own), ports.collect())
+}
+
+/// The proxy that the documents are read for: the one asked for, else the one that the settings make of this router.
+pub(super) fn viewpoint(documents: &[Sourced<Settings>], overrides: &Overrides, startup: &Startup) -> Viewpoint {
+    let mut workload = startup.workload.clone();
+    let asked = overrides.viewpoint.as_ref();
+    if let Some(namespace) = asked.and_then(|asked| asked.namespace.as_ref()) {
+        workload.namespace.clone_from(namespace);
+    }
+    if let Some(labels) = asked.and_then(|asked| asked.gateway.as_ref()) {
+        workload.labels.clone_from(labels);
+        return Viewpoint { workload, role: Role::Gateway { mesh: false } };
+    }
+    let is_gateway = documents.first().is_some_and(|source| source.spec.gateway.is_some());
+    let role = if is_gateway {
+        Role::Gateway { mesh: startup.listen.is_some() }
+    } else {
+        Role::Sidecar(asked.and_then(|asked| asked.port))
+    };
+    Viewpoint { workload, role }
 }
 
 /// The duration that the schema walk has let through, else the default.

@@ -15,7 +15,7 @@ pub(super) use actions::{
     HttpRedirect, HttpRewrite, Percent, RegexRewrite,
 };
 
-pub(super) use gateway::Gateway;
+pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 use super::admission;
 use super::document::{Document, Documents, Kind};
@@ -51,7 +51,16 @@ pub(super) struct HttpRoute {
     pub(super) redirect: Option<HttpRedirect>,
     pub(super) direct_response: Option<HttpDirectResponse>,
     pub(super) fault: Option<HttpFault>,
+    pub(super) delegate: Option<Delegate>,
     pub(super) cors_policy: Option<CorsPolicy>,
+}
+
+/// `Delegate`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Delegate {
+    pub(super) name: String,
+    pub(super) namespace: String,
 }
 
 /// `HTTPMatchRequest`.
@@ -68,6 +77,9 @@ pub(super) struct HttpMatchRequest {
     pub(super) query_params: BTreeMap<String, Option<StringMatch>>,
     pub(super) port: Option<u32>,
     pub(super) ignore_uri_case: bool,
+    pub(super) gateways: Vec<String>,
+    pub(super) source_labels: BTreeMap<String, String>,
+    pub(super) source_namespace: String,
 }
 
 /// `StringMatch`.
@@ -178,6 +190,8 @@ pub(super) struct Settings {
     pub(super) access_log: Option<bool>,
     pub(super) log: Option<String>,
     pub(super) workload: OwnWorkload,
+    pub(super) gateway: Option<GatewayRole>,
+    pub(super) secrets_folder: Option<String>,
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
 }
@@ -197,6 +211,14 @@ pub(super) struct OwnWorkload {
     pub(super) name: Option<String>,
     pub(super) namespace: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
+}
+
+/// `Settings.gateway`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct GatewayRole {
+    pub(super) address: Option<String>,
+    pub(super) ports: BTreeMap<String, u16>,
 }
 
 /// `Settings.limits`.

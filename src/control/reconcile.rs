@@ -79,14 +79,15 @@ impl Reconciler {
             Err(problem) => return Reload::Faulty(vec![Problem::clone(problem)]),
         };
         let loaded = config::load(files, &self.overrides);
+        let usable = !loaded.is_faulty();
         match loaded.checked {
-            Some(checked) => {
+            Some(checked) if usable => {
                 let mut problems = loaded.problems;
                 problems.extend(config::restart_needed(&self.publisher.current().checked.startup, &checked.startup));
                 self.publisher.publish(self.with_old_startup(checked));
                 Reload::Published(problems)
             }
-            None => Reload::Faulty(loaded.problems),
+            _ => Reload::Faulty(loaded.problems),
         }
     }
 

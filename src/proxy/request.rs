@@ -208,6 +208,7 @@ fn head<'a>(parts: &'a Parts, authority: &'a str, port: u16) -> Head<'a> {
         query: parts.uri.query(),
         headers: &parts.headers,
         port,
+        server_name: None,
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
     /// The port on which the request came in.
     pub port: u16,
+    /// The server name by which its client reached a TLS server (RFC 6066, section 3), in lower case and empty where it
+    /// gave none; `None` where the connection is not known, which takes the host for it.
+    pub server_name: Option<&'a str>,
 }
 
 impl<'a> Head<'a> {
@@ -65,6 +68,7 @@ mod tests {
                 query: Some("a=1&b&a=2"),
                 headers: &headers,
                 port: 80,
+                server_name: None,
             };
             assert_eq!(head.host(), host, "{authority}");
             assert_eq!(

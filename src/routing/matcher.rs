@@ -138,6 +138,7 @@ mod tests {
             query: Some("model=x&debug"),
             headers: &map,
             port: 8080,
+            server_name: None,
         })
     }
 

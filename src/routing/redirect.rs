@@ -84,6 +84,7 @@ mod tests {
                 query: Some("q=1"),
                 headers: &HeaderMap::new(),
                 port: 8080,
+                server_name: None,
             };
             assert_eq!(location(&redirect, &head, "/x"), expected, "{redirect:?}");
         }

@@ -66,7 +66,7 @@ pub fn choose<'s>(snapshot: &'s Snapshot, head: &Head<'_>, draw: u64) -> Decisio
 
 impl Snapshot {
     pub(super) fn find_virtual_host(&self, head: &Head<'_>) -> Option<&VirtualHost> {
-        self.hosts.find(&head.host()).map(|id| &self.virtual_hosts[id.0 as usize])
+        self.entries.find(head).map(|id| &self.virtual_hosts[id.0 as usize])
     }
 
     fn find_route(&self, head: &Head<'_>) -> Option<RouteId> {

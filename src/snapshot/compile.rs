@@ -4,22 +4,23 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::entries::Entries;
 use super::{Action, Edits, PoolId, Route, Snapshot, VirtualHost, VirtualHostId};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, PoolKey, Protocol};
 use crate::pool::{Balancer, Endpoint, EndpointState, Pool, QueueState, Table};
-use crate::routing::{Condition, HostTable, Matcher, Split};
+use crate::routing::{Condition, Matcher, Split};
 
 /// Compiles `checked`. Endpoints that `previous` has too, by pool and address, keep their state: requests in flight stay
 /// counted and ejected endpoints stay ejected.
 pub fn compile(checked: &Checked, previous: Option<&Snapshot>) -> Snapshot {
     let known = previous.map(Known::of).unwrap_or_default();
-    let mut hosts = HostTable::default();
+    let mut entries = Entries::default();
     let mut routes = Vec::new();
     let mut virtual_hosts = Vec::new();
     for host in &checked.virtual_hosts {
         let id = VirtualHostId(dense(virtual_hosts.len()));
-        host.hosts.iter().for_each(|pattern| hosts.insert(pattern, id));
+        entries.insert(&host.entry, &host.hosts, id);
         let first = dense(routes.len());
         routes.extend(host.routes.iter().filter_map(compile_route));
         virtual_hosts.push(VirtualHost { routes: first..dense(routes.len()) });
@@ -27,7 +28,7 @@ pub fn compile(checked: &Checked, previous: Option<&Snapshot>) -> Snapshot {
     Snapshot {
         generation: previous.map_or(1, |previous| previous.generation + 1),
         limits: checked.limits.clone(),
-        hosts,
+        entries,
         virtual_hosts: virtual_hosts.into(),
         routes: routes.into(),
         pools: checked.pools.iter().map(|pool| compile_pool(pool, &known)).collect(),

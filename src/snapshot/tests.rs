@@ -35,7 +35,11 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
     };
     let defaults = config::load(&[], &config::Overrides::default()).checked.expect("no documents are the defaults");
     Checked {
-        virtual_hosts: vec![VirtualHost { hosts: vec![HostPattern::parse("a.example").expect("a host")], routes }],
+        virtual_hosts: vec![VirtualHost {
+            entry: config::Entry::Mesh,
+            hosts: vec![HostPattern::parse("a.example").expect("a host")],
+            routes,
+        }],
         pools: vec![pool("gpu", gpu, vec![PoolIndex(1)]), pool("cpu", cpu, vec![])],
         ..defaults
     }
@@ -69,6 +73,7 @@ fn with_head<T>(host: &str, header: Option<&'static str>, look: impl FnOnce(&Hea
         query: None,
         headers: &headers,
         port: 80,
+        server_name: None,
     })
 }
 

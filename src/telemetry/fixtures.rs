@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{Method, Version};
 
 use super::{LocalGauges, Metrics, Record};
-use crate::config::{self, Checked, Endpoint, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
+use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
 use crate::domain::{Address, Headers, Host, HostPattern, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
 use crate::snapshot::{PoolId, RouteId, Snapshot, compile};
 
@@ -35,7 +35,11 @@ pub(super) fn snapshot(routes: &[(&str, &[u32])], previous: Option<&Snapshot>) -
     });
     let defaults = config::load(&[], &config::Overrides::default()).checked.expect("no documents are the defaults");
     let checked = Checked {
-        virtual_hosts: vec![VirtualHost { hosts: vec![HostPattern::Any], routes: routes.collect() }],
+        virtual_hosts: vec![VirtualHost {
+            entry: Entry::Mesh,
+            hosts: vec![HostPattern::Any],
+            routes: routes.collect(),
+        }],
         pools: POOLS[..pools].iter().map(|(host, tier)| pool(host, *tier)).collect(),
         ..defaults
     };

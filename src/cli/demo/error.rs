@@ -13,6 +13,9 @@ use crate::fallback::{EmbedError, LoadError};
 /// Why the demonstration failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
+    /// The documents make the router a gateway without a port.
+    #[error("the router listens for no traffic: name documents whose Settings set `listen`")]
+    NoListener,
     /// The documents cannot be read or have errors.
     #[error(
         "the documents in {} cannot be used. Correct them, or name others with --config:{}",

@@ -29,6 +29,7 @@ fn split(snapshot: &Snapshot, authority: SocketAddr, share: f64, headers: &Heade
         query: None,
         headers,
         port: authority.port(),
+        server_name: None,
     };
     let Decision::Forward { route, .. } = choose(snapshot, &head, 0) else { return Vec::new() };
     let split = snapshot.route(route);
@@ -67,7 +68,7 @@ mod tests {
     fn the_repositorys_documents_lead_the_load_to_emulated_pools() {
         let files = Folder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config")).read().expect("readable documents");
         let checked = load(&files, &Overrides::default()).checked.expect("documents without errors");
-        let flows = flows(&compile(&checked, None), checked.startup.listen);
+        let flows = flows(&compile(&checked, None), checked.startup.listen.expect("the documents listen"));
         let sum: f64 = flows.iter().map(|flow| flow.share).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{flows:?}");
         assert!(flows.iter().any(|flow| flow.tiers.first().is_some_and(|(tier, _)| *tier == Tier::Cpu)));

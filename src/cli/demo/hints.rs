@@ -113,7 +113,7 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
         let files = Folder::new(folder).read().expect("readable documents");
         let checked = load(&files, &Overrides::default()).checked.expect("documents without errors");
-        let lines = hints(&checked, checked.startup.listen, checked.startup.admin);
+        let lines = hints(&checked, checked.startup.listen.expect("the documents listen"), checked.startup.admin);
         let edit = lines.last().expect("a command");
         assert!(edit.starts_with("  sed -i -e '") && edit.ends_with("/config/routes.yaml"), "{edit}");
         assert_eq!(lines.iter().filter(|line| line.starts_with("  curl ")).count(), 3);

@@ -32,7 +32,8 @@ impl Router {
     /// [`DemoError::Router`] where an address is taken, [`DemoError::Io`] where the system gives no thread.
     pub(super) fn start(configuration: Configuration) -> Result<Self, DemoError> {
         let bound = app::build(configuration)?;
-        let [traffic, admin] = [bound.traffic(), bound.admin()].map(from_here);
+        let traffic = bound.traffic().ok_or(DemoError::NoListener)?;
+        let [traffic, admin] = [traffic, bound.admin()].map(from_here);
         let shutdown = bound.shutdown_handle();
         let thread = thread::Builder::new().name("router".to_owned()).spawn(move || bound.run())?;
         Ok(Self { traffic, admin, shutdown, thread })

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::Alternative;
 use crate::config::checked::RouteMatch;
 use crate::config::document::Document;
 use crate::config::finding::{Findings, INEFFECTIVE, remark};
+use crate::config::gateways::full_name;
 use crate::config::path::Path;
+use crate::config::viewpoint::Callers;
 use crate::config::written::{HttpMatchRequest, Sourced, StringMatch as Written, VirtualService};
 use crate::domain::StringMatch;
 
@@ -15,9 +18,21 @@ pub(super) fn read(
     written: &[HttpMatchRequest],
     path: &Path,
     findings: &mut Findings,
-) -> Vec<RouteMatch> {
+) -> Vec<Alternative> {
     let mut reader = Reader { document: &source.document, intact: source.intact, findings };
-    written.iter().enumerate().map(|(at, request)| reader.request(request, &path.index(at))).collect()
+    let alternative = |(at, request): (usize, &HttpMatchRequest)| Alternative {
+        conditions: reader.request(request, &path.index(at)),
+        callers: callers(request, &source.document.namespace),
+    };
+    written.iter().enumerate().map(alternative).collect()
+}
+
+fn callers(request: &HttpMatchRequest, namespace: &str) -> Callers {
+    Callers {
+        gateways: request.gateways.iter().map(|gateway| full_name(gateway, namespace)).collect(),
+        labels: request.source_labels.clone(),
+        namespace: request.source_namespace.clone(),
+    }
 }
 
 /// What an empty match means where it stands.

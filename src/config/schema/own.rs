@@ -32,6 +32,8 @@ static LOCAL_MODEL: Table = Table {
     one_of: &[],
 };
 
+static GATEWAY: Table = Table { fields: &[field("address", TEXT), field("ports", Shape::Map(&PORT))], one_of: &[] };
+
 pub(in crate::config) static SETTINGS: Table = Table {
     fields: &[
         field("listen", TEXT),
@@ -46,6 +48,8 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("accessLog", BOOL),
         field("log", TEXT),
         field("workload", Shape::Object(&WORKLOAD)),
+        field("gateway", Shape::Object(&GATEWAY)),
+        field("secretsFolder", TEXT),
         field("limits", Shape::Object(&LIMITS)),
         field("localModel", Shape::Object(&LOCAL_MODEL)),
     ],

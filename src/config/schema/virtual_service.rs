@@ -70,7 +70,7 @@ static HEADERS: Table = Table {
 static MATCH: Table = Table {
     fields: &[
         field("authority", Shape::Object(&STRING_MATCH)),
-        field("gateways", TEXTS).diverting(),
+        field("gateways", TEXTS),
         field("headers", Shape::Map(&Shape::Object(&STRING_MATCH))),
         field("ignoreUriCase", BOOL),
         field("method", Shape::Object(&STRING_MATCH)),
@@ -78,8 +78,8 @@ static MATCH: Table = Table {
         field("port", UINT32),
         field("queryParams", Shape::Map(&Shape::Object(&STRING_MATCH))),
         field("scheme", Shape::Object(&STRING_MATCH)),
-        field("sourceLabels", LABELS).diverting(),
-        field("sourceNamespace", TEXT).diverting(),
+        field("sourceLabels", LABELS),
+        field("sourceNamespace", TEXT),
         field("statPrefix", TEXT).inert(),
         field("uri", Shape::Object(&STRING_MATCH)),
         field("withoutHeaders", Shape::Map(&Shape::Object(&STRING_MATCH))),
@@ -147,7 +147,7 @@ static ROUTE: Table = Table {
 static HTTP: Table = Table {
     fields: &[
         field("corsPolicy", Shape::Object(&CORS_POLICY)),
-        field("delegate", Shape::Object(&DELEGATE)).diverting(),
+        field("delegate", Shape::Object(&DELEGATE)),
         field("directResponse", Shape::Object(&DIRECT_RESPONSE)),
         field("fault", Shape::Object(&FAULT)),
         field("headers", Shape::Object(&HEADERS)),
@@ -213,7 +213,7 @@ static TLS: Table = Table {
 pub(in crate::config) static VIRTUAL_SERVICE: Table = Table {
     fields: &[
         field("exportTo", TEXTS),
-        field("gateways", TEXTS).inert(),
+        field("gateways", TEXTS),
         field("hosts", TEXTS),
         field("http", Shape::List(&Shape::Object(&HTTP))),
         field("tcp", Shape::List(&Shape::Object(&TCP))).inert(),
