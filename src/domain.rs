@@ -21,7 +21,7 @@ pub use action::{
 };
 pub use address::{Address, Protocol};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
-pub use duration::{DurationError, format_duration, parse_duration};
+pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, Fault, GrpcStatus, Percentage};
 pub use moment::Moment;
 pub use name::{Host, HostError, HostPattern, PoolKey};

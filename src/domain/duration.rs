@@ -7,36 +7,61 @@ use std::time::Duration;
 #[error("`{0}` is no duration: write numbers with units (h, m, s, ms, us, ns), as in `1h30m`, `1.5s` or `100ms`")]
 pub struct DurationError(pub String);
 
-/// Reads Go's duration syntax without a sign, which is what Istio's schema and webhook accept.
+/// Reads Go's duration syntax without a minus, which is what most of Istio's fields accept.
 ///
 /// # Errors
 /// [`DurationError`] for anything else, negative and overlong durations among it.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let wrong = || DurationError(text.to_owned());
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let mut rest = text;
-    let mut seconds = 0.0_f64;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let (number, tail) = rest.split_at(digits);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let (unit, next) = tail.split_at(unit_end);
-        seconds += number.parse::<f64>().map_err(|_| wrong())? * seconds_in(unit).ok_or_else(wrong)?;
-        rest = next;
-    }
-    if text.is_empty() { Err(wrong()) } else { Duration::try_from_secs_f64(seconds).map_err(|_| wrong()) }
+    let nanos = parse_nanoseconds(text)?;
+    u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| DurationError(text.to_owned()))
 }
 
-fn seconds_in(unit: &str) -> Option<f64> {
+/// Reads Go's duration syntax, as nanoseconds; a minus makes them negative.
+///
+/// # Errors
+/// [`DurationError`] for anything that Go's `time.ParseDuration` refuses, or that does not fit.
+pub fn parse_nanoseconds(text: &str) -> Result<i64, DurationError> {
+    let bare = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let sum = if bare == "0" { Some(0) } else { sum(bare) };
+    let signed = sum.map(|sum| if text.starts_with('-') { -sum } else { sum });
+    signed.and_then(|sum| i64::try_from(sum).ok()).ok_or_else(|| DurationError(text.to_owned()))
+}
+
+/// The sum of numbers with units; `None` where one of them is none, or the text is empty.
+fn sum(text: &str) -> Option<i128> {
+    let (mut rest, mut sum) = (text, None);
+    while !rest.is_empty() {
+        let (number, tail) = split_where(rest, |c| !c.is_ascii_digit() && c != '.')?;
+        let (unit, next) = split_where(tail, |c| c.is_ascii_digit() || c == '.').unwrap_or((tail, ""));
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
+            return None;
+        }
+        let size = nanoseconds_in(unit)?;
+        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        // Eighteen digits of a fraction are more than a nanosecond of an hour.
+        let fraction = &fraction[..fraction.len().min(18)];
+        let parts: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+        let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+        sum = Some(sum.unwrap_or(0) + i128::from(whole) * size + parts * size / scale);
+        rest = next;
+    }
+    sum
+}
+
+/// The text before the first such character and the text from it on.
+fn split_where(text: &str, stops: impl Fn(char) -> bool) -> Option<(&str, &str)> {
+    text.find(stops).map(|at| text.split_at(at))
+}
+
+fn nanoseconds_in(unit: &str) -> Option<i128> {
     Some(match unit {
-        "h" => 3600.0,
-        "m" => 60.0,
-        "s" => 1.0,
-        "ms" => 1e-3,
-        "us" | "µs" => 1e-6,
-        "ns" => 1e-9,
+        "h" => 3_600_000_000_000,
+        "m" => 60_000_000_000,
+        "s" => 1_000_000_000,
+        "ms" => 1_000_000,
+        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
+        "ns" => 1,
         _ => return None,
     })
 }
@@ -65,11 +90,21 @@ mod tests {
             ("0s", 0),
             ("0", 0),
             ("2us", 2_000),
+            ("+.5m1.h", 3_630_000_000_000),
+            ("3\u{3bc}s", 3_000),
+            ("0.0000000005s", 0),
         ] {
             assert_eq!(parse_duration(text).map(|d| d.as_nanos()), Ok(nanos), "{text}");
         }
-        for text in ["", "5", "-1s", "1 s", "s", "1d", "1..5s", "1e400h", "inf"] {
+        for text in ["", "5", "-1s", "1 s", "s", ".s", "1d", "1..5s", "1e400h", "inf", "-", "99999999h", "--1s"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_minus_makes_nanoseconds_negative() {
+        for (text, nanos) in [("-1.5h", -5_400_000_000_000), ("-0", 0), ("+2ns", 2)] {
+            assert_eq!(parse_nanoseconds(text), Ok(nanos), "{text}");
         }
     }
 
