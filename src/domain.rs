@@ -25,7 +25,7 @@ pub use duration::{DurationError, format_duration, parse_duration, parse_nanosec
 pub use fault::{Abort, Fault, GrpcStatus, Percentage};
 pub use moment::Moment;
 pub use name::{Host, HostError, HostPattern, PoolKey};
-pub use pattern::{PatternError, StringMatch};
+pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};

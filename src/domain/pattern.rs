@@ -1,5 +1,7 @@
 //! Istio's `StringMatch`, compiled.
 
+mod re2;
+
 use regex::Regex;
 
 /// How a text is compared: Istio's `StringMatch`, with `Present` for the empty match that only asks for existence.
@@ -10,24 +12,31 @@ pub enum StringMatch {
     /// The beginning of the text, case-sensitive; a plain string prefix, so `/foo` matches `/foobar`.
     Prefix(Box<str>),
     /// The whole text against an RE2 expression, anchored at both ends.
-    Regex(Box<Regex>),
+    Regex(Box<Expression>),
     /// Anything, so long as it is there.
     Present,
+}
+
+/// A compiled expression and its text.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    written: Box<str>,
+    regex: Regex,
 }
 
 /// Why a pattern is refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PatternError {
-    /// Istio allows at most 1024 characters in an expression.
-    #[error("a regex has at most 1024 characters, this one has {0}")]
+    /// Istio allows at most 1024 bytes in an expression.
+    #[error("a regex has at most 1024 bytes, this one has {0}")]
     TooLong(usize),
     /// The expression does not compile.
     #[error("the regex does not compile: {0}")]
     Syntax(String),
 }
 
-/// Istio's limit on a regex (`security.MaxRegexLength` of its validation package).
-const MAX_REGEX_CHARS: usize = 1024;
+/// Istio's limit on a regex, in bytes (its validation package; RE2's own limit is on the compiled program).
+const MAX_REGEX_LENGTH: usize = 1024;
 /// What one compiled expression may occupy: enough for any sensible one, little enough that no document exhausts memory.
 const MAX_REGEX_BYTES: usize = 1 << 20;
 
@@ -37,17 +46,24 @@ impl StringMatch {
     /// # Errors
     /// [`PatternError`] where it is too long or not a valid expression.
     pub fn regex(expression: &str) -> Result<Self, PatternError> {
-        let chars = expression.chars().count();
-        if chars > MAX_REGEX_CHARS {
-            return Err(PatternError::TooLong(chars));
-        }
-        // RE2 syntax is nearly this crate's; compiling the bare text first keeps errors free of the anchors around it.
-        Regex::new(expression).map_err(|error| PatternError::Syntax(last_line(&error)))?;
-        regex::RegexBuilder::new(&format!(r"\A(?:{expression})\z"))
-            .size_limit(MAX_REGEX_BYTES)
-            .build()
-            .map(|regex| Self::Regex(Box::new(regex)))
-            .map_err(|error| PatternError::Syntax(last_line(&error)))
+        let regex = compile(&format!(r"\A(?:{})\z", translated(expression)?))?;
+        Ok(Self::Regex(Box::new(Expression { written: expression.into(), regex })))
+    }
+
+    /// Compiles `expression` to find in texts what matches it.
+    ///
+    /// # Errors
+    /// [`PatternError`] where it is too long or not a valid expression.
+    pub fn search(expression: &str) -> Result<Regex, PatternError> {
+        compile(&translated(expression)?)
+    }
+
+    /// Checks that Istio takes `expression`, whatever it would occupy here.
+    ///
+    /// # Errors
+    /// [`PatternError`] where it is too long or not a valid expression.
+    pub fn check(expression: &str) -> Result<(), PatternError> {
+        translated(expression).map(drop)
     }
 
     /// Whether `text` matches.
@@ -55,7 +71,7 @@ impl StringMatch {
         match self {
             Self::Exact(exact) => text == &**exact,
             Self::Prefix(prefix) => text.starts_with(&**prefix),
-            Self::Regex(regex) => regex.is_match(text),
+            Self::Regex(expression) => expression.regex.is_match(text),
             Self::Present => true,
         }
     }
@@ -75,14 +91,22 @@ impl std::fmt::Display for StringMatch {
         match self {
             Self::Exact(exact) => write!(f, "exact {exact:?}"),
             Self::Prefix(prefix) => write!(f, "prefix {prefix:?}"),
-            Self::Regex(regex) => {
-                let anchored = regex.as_str();
-                let written = anchored.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z"));
-                write!(f, "regex {:?}", written.unwrap_or(anchored))
-            }
+            Self::Regex(expression) => write!(f, "regex {:?}", expression.written),
             Self::Present => f.write_str("present"),
         }
     }
+}
+
+fn translated(expression: &str) -> Result<String, PatternError> {
+    if expression.len() > MAX_REGEX_LENGTH {
+        return Err(PatternError::TooLong(expression.len()));
+    }
+    re2::translate(expression).map_err(PatternError::Syntax)
+}
+
+fn compile(expression: &str) -> Result<Regex, PatternError> {
+    let built = regex::RegexBuilder::new(expression).size_limit(MAX_REGEX_BYTES).build();
+    built.map_err(|error| PatternError::Syntax(last_line(&error)))
 }
 
 fn last_line(error: &regex::Error) -> String {

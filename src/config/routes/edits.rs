@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
-use regex::Regex;
 
 use crate::config::finding::{INEFFECTIVE, INERT, remark};
 use crate::config::path::Path;
@@ -156,10 +155,7 @@ impl Reader<'_, '_> {
             }
             return None;
         }
-        // The same limits as for the expressions of matches, from the same place.
-        let checked = StringMatch::regex(&written.pattern).map_err(|error| error.to_string());
-        let pattern = checked.and_then(|_| Regex::new(&written.pattern).map_err(|error| error.to_string()));
-        let pattern = match pattern {
+        let pattern = match StringMatch::search(&written.pattern) {
             Ok(pattern) => Box::new(pattern),
             Err(error) => {
                 let cure = "Write an RE2 expression of at most 1024 characters.";
