@@ -32,7 +32,7 @@ pub use checked::{
 };
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable};
-pub use load::{AskedFor, Loaded, Overrides, SourceFile, load};
+pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;
 pub use schema::{NotExecuted, not_executed};

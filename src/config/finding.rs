@@ -81,6 +81,13 @@ impl Findings {
         self.problems.push(Problem { code, severity, place, message, cure });
     }
 
+    /// Makes warnings of the errors of this code.
+    pub(super) fn soften(&mut self, code: &'static str) {
+        for problem in self.problems.iter_mut().filter(|problem| problem.code == code) {
+            problem.severity = Severity::Warning;
+        }
+    }
+
     pub(super) fn errors(&self) -> usize {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::catalog::Catalog;
 use super::checked::Checked;
-use super::finding::{Findings, NOTHING, remark};
+use super::document::Documents;
+use super::finding::{DIVERTING, Findings, NOTHING, remark};
 use super::pools::Pools;
 use super::problem::{Place, Problem, Severity};
 use super::{document, gateways, policies, routes, settings, written};
@@ -74,14 +75,7 @@ impl Loaded {
 pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     let mut findings = Findings::default();
     let documents = document::read(files, &mut findings);
-    if !documents.any {
-        let place = Place { file: files.first().map(|file| file.name.clone()).unwrap_or_default(), ..Place::default() };
-        let said = remark(
-            "There are no documents: every setting is its default, and no host is served.",
-            "Add a VirtualService or a ServiceEntry.",
-        );
-        findings.warning(NOTHING, place, said);
-    }
+    report_nothing(files, &documents, &mut findings);
     let written = written::sort(documents, &mut findings);
     let (limits, mut startup) = settings::check(&written.settings, overrides, &mut findings);
     let viewpoint = settings::viewpoint(&written.settings, overrides, &startup);
@@ -96,4 +90,30 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     let pools = pools.finish();
     let checked = findings.documents_stand().then_some(Checked { limits, startup, virtual_hosts, pools });
     Loaded { checked, problems: findings.into_sorted() }
+}
+
+/// Judges each document by itself, as the API server and Istio's webhook do where it is applied.
+///
+/// Only what they reject is an error. What the router does not execute is a warning, and what one document says of
+/// another is not looked at.
+pub fn admit(files: &[SourceFile]) -> Vec<Problem> {
+    let mut findings = Findings::default();
+    let documents = document::read(files, &mut findings);
+    report_nothing(files, &documents, &mut findings);
+    for document in &documents.read {
+        written::judge(document, &mut findings);
+    }
+    findings.soften(DIVERTING);
+    findings.into_sorted()
+}
+
+fn report_nothing(files: &[SourceFile], documents: &Documents, findings: &mut Findings) {
+    if !documents.any {
+        let place = Place { file: files.first().map(|file| file.name.clone()).unwrap_or_default(), ..Place::default() };
+        let said = remark(
+            "There are no documents: every setting is its default, and no host is served.",
+            "Add a VirtualService or a ServiceEntry.",
+        );
+        findings.warning(NOTHING, place, said);
+    }
 }

@@ -169,8 +169,7 @@ struct Reader<'a, 'p> {
 
 impl Reader<'_, '_> {
     fn wrong(&mut self, path: &Path, message: impl Into<String>, cure: impl Into<String>) {
-        let document = &self.source.document;
-        self.findings.error(document.schema_code(), document.place(path), remark(message, cure));
+        self.source.refuse(path, remark(message, cure), self.findings);
     }
 
     fn rules(&mut self) -> Vec<Rule> {

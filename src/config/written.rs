@@ -19,7 +19,7 @@ pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayT
 
 use super::admission;
 use super::document::{Document, Documents, Kind};
-use super::finding::{Findings, SCHEMA, TWICE, remark};
+use super::finding::{DIVERTING, Findings, Remark, SCHEMA, TWICE, remark};
 use super::path::Path;
 use super::schema::{DESTINATION_RULE, GATEWAY, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, walk};
 pub(super) use traffic::{
@@ -282,6 +282,17 @@ pub(super) struct Sourced<T> {
     pub(super) spec: T,
     /// Whether the schema walk took nothing out: only then is something absent absent on purpose.
     pub(super) intact: bool,
+    /// Whether Istio's API server and webhook take it: where they do not, everything wrong with it has been said.
+    pub(super) admitted: bool,
+}
+
+impl<T> Sourced<T> {
+    /// Reports what Istio takes and the router cannot do.
+    pub(super) fn refuse(&self, path: &Path, remark: Remark, findings: &mut Findings) {
+        if self.admitted {
+            findings.error(DIVERTING, self.document.place(path), remark);
+        }
+    }
 }
 
 /// Every document by kind; of a kind that others refer to, in the order in which Istio lets older ones win.
@@ -325,23 +336,39 @@ pub(super) fn sort(documents: Documents, findings: &mut Findings) -> Written {
     written
 }
 
+/// Reports what is wrong with one document by itself.
+pub(super) fn judge(document: &Document, findings: &mut Findings) {
+    let table = match document.kind {
+        Kind::VirtualService => &VIRTUAL_SERVICE,
+        Kind::DestinationRule => &DESTINATION_RULE,
+        Kind::ServiceEntry => &SERVICE_ENTRY,
+        Kind::Gateway => &GATEWAY,
+        Kind::Settings => &SETTINGS,
+        Kind::PoolPolicy => &POOL_POLICY,
+        // Kubernetes' own are the API server's to check.
+        Kind::Service | Kind::EndpointSlice | Kind::Pod => return,
+    };
+    let walked = walk(document, table, findings);
+    admission::judge(document, &walked.faults, findings);
+}
+
 fn sourced<T: DeserializeOwned + Default>(
     document: Document,
     table: &'static Table,
     findings: &mut Findings,
 ) -> Sourced<T> {
     let walked = walk(&document, table, findings);
-    admission::judge(&document, &walked.faults, findings);
+    let admitted = admission::judge(&document, &walked.faults, findings);
     if walked.spec.is_null() {
-        return Sourced { document, spec: T::default(), intact: false };
+        return Sourced { document, spec: T::default(), intact: false, admitted: false };
     }
     match serde_yaml::from_value(walked.spec) {
-        Ok(spec) => Sourced { document, spec, intact: walked.intact },
+        Ok(spec) => Sourced { document, spec, intact: walked.intact, admitted },
         Err(error) => {
             let place = document.place(&Path::spec());
             let said = remark(format!("The `spec` cannot be read: {error}."), "Correct the value named.");
             findings.error(document.schema_code(), place, said);
-            Sourced { document, spec: T::default(), intact: false }
+            Sourced { document, spec: T::default(), intact: false, admitted: false }
         }
     }
 }
@@ -356,7 +383,7 @@ fn unwalked<T: DeserializeOwned + Default>(document: Document, findings: &mut Fi
         findings.error(SCHEMA, document.place(&Path::root()), said);
         T::default()
     });
-    Sourced { document, spec, intact }
+    Sourced { document, spec, intact, admitted: intact }
 }
 
 /// Reports the later of two documents of one kind and name, and orders them as Istio does: by age, then by name.

@@ -31,7 +31,7 @@ pub enum PatternError {
     #[error("a regex has at most 1024 bytes, this one has {0}")]
     TooLong(usize),
     /// The expression does not compile.
-    #[error("the regex does not compile: {0}")]
+    #[error("{0}")]
     Syntax(String),
 }
 

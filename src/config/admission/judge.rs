@@ -4,6 +4,10 @@ use super::spot::Spot;
 use crate::config::document::Document;
 use crate::config::finding::{Findings, remark};
 use crate::config::path::Path;
+use crate::domain::parse_nanoseconds;
+
+/// In nanoseconds.
+const MILLISECOND: i64 = 1_000_000;
 
 /// One document under judgement.
 pub(super) struct Judge<'a> {
@@ -11,15 +15,22 @@ pub(super) struct Judge<'a> {
     /// Where the schema has found something wrong.
     faults: &'a [Path],
     findings: &'a mut Findings,
+    admits: bool,
 }
 
 impl<'a> Judge<'a> {
     pub(super) fn new(document: &'a Document, faults: &'a [Path], findings: &'a mut Findings) -> Self {
-        Self { document, faults, findings }
+        Self { document, faults, findings, admits: faults.is_empty() }
+    }
+
+    /// Whether nothing has been rejected.
+    pub(super) fn admits(&self) -> bool {
+        self.admits
     }
 
     /// Rejects what stands at `spot`, unless the schema has found something wrong there already.
     pub(super) fn reject(&mut self, spot: &Spot<'_>, message: impl Into<String>, cure: impl Into<String>) {
+        self.admits = false;
         if self.faults.iter().all(|fault| !fault.touches(&spot.path)) {
             self.findings.error(self.document.schema_code(), self.document.place(&spot.path), remark(message, cure));
         }
@@ -43,6 +54,39 @@ impl<'a> Judge<'a> {
         if !(1..=65_535).contains(&spot.int()) {
             let message = format!("The port number {} is not in the range 1 to 65535.", spot.int());
             self.reject(spot, message, "Write a number from 1 to 65535.");
+        }
+    }
+
+    /// The nanoseconds of a duration, which is to be whole milliseconds, and one at least; `None` where none is set or
+    /// it is none.
+    pub(super) fn duration(&mut self, spot: &Spot<'_>) -> Option<i64> {
+        let nanos = spot.is_set().then(|| parse_nanoseconds(spot.text()).ok()).flatten()?;
+        if nanos < MILLISECOND {
+            let message = format!("The duration `{}` must be greater than 1ms.", spot.text());
+            self.reject(spot, message, "Write at least 1ms, or leave it out.");
+        } else if nanos % MILLISECOND != 0 {
+            let message =
+                format!("The duration `{}` is not of whole milliseconds, the only ones supported.", spot.text());
+            self.reject(spot, message, "Write it without a fraction of a millisecond.");
+        }
+        Some(nanos)
+    }
+
+    /// As [`Self::duration`], where less than a millisecond, either way, stands for none at all.
+    pub(super) fn duration_or_none(&mut self, spot: &Spot<'_>) {
+        let nanos = parse_nanoseconds(spot.text()).unwrap_or_default();
+        if nanos.abs() >= MILLISECOND {
+            self.duration(spot);
+        }
+    }
+
+    /// Rejects a `Percent` that is out of range, or so small a part that it is below `least`.
+    pub(super) fn percentage(&mut self, spot: &Spot<'_>, least: f64) {
+        let value = spot.at("value");
+        let number = value.number();
+        if !(0.0..=100.0).contains(&number) || (number > 0.0 && number < least) {
+            let message = format!("The percentage {number} is neither 0 nor in the range {least} to 100.");
+            self.reject(&value, message, "Write such a number.");
         }
     }
 }

@@ -78,6 +78,11 @@ pub(super) fn is_covered(inner: &str, outer: &str) -> bool {
     }
 }
 
+/// Whether some name is one that both stand for.
+pub(super) fn overlap(one: &str, other: &str) -> bool {
+    is_covered(one, other) || is_covered(other, one)
+}
+
 fn length(text: &str) -> Result<(), String> {
     match text.len() {
         0 => Err("an empty domain name is not allowed".to_owned()),

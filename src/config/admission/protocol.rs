@@ -29,4 +29,9 @@ impl Protocol {
     pub(super) fn is_tls(self) -> bool {
         self == Self::Tls
     }
+
+    /// Whether it is carried by TCP and is no plain HTTP.
+    pub(super) fn is_tcp(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }

@@ -3,11 +3,16 @@
 use super::judge::Judge;
 use super::names::{domain, is_label, wildcard_domain};
 use super::spot::Spot;
+use crate::config::document::Kind;
+
+/// Whether a virtual service names the mesh among its gateways.
+pub(super) fn names_mesh(spec: &Spot<'_>) -> bool {
+    spec.at("gateways").items().any(|gateway| gateway.text() == "mesh")
+}
 
 /// Whether a virtual service is for gateways alone: it names some, and not the mesh.
 pub(super) fn is_of_gateways(spec: &Spot<'_>) -> bool {
-    let gateways = spec.at("gateways");
-    gateways.items().next().is_some() && gateways.items().all(|gateway| gateway.text() != "mesh")
+    spec.at("gateways").items().next().is_some() && !names_mesh(spec)
 }
 
 /// Names of gateways: `NAMESPACE/NAME`, or a name alone.
@@ -33,6 +38,57 @@ pub(super) fn gateways(judge: &mut Judge<'_>, gateways: &Spot<'_>) {
             }
         }
     }
+}
+
+/// `exportTo`: namespaces, `.` for the document's own, `*` for all; and `~` for none, for services alone.
+pub(super) fn export_to(judge: &mut Judge<'_>, list: &Spot<'_>) {
+    let own = judge.document.namespace.clone();
+    let of_service = judge.document.kind == Kind::ServiceEntry;
+    let mut seen: Vec<&str> = Vec::new();
+    for spot in list.items() {
+        let text = spot.text();
+        let meant = if text == "." { own.as_str() } else { text };
+        if seen.contains(&meant) {
+            judge.reject(&spot, format!("`{text}` is a duplicate entry in exportTo."), "Take one of the two out.");
+        } else if text == "~" && !of_service {
+            let message = "`~` (none) is not allowed in exportTo of Istio's configuration.";
+            judge.reject(&spot, message, "Write `.` for this namespace alone.");
+        } else if meant != "*" && meant != "~" && !is_label(meant) {
+            let message = format!("`{text}` is no entry of exportTo: it is to be `.`, `*` or a DNS label.");
+            judge.reject(&spot, message, "Write the name of a namespace.");
+        } else {
+            seen.push(meant);
+        }
+    }
+    if list.items().nth(1).is_some() {
+        for (sign, message) in [
+            ("*", "There cannot be both public (`*`) and other values in exportTo."),
+            ("~", "A service cannot be exported to no one (`~`) and to someone."),
+        ] {
+            if seen.contains(&sign) {
+                judge.reject(list, message, "Keep one of them.");
+            }
+        }
+    }
+    if judge.document.kind == Kind::DestinationRule
+        && Spot::root(judge.document).at("spec").at("workloadSelector").is_set()
+    {
+        for_own_workloads(judge, list, &seen);
+    }
+}
+
+/// A rule for some workloads holds in its own namespace.
+fn for_own_workloads(judge: &mut Judge<'_>, list: &Spot<'_>, seen: &[&str]) {
+    let own = judge.document.namespace.as_str();
+    let message = match seen {
+        [] => return,
+        seen if !seen.contains(&own) => {
+            "A destination rule with a workload selector cannot have exportTo beyond its own namespace."
+        }
+        [_] => return,
+        _ => "A destination rule with a workload selector cannot have multiple entries in exportTo.",
+    };
+    judge.reject(list, message, "Write `.`, or take it out.");
 }
 
 /// Labels as Kubernetes takes them.

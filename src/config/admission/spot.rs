@@ -44,13 +44,23 @@ impl<'a> Spot<'a> {
         }
     }
 
+    /// The number; zero where there is none.
+    pub(super) fn number(&self) -> f64 {
+        match self.node.map(|node| &node.value) {
+            #[allow(clippy::cast_precision_loss)]
+            Some(Value::Int(value)) => *value as f64,
+            Some(Value::Float(value)) => *value,
+            _ => 0.0,
+        }
+    }
+
     /// Whether `true` stands here.
     pub(super) fn is_true(&self) -> bool {
         matches!(self.node.map(|node| &node.value), Some(Value::Bool(true)))
     }
 
     /// The items of the list here.
-    pub(super) fn items(&self) -> impl Iterator<Item = Self> + use<'a, '_> {
+    pub(super) fn items(&self) -> impl Iterator<Item = Self> {
         let items: &[Node] = match self.node.map(|node| &node.value) {
             Some(Value::List(items)) => items,
             _ => &[],

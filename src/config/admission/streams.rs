@@ -2,7 +2,7 @@
 
 use super::judge::Judge;
 use super::names::{automatic_sni, is_covered, is_ip, is_subnet, wildcard_domain};
-use super::references::{destinations, gateways, is_of_gateways, labels};
+use super::references::{destinations, gateways, labels, names_mesh};
 use super::spot::Spot;
 
 pub(super) fn judge(judge: &mut Judge<'_>, spec: &Spot<'_>) {
@@ -39,7 +39,7 @@ fn sni_hosts(judge: &mut Judge<'_>, spec: &Spot<'_>, hosts: &Spot<'_>) {
     }
     for spot in hosts.items() {
         let text = spot.text();
-        let automatic = automatic_sni(text).filter(|_| is_of_gateways(spec));
+        let automatic = automatic_sni(text).filter(|_| !names_mesh(spec));
         match automatic.unwrap_or_else(|| wildcard_domain(text)) {
             Ok(()) => {
                 let all: Vec<&str> = spec.at("hosts").items().map(|host| host.text()).collect();

@@ -56,6 +56,8 @@ pub(super) struct Reader<'a> {
     pub(super) document: &'a Document,
     /// Whether what is absent is absent on purpose.
     pub(super) intact: bool,
+    /// Whether Istio takes the document.
+    pub(super) admitted: bool,
     pub(super) findings: &'a mut Findings,
 }
 
@@ -98,7 +100,9 @@ impl Reader<'_> {
     }
 
     fn wrong(&mut self, path: &Path, remark: Remark) {
-        self.findings.error(self.document.schema_code(), self.document.place(path), remark);
+        if self.admitted {
+            self.findings.error(DIVERTING, self.document.place(path), remark);
+        }
     }
 
     /// Istio rejects an object that has none of its sections.

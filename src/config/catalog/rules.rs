@@ -67,7 +67,7 @@ fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut 
         Ok(pattern) => pattern,
         Err(error) => {
             let said = remark(format!("`{text}` is no host: {error}."), "Write a DNS name, or `*.` and a domain.");
-            findings.error(document.schema_code(), document.place(&path), said);
+            source.refuse(&path, said, findings);
             return None;
         }
     };
@@ -96,7 +96,8 @@ fn read(
     path: &Path,
     findings: &mut Findings,
 ) -> Option<Policy> {
-    let mut reader = policy::Reader { document: &source.document, intact: source.intact, findings };
+    let mut reader =
+        policy::Reader { document: &source.document, intact: source.intact, admitted: source.admitted, findings };
     source.document.has(path).then(|| reader.policy(written, path))
 }
 
@@ -117,7 +118,7 @@ fn subsets(
                 format!("The subset name `{}` is empty or stands twice.", written.name),
                 "Give each subset a name of its own.",
             );
-            findings.error(source.document.schema_code(), source.document.place(&path.key("name")), said);
+            source.refuse(&path.key("name"), said, findings);
             continue;
         }
         let policy = read(source, &written.traffic_policy, &path.key("trafficPolicy"), findings);

@@ -75,8 +75,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn wrong(&mut self, path: &Path, message: impl Into<String>, cure: impl Into<String>) {
-        let document = &self.entry.document;
-        self.findings.error(document.schema_code(), document.place(path), remark(message, cure));
+        self.entry.refuse(path, remark(message, cure), self.findings);
     }
 
     fn joined(&mut self, known: &Service, path: &Path) {

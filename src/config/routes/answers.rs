@@ -12,9 +12,6 @@ use crate::domain::{DirectResponse, OwnAnswer, Redirect, RedirectPath, RedirectP
 
 use super::Reader;
 
-/// Istio's limits on the body of a direct response, in bytes: the most, and where it begins to warn.
-const MAX_BODY: usize = 1 << 20;
-const LARGE_BODY: usize = 100 << 10;
 /// What a redirect may answer, of the 3xx codes: Envoy knows no others.
 const REDIRECT_CODES: [u32; 5] = [301, 302, 303, 307, 308];
 
@@ -95,16 +92,6 @@ impl Reader<'_, '_> {
             }
             (None, None) => Bytes::new(),
         };
-        if body.len() > MAX_BODY {
-            let message = format!("The body has {} bytes, of at most {MAX_BODY}.", body.len());
-            self.wrong(path, message, "Serve it from a service.");
-        } else if body.len() > LARGE_BODY {
-            let said = remark(
-                format!("The body has {} bytes; every copy of the configuration holds it.", body.len()),
-                "Serve it from a service.",
-            );
-            self.findings.warning(self.source.document.schema_code(), self.source.document.place(path), said);
-        }
         body
     }
 }

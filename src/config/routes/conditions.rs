@@ -19,7 +19,7 @@ pub(super) fn read(
     path: &Path,
     findings: &mut Findings,
 ) -> Vec<Alternative> {
-    let mut reader = Reader { document: &source.document, intact: source.intact, findings };
+    let mut reader = Reader { source, document: &source.document, intact: source.intact, findings };
     let alternative = |(at, request): (usize, &HttpMatchRequest)| Alternative {
         conditions: reader.request(request, &path.index(at)),
         callers: callers(request, &source.document.namespace),
@@ -47,6 +47,7 @@ enum Role {
 }
 
 struct Reader<'a> {
+    source: &'a Sourced<VirtualService>,
     document: &'a Document,
     /// Whether an empty match was written so, and not left by a fault that is reported.
     intact: bool,
@@ -57,7 +58,7 @@ type Conditions<'a> = &'a BTreeMap<String, Option<Written>>;
 
 impl Reader<'_> {
     fn wrong(&mut self, path: &Path, message: impl Into<String>, cure: impl Into<String>) {
-        self.findings.error(self.document.schema_code(), self.document.place(path), remark(message, cure));
+        self.source.refuse(path, remark(message, cure), self.findings);
     }
 
     fn request(&mut self, request: &HttpMatchRequest, path: &Path) -> RouteMatch {

@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 
-use crate::config::finding::{INEFFECTIVE, remark};
 use crate::config::path::Path;
 use crate::config::written::{HttpFault, HttpFaultAbort, HttpFaultDelay, Percent};
 use crate::domain::{Abort, Fault, GrpcStatus, Percentage, parse_duration};
@@ -46,21 +45,9 @@ impl Reader<'_, '_> {
                 }
                 status.map(Abort::Grpc)
             }
-            (None, None) => {
-                self.abort_without_status(path);
-                None
-            }
+            (None, None) => None,
         };
         abort.map(|abort| (share.unwrap_or_default(), abort))
-    }
-
-    fn abort_without_status(&mut self, path: &Path) {
-        if self.source.document.has(&path.key("http2Error")) {
-            self.wrong(&path.key("http2Error"), "Istio does not take it either.", "Write `httpStatus`.");
-        } else if self.source.intact {
-            let said = remark("The abort has no status, so that it aborts nothing.", "Add `httpStatus`.");
-            self.findings.warning(INEFFECTIVE, self.source.document.place(path), said);
-        }
     }
 
     /// Istio's own check lets 600 pass.

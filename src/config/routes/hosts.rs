@@ -1,8 +1,7 @@
 //! The hosts of a virtual service, read and written out.
 
 use crate::config::catalog::{Catalog, meanings};
-use crate::config::document::Document;
-use crate::config::finding::{Findings, INERT, remark};
+use crate::config::finding::{Findings, remark};
 use crate::config::path::Path;
 use crate::config::written::{Sourced, VirtualService};
 use crate::domain::HostPattern;
@@ -16,12 +15,12 @@ pub(super) fn read(source: &Sourced<VirtualService>, catalog: &Catalog, findings
         if text.is_empty() && !source.intact {
             continue;
         }
-        let Some(pattern) = pattern(document, text, &path, findings) else { continue };
+        let Some(pattern) = pattern(source, text, &path, findings) else { continue };
         let pattern = complete(pattern, &document.namespace, catalog);
         if source.spec.hosts[..index].contains(text) {
             let said =
                 remark(format!("The host `{text}` stands twice in this VirtualService."), "Take one of the two out.");
-            findings.error(document.schema_code(), document.place(&path), said);
+            source.refuse(&path, said, findings);
         } else if !hosts.contains(&pattern) {
             hosts.push(pattern);
         }
@@ -29,21 +28,12 @@ pub(super) fn read(source: &Sourced<VirtualService>, catalog: &Catalog, findings
     hosts
 }
 
-fn pattern(document: &Document, text: &str, path: &Path, findings: &mut Findings) -> Option<HostPattern> {
+fn pattern(source: &Sourced<VirtualService>, text: &str, path: &Path, findings: &mut Findings) -> Option<HostPattern> {
     match HostPattern::parse(text) {
-        Ok(pattern) => {
-            if pattern == HostPattern::Any && !document.has(&Path::spec().key("gateways")) {
-                let said = remark(
-                    "Istio refuses the host `*` in the mesh, which a VirtualService without `gateways` is for.",
-                    "Name the hosts meant; here it answers for every host that nothing else does.",
-                );
-                findings.warning(INERT, document.place(path), said);
-            }
-            Some(pattern)
-        }
+        Ok(pattern) => Some(pattern),
         Err(error) => {
             let said = remark(format!("`{text}` is no host: {error}."), "Write a DNS name, `*.` and a domain, or `*`.");
-            findings.error(document.schema_code(), document.place(path), said);
+            source.refuse(path, said, findings);
             None
         }
     }

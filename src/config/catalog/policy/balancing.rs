@@ -99,14 +99,6 @@ impl Reader<'_> {
 
     fn hash_table(&mut self, written: &written::ConsistentHash, path: &Path) -> HashTable {
         let deprecated = path.key("minimumRingSize");
-        if written.minimum_ring_size != 0 {
-            if written.maglev.is_some() || written.ring_hash.is_some() {
-                let said = remark("The fields minimumRingSize and ringHash or maglev exclude each other.", "Keep one.");
-                self.wrong(&deprecated, said);
-            }
-            let said = remark("`minimumRingSize` is deprecated here.", "Write `ringHash: {minimumRingSize: ...}`.");
-            self.findings.warning(self.document.schema_code(), self.document.place_of_key(&deprecated), said);
-        }
         match (&written.maglev, &written.ring_hash) {
             (Some(maglev), _) => self.maglev(maglev.table_size, &path.key("maglev")),
             (None, Some(ring)) => self.ring(ring.minimum_ring_size, &path.key("ringHash").key("minimumRingSize")),
