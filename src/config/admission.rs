@@ -14,6 +14,7 @@ mod http_match;
 mod http_route;
 mod judge;
 mod load_balancer;
+mod metadata;
 mod names;
 mod protocol;
 mod references;
@@ -37,6 +38,7 @@ use spot::Spot;
 pub(super) fn judge(document: &Document, faults: &[Path], findings: &mut Findings) -> bool {
     let spec = Spot::root(document).at("spec");
     let mut judge = Judge::new(document, faults, findings);
+    metadata::judge(&mut judge, &Spot::root(document).at("metadata"));
     match document.kind {
         Kind::Gateway => gateway::judge(&mut judge, &spec),
         Kind::VirtualService => virtual_service::judge(&mut judge, &spec),

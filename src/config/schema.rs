@@ -4,6 +4,7 @@
 
 mod destination_rule;
 mod gateway;
+mod metadata;
 mod own;
 mod service_entry;
 mod traffic_policy;
@@ -12,10 +13,11 @@ mod walk;
 
 pub(super) use destination_rule::DESTINATION_RULE;
 pub(super) use gateway::GATEWAY;
+pub(super) use metadata::METADATA;
 pub(super) use own::{POOL_POLICY, SETTINGS};
 pub(super) use service_entry::SERVICE_ENTRY;
 pub(super) use virtual_service::VIRTUAL_SERVICE;
-pub(super) use walk::walk;
+pub(super) use walk::{Walked, walk, walk_metadata};
 
 use super::problem::Severity;
 
@@ -29,6 +31,8 @@ pub(super) enum Shape {
     Number(f64, f64),
     /// A duration of at least so many milliseconds.
     Duration(u64),
+    /// A duration, which may be negative.
+    SignedDuration,
     Enum(&'static [&'static str]),
     List(&'static Shape),
     /// A list of so many items, both numbers included.
@@ -36,6 +40,8 @@ pub(super) enum Shape {
     /// Any keys, each with a value of the shape; the value may be null.
     Map(&'static Shape),
     Object(&'static Table),
+    /// Whatever it is, it is not looked into.
+    Any,
 }
 
 /// The fields of one object.

@@ -21,7 +21,10 @@ use super::admission;
 use super::document::{Document, Documents, Kind};
 use super::finding::{DIVERTING, Findings, Remark, SCHEMA, TWICE, remark};
 use super::path::Path;
-use super::schema::{DESTINATION_RULE, GATEWAY, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, walk};
+use super::schema::{
+    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked, walk,
+    walk_metadata,
+};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, HttpCookie, LoadBalancer, OutlierDetection, PortTrafficPolicy,
     TrafficPolicy,
@@ -348,8 +351,16 @@ pub(super) fn judge(document: &Document, findings: &mut Findings) {
         // Kubernetes' own are the API server's to check.
         Kind::Service | Kind::EndpointSlice | Kind::Pod => return,
     };
+    admit(document, table, findings);
+}
+
+/// Holds a document against its table and the rules of the webhook; says what is left of it, and whether it is admitted.
+fn admit(document: &Document, table: &'static Table, findings: &mut Findings) -> (Walked, bool) {
+    let mut faults = walk_metadata(document, &METADATA, findings);
     let walked = walk(document, table, findings);
-    admission::judge(document, &walked.faults, findings);
+    faults.extend(walked.faults.iter().cloned());
+    let admitted = admission::judge(document, &faults, findings);
+    (walked, admitted)
 }
 
 fn sourced<T: DeserializeOwned + Default>(
@@ -357,8 +368,7 @@ fn sourced<T: DeserializeOwned + Default>(
     table: &'static Table,
     findings: &mut Findings,
 ) -> Sourced<T> {
-    let walked = walk(&document, table, findings);
-    let admitted = admission::judge(&document, &walked.faults, findings);
+    let (walked, admitted) = admit(&document, table, findings);
     if walked.spec.is_null() {
         return Sourced { document, spec: T::default(), intact: false, admitted: false };
     }

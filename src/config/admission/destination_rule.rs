@@ -7,6 +7,7 @@ use super::names::wildcard_domain;
 use super::references::{export_to, labels, subset_name};
 use super::spot::Spot;
 use super::traffic_policy;
+use crate::config::document::Kind;
 
 pub(super) fn judge(judge: &mut Judge<'_>, spec: &Spot<'_>) {
     let host = spec.at("host");
@@ -33,11 +34,18 @@ pub(super) fn judge(judge: &mut Judge<'_>, spec: &Spot<'_>) {
     }
 }
 
+/// What the API server takes of a selector's labels.
+const MAX_LABELS_OF_RULE: usize = 4096;
+const MAX_LABELS_OF_SERVICE: usize = 256;
+
 /// The labels of the workloads that a document is for.
 pub(super) fn selector(judge: &mut Judge<'_>, selector: &Spot<'_>, labels: &Spot<'_>) {
     let mut empty = true;
+    let of_service = judge.document.kind == Kind::ServiceEntry;
+    judge.at_most(labels, if of_service { MAX_LABELS_OF_SERVICE } else { MAX_LABELS_OF_RULE });
     for (key, value) in labels.entries() {
         empty = false;
+        judge.no_longer(&value, 63);
         if key.is_empty() {
             judge.reject(&value, "An empty key is not supported in a selector.", "Name the label.");
         }

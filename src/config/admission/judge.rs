@@ -49,6 +49,23 @@ impl<'a> Judge<'a> {
         self.findings.warning(self.document.schema_code(), self.document.place(&spot.path), remark(message, cure));
     }
 
+    /// Rejects a list or map of more than so many.
+    pub(super) fn at_most(&mut self, spot: &Spot<'_>, most: usize) {
+        let count = spot.items().count() + spot.entries().count();
+        if count > most {
+            let message = format!("There are too many items here: {count}, of at most {most}.");
+            self.reject(spot, message, "Take some out.");
+        }
+    }
+
+    /// Rejects a text of more than so many characters.
+    pub(super) fn no_longer(&mut self, spot: &Spot<'_>, most: usize) {
+        let length = spot.text().chars().count();
+        if length > most {
+            self.reject(spot, format!("This is too long: {length} characters, of at most {most}."), "Shorten it.");
+        }
+    }
+
     /// Rejects a port that is out of range.
     pub(super) fn port(&mut self, spot: &Spot<'_>) {
         if !(1..=65_535).contains(&spot.int()) {

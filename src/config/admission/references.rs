@@ -97,14 +97,20 @@ pub(super) fn labels(judge: &mut Judge<'_>, labels: &Spot<'_>) {
         if !is_label_key(key) {
             judge.reject(&value, format!("`{key}` is no key of a label."), "Write PREFIX/NAME, or a name.");
         }
-        if !value.text().is_empty() && !is_qualified(value.text()) {
+        if !is_label_value(value.text()) {
             let message = format!("`{}` is no value of a label.", value.text());
             judge.reject(&value, message, "Write letters, digits, `-`, `_` and `.` between two of the former.");
         }
     }
 }
 
-fn is_label_key(key: &str) -> bool {
+/// A value of a label, which may be empty; Kubernetes bounds its length as well.
+pub(super) fn is_label_value(text: &str) -> bool {
+    text.is_empty() || is_qualified(text)
+}
+
+/// A key of a label.
+pub(super) fn is_label_key(key: &str) -> bool {
     let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
     let prefixed = prefix.is_none_or(|prefix| prefix.len() <= 253 && prefix.split('.').all(is_long_label));
     prefixed && name.len() <= 63 && is_qualified(name)

@@ -24,6 +24,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, spec: &Spot<'_>) {
             judge.warn(&workloads, message, "Write `resolution: STATIC`.");
         }
     }
+    limits(judge, spec);
     hosts(judge, &spec.at("hosts"));
     addresses(judge, spec, resolution);
     ports(judge, spec, resolution);
@@ -32,7 +33,27 @@ pub(super) fn judge(judge: &mut Judge<'_>, spec: &Spot<'_>) {
     export_to(judge, &spec.at("exportTo"));
 }
 
+/// What the API server bounds.
+fn limits(judge: &mut Judge<'_>, spec: &Spot<'_>) {
+    for (field, most) in [("addresses", 256), ("endpoints", 4096), ("hosts", 256), ("ports", 256)] {
+        judge.at_most(&spec.at(field), most);
+    }
+    for address in spec.at("addresses").items() {
+        judge.no_longer(&address, 64);
+    }
+    for port in spec.at("ports").items() {
+        judge.no_longer(&port.at("name"), 256);
+        judge.no_longer(&port.at("protocol"), 256);
+    }
+    for endpoint in spec.at("endpoints").items() {
+        workload::limits(judge, &endpoint);
+    }
+}
+
 fn hosts(judge: &mut Judge<'_>, hosts: &Spot<'_>) {
+    if hosts.items().next().is_none() {
+        judge.miss(hosts, "A service entry must have at least one host.", "Add one.");
+    }
     for spot in hosts.items() {
         let text = spot.text();
         if text == "*" {

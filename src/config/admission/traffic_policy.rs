@@ -29,6 +29,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, policy: &Spot<'_>) {
         return;
     }
     sections(judge, policy);
+    judge.at_most(&ports, 4096);
     for port in ports.items() {
         if !port.at("port").is_set() {
             judge.miss(&port, "These settings of a port must have a valid `port`.", "Add `port: {number: ...}`.");

@@ -24,7 +24,10 @@ pub(super) fn judge(judge: &mut Judge<'_>, endpoint: &Spot<'_>, naming: Naming, 
     match (naming, socket) {
         _ if text.is_empty() && naming == Naming::Addresses => {
             if endpoint.at("network").text().is_empty() {
-                judge.miss(&address, "An address is required.", "Add `address`.");
+                // Said already where neither is there.
+                if address.is_set() || endpoint.at("network").is_set() {
+                    judge.reject(&address, "An address is required.", "Write it.");
+                }
                 return;
             }
             let message = "The address is unset, so that the endpoint is its network's gateway.";
@@ -53,6 +56,18 @@ pub(super) fn judge(judge: &mut Judge<'_>, endpoint: &Spot<'_>, naming: Naming, 
         judge.port(&port);
     }
     labels(judge, &endpoint.at("labels"));
+}
+
+/// What the API server asks of an endpoint, whatever the resolution.
+pub(super) fn limits(judge: &mut Judge<'_>, endpoint: &Spot<'_>) {
+    for (field, most) in [("address", 256), ("locality", 2048), ("network", 2048), ("serviceAccount", 253)] {
+        judge.no_longer(&endpoint.at(field), most);
+    }
+    judge.at_most(&endpoint.at("labels"), 256);
+    judge.at_most(&endpoint.at("ports"), 128);
+    if !endpoint.at("address").is_set() && !endpoint.at("network").is_set() {
+        judge.miss(&endpoint.at("address"), "An address is required.", "Add `address`.");
+    }
 }
 
 fn socket(judge: &mut Judge<'_>, endpoint: &Spot<'_>, path: &str, ports: &[&str]) {

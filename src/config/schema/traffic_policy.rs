@@ -2,7 +2,7 @@
 //!
 //! Facts (fields, ranges, alternatives): Istio's custom resource definitions of July 2026, which the API server checks.
 
-use super::{ANY_DURATION, BOOL, DURATION, INT32, Shape, TEXT, TEXTS, Table, UINT32, field};
+use super::{BOOL, DURATION, INT32, Shape, TEXT, TEXTS, Table, UINT32, field};
 
 /// Istio's webhook rejects what is negative.
 const COUNT: Shape = Shape::Int(0, i32::MAX as i64);
@@ -31,7 +31,7 @@ static TCP_KEEPALIVE: Table =
 static TCP: Table = Table {
     fields: &[
         field("connectTimeout", DURATION),
-        field("idleTimeout", ANY_DURATION).inert(),
+        field("idleTimeout", Shape::SignedDuration).inert(),
         field("maxConnectionDuration", DURATION).inert(),
         field("maxConnections", COUNT),
         field("tcpKeepalive", Shape::Object(&TCP_KEEPALIVE)).inert(),
@@ -46,9 +46,9 @@ static BACKEND_UTILIZATION: Table = Table {
     fields: &[
         field("errorUtilizationPenaltyPercent", UINT32),
         field("metricNamesForComputingUtilization", TEXTS),
-        field("weightExpirationPeriod", ANY_DURATION),
-        field("weightStabilizationPeriod", ANY_DURATION),
-        field("weightUpdatePeriod", ANY_DURATION),
+        field("weightExpirationPeriod", Shape::SignedDuration),
+        field("weightStabilizationPeriod", Shape::SignedDuration),
+        field("weightUpdatePeriod", Shape::SignedDuration),
     ],
     one_of: &[],
 };
@@ -60,7 +60,7 @@ static HTTP_COOKIE: Table = Table {
         field("attributes", Shape::List(&Shape::Object(&ATTRIBUTES))),
         field("name", TEXT).required(),
         field("path", TEXT),
-        field("ttl", ANY_DURATION),
+        field("ttl", Shape::SignedDuration),
     ],
     one_of: &[],
 };
@@ -179,7 +179,7 @@ static PROXY_PROTOCOL: Table = Table { fields: &[field("version", Shape::Enum(&[
 
 static RETRY_BUDGET: Table = Table {
     fields: &[
-        field("budgetInterval", ANY_DURATION),
+        field("budgetInterval", Shape::SignedDuration),
         field("minRetryConcurrency", UINT32),
         field("percent", Shape::Number(0.0, 100.0)),
     ],

@@ -1,4 +1,6 @@
 //! Holds a document against its table: every unknown field, wrong type, value out of range and field not executed yet.
+//!
+//! Judges as the API server does that is asked to be strict: unknown fields are errors, and null is dropped.
 
 use serde_yaml::{Mapping, Value as Yaml};
 
@@ -8,7 +10,7 @@ use crate::config::finding::{DIVERTING, Findings, INERT, Remark, remark};
 use crate::config::path::Path;
 use crate::config::suggest::did_you_mean;
 use crate::config::yaml::{Entry, Node, Value};
-use crate::domain::parse_duration;
+use crate::domain::{parse_duration, parse_nanoseconds};
 
 /// What is left of a document once what is wrong has been reported and taken out.
 pub(in crate::config) struct Walked {
@@ -22,8 +24,6 @@ pub(in crate::config) struct Walked {
 
 /// Holds the `spec` of `document` against `table`.
 pub(in crate::config) fn walk(document: &Document, table: &'static Table, findings: &mut Findings) -> Walked {
-    let before = findings.errors();
-    let path = Path::spec();
     let Some(spec) = document.root.get("spec") else {
         findings.error(
             document.schema_code(),
@@ -33,11 +33,22 @@ pub(in crate::config) fn walk(document: &Document, table: &'static Table, findin
         return Walked { spec: Yaml::Null, intact: false, faults: vec![Path::root()] };
     };
     let mut walker = Walker { document, findings, faults: Vec::new(), reports_support: true };
-    let spec = walker.value(&spec.node, &Shape::Object(table), &path).unwrap_or(Yaml::Null);
+    let spec = walker.value(&spec.node, &Shape::Object(table), &Path::spec()).unwrap_or(Yaml::Null);
     let faults = walker.faults;
-    let intact = faults.is_empty();
-    debug_assert!(intact || findings.errors() > before, "what is wrong is an error");
-    Walked { spec, intact, faults }
+    Walked { spec, intact: faults.is_empty(), faults }
+}
+
+/// Holds the `metadata` of `document` against `table`, and says where something is wrong.
+pub(in crate::config) fn walk_metadata(
+    document: &Document,
+    table: &'static Table,
+    findings: &mut Findings,
+) -> Vec<Path> {
+    let mut walker = Walker { document, findings, faults: Vec::new(), reports_support: true };
+    if let Some(entry) = document.root.get("metadata") {
+        walker.value(&entry.node, &Shape::Object(table), &Path::root().key("metadata"));
+    }
+    walker.faults
 }
 
 struct Walker<'a> {
@@ -60,8 +71,8 @@ impl Walker<'_> {
             (Shape::Text, Value::Text(text)) => Some(Yaml::from(text.as_str())),
             (Shape::Bool, Value::Bool(value)) => Some(Yaml::from(*value)),
             (Shape::Int(min, max), Value::Int(value)) => self.integer(*value, (*min, *max), path),
-            (Shape::Int(min, max), Value::Float(value)) if value.fract() == 0.0 && value.abs() < 1e15 => {
-                // Whole and within what a float holds exactly: nothing is lost.
+            (Shape::Int(min, max), Value::Float(value)) if value.fract() == 0.0 && value.abs() < 9.2e18 => {
+                // Whole, and within the range of the integer.
                 #[allow(clippy::cast_possible_truncation)]
                 self.integer(*value as i64, (*min, *max), path)
             }
@@ -69,6 +80,8 @@ impl Walker<'_> {
             (Shape::Number(min, max), Value::Int(value)) => self.number(*value as f64, (*min, *max), path),
             (Shape::Number(min, max), Value::Float(value)) => self.number(*value, (*min, *max), path),
             (Shape::Duration(least), Value::Text(text)) => self.duration(text, *least, path),
+            (Shape::SignedDuration, Value::Text(text)) => self.signed_duration(text, path),
+            (Shape::Any, _) => Some(Yaml::Null),
             (Shape::Enum(values), Value::Text(text)) => self.choice(text, values, path),
             (Shape::List(item), Value::List(items)) => Some(self.list(items, item, path)),
             (Shape::Items(item, least, most), Value::List(items)) => {
@@ -82,7 +95,10 @@ impl Walker<'_> {
             (Shape::Object(table), Value::Map(entries)) => Some(self.object(entries, table, path)),
             (_, value) => {
                 let cure = cure_for_type(shape, value);
-                self.wrong(path, remark(format!("This is {}, not {}.", kind_of(value), wanted(shape)), cure))
+                self.wrong(
+                    path,
+                    remark(format!("This is {}, and must be of type {}.", kind_of(value), wanted(shape)), cure),
+                )
             }
         }
     }
@@ -91,30 +107,39 @@ impl Walker<'_> {
         if (min..=max).contains(&value) {
             return Some(Yaml::from(value));
         }
-        self.wrong(path, remark(format!("{value} is out of range."), format!("Write a number from {min} to {max}.")))
+        let message = format!("{value} is out of the range {min} to {max}.");
+        self.wrong(path, remark(message, "Write a number in this range."))
     }
 
     fn number(&mut self, value: f64, (min, max): (f64, f64), path: &Path) -> Option<Yaml> {
         if (min..=max).contains(&value) {
             return Some(Yaml::from(value));
         }
-        self.wrong(path, remark(format!("{value} is out of range."), format!("Write a number from {min} to {max}.")))
+        let message = format!("{value} is out of the range {min} to {max}.");
+        self.wrong(path, remark(message, "Write a number in this range."))
     }
 
     fn duration(&mut self, text: &str, least_ms: u64, path: &Path) -> Option<Yaml> {
         match parse_duration(text) {
             Ok(duration) if duration.as_millis() >= u128::from(least_ms) => Some(Yaml::from(text)),
             Ok(_) => {
-                self.wrong(path, remark(format!("`{text}` is too short."), "Write at least 1ms, or leave it out."))
+                let message = format!("`{text}` must be a valid duration of at least {least_ms}ms.");
+                self.wrong(path, remark(message, "Write at least 1ms, or leave it out."))
             }
-            Err(_) => self.wrong(
-                path,
-                remark(
-                    format!("`{text}` is no duration."),
-                    "Write numbers with units (h, m, s, ms), as in `1h30m`, `1.5s` or `100ms`.",
-                ),
-            ),
+            Err(_) => self.no_duration(text, path),
         }
+    }
+
+    fn signed_duration(&mut self, text: &str, path: &Path) -> Option<Yaml> {
+        if parse_nanoseconds(text).is_err() {
+            return self.no_duration(text, path);
+        }
+        Some(Yaml::from(text))
+    }
+
+    fn no_duration(&mut self, text: &str, path: &Path) -> Option<Yaml> {
+        let cure = "Write numbers with units (h, m, s, ms), as in `1h30m`, `1.5s` or `100ms`.";
+        self.wrong(path, remark(format!("`{text}` must be a valid duration."), cure))
     }
 
     fn choice(&mut self, text: &str, values: &'static [&'static str], path: &Path) -> Option<Yaml> {
@@ -122,7 +147,8 @@ impl Walker<'_> {
             return Some(Yaml::from(text));
         }
         let cure = did_you_mean(text, values.iter().copied(), || format!("Write one of {}.", values.join(", ")));
-        self.wrong(path, remark(format!("`{text}` is not one of {}.", values.join(", ")), cure))
+        let message = format!("`{text}` is not a supported value, which are {}.", values.join(", "));
+        self.wrong(path, remark(message, cure))
     }
 
     fn list(&mut self, items: &[Node], shape: &Shape, path: &Path) -> Yaml {
@@ -137,6 +163,8 @@ impl Walker<'_> {
             let value = match (&node.value, shape) {
                 // Under a header or query parameter, null asks for presence, as the empty match does.
                 (Value::Null, Shape::Object(_)) => Some(Yaml::Null),
+                // The API server drops it.
+                (Value::Null, _) => None,
                 _ => self.value(node, shape, &path.key(key)),
             };
             map.extend(value.map(|value| (Yaml::from(key.as_str()), value)));
@@ -158,8 +186,8 @@ impl Walker<'_> {
         }
         let is_set = |name: &str| entries.iter().any(|e| e.key == name && !matches!(e.node.value, Value::Null));
         for field in table.fields.iter().filter(|field| field.required && !is_set(field.name)) {
-            let message = format!("The field `{}` is missing.", field.name);
-            self.wrong(path, remark(message, format!("Add `{}`.", field.name)));
+            let message = format!("The required field `{}` is missing.", field.name);
+            self.wrong(&path.key(field.name), remark(message, format!("Add `{}`.", field.name)));
         }
         for group in table.one_of {
             let set: Vec<&str> = group.iter().copied().filter(|name| is_set(name)).collect();
@@ -204,18 +232,19 @@ impl Walker<'_> {
             format!("Take it out; the fields here are {}.", names().collect::<Vec<_>>().join(", "))
         });
         self.faults.push(path.clone());
-        let said = remark(format!("There is no field `{key}`."), cure);
+        let said = remark(format!("`{key}` is an unknown field."), cure);
         self.findings.error(self.document.schema_code(), self.document.place_of_key(path), said);
     }
 }
 
 fn blank(shape: &Shape) -> Yaml {
     match shape {
-        Shape::Text | Shape::Duration(_) | Shape::Enum(_) => Yaml::from(""),
+        Shape::Text | Shape::Duration(_) | Shape::SignedDuration | Shape::Enum(_) => Yaml::from(""),
         Shape::Bool => Yaml::Bool(false),
         Shape::Int(..) | Shape::Number(..) => Yaml::from(0),
         Shape::List(_) | Shape::Items(..) => Yaml::Sequence(Vec::new()),
         Shape::Map(_) | Shape::Object(_) => Yaml::Mapping(Mapping::new()),
+        Shape::Any => Yaml::Null,
     }
 }
 
@@ -223,22 +252,24 @@ fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
-        Value::Int(_) | Value::Float(_) => "a number",
-        Value::Text(_) => "text",
-        Value::List(_) => "a list",
-        Value::Map(_) => "a map",
+        Value::Int(_) => "an integer",
+        Value::Float(_) => "a number",
+        Value::Text(_) => "a string",
+        Value::List(_) => "an array",
+        Value::Map(_) => "an object",
     }
 }
 
 fn wanted(shape: &Shape) -> &'static str {
     match shape {
-        Shape::Text | Shape::Enum(_) => "text",
-        Shape::Bool => "true or false",
-        Shape::Int(..) => "a whole number",
-        Shape::Number(..) => "a number",
-        Shape::Duration(_) => "a duration",
-        Shape::List(_) | Shape::Items(..) => "a list",
-        Shape::Map(_) | Shape::Object(_) => "a map",
+        Shape::Text | Shape::Enum(_) => "string",
+        Shape::Bool => "boolean",
+        Shape::Int(..) => "integer",
+        Shape::Number(..) => "number",
+        Shape::Duration(_) | Shape::SignedDuration => "string, a duration",
+        Shape::List(_) | Shape::Items(..) => "array",
+        Shape::Map(_) | Shape::Object(_) => "object",
+        Shape::Any => "any",
     }
 }
 
@@ -248,7 +279,9 @@ fn cure_for_type(shape: &Shape, value: &Value) -> &'static str {
         (Shape::Int(..) | Shape::Number(..) | Shape::Bool, Value::Text(_)) => {
             "Take the quotes off, or write such a value."
         }
-        (Shape::Duration(_), Value::Int(_) | Value::Float(_)) => "Add a unit, as in `30s` or `100ms`.",
+        (Shape::Duration(_) | Shape::SignedDuration, Value::Int(_) | Value::Float(_)) => {
+            "Add a unit, as in `30s` or `100ms`."
+        }
         (Shape::List(_) | Shape::Items(..), _) => "Begin each item with `- `.",
         (Shape::Map(_) | Shape::Object(_), _) => "Write `key: value` lines below it.",
         _ => "Write such a value, or leave the field out.",
