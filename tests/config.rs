@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use overspill::config::{CODES, Checked, Loaded, Overrides, SourceFile, dump, load, not_executed};
+use overspill::config::{CODES, Checked, Loaded, Overrides, SourceFile, admit, dump, load, not_executed};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -47,19 +47,48 @@ fn as_text(loaded: &Loaded) -> String {
     text
 }
 
-#[test]
-fn documents_give_the_findings_reviewed() {
-    let files = documents("tests/golden/config");
-    assert!(files.len() >= 6, "the golden documents are in the repository");
+/// Holds what `found` says of each document of a folder against the text beside it.
+fn hold_against_golden(golden: &str, found: impl Fn(&SourceFile) -> String) {
+    let files = documents(golden);
+    assert!(files.len() >= 5, "the golden documents are in the repository");
     for file in files {
-        let expected = folder("tests/golden/config").join(file.name.replace(".yaml", ".txt"));
-        let found = as_text(&load(std::slice::from_ref(&file), &Overrides::default()));
+        let expected = folder(golden).join(file.name.replace(".yaml", ".txt"));
+        let found = found(&file);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&expected, &found).expect("a writable folder");
         }
         let expected = std::fs::read_to_string(&expected).expect("a golden text; UPDATE_GOLDEN=1 writes it");
         assert_eq!(found, expected, "{}", file.name);
     }
+}
+
+#[test]
+fn documents_give_the_findings_reviewed() {
+    hold_against_golden("tests/golden/config", |file| {
+        as_text(&load(std::slice::from_ref(file), &Overrides::default()))
+    });
+}
+
+#[test]
+fn documents_by_themselves_are_judged_as_istio_judges_them() {
+    hold_against_golden("tests/golden/admission", |file| {
+        let problems = admit(std::slice::from_ref(file));
+        let said = problems.iter().filter(|problem| !["OVS101", "OVS102"].contains(&problem.code));
+        said.fold(String::new(), |text, problem| format!("{text}{problem}\n"))
+    });
+}
+
+#[test]
+fn what_istio_takes_and_the_router_does_not_do_is_a_warning_for_a_document_by_itself() {
+    let text = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\n\
+                spec: {host: a, trafficPolicy: {proxyProtocol: {version: V1}, tunnel: null}}\n";
+    let file = SourceFile { name: "a.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+    let severity = |problems: Vec<overspill::config::Problem>| {
+        let of_code = problems.into_iter().find(|problem| problem.code == "OVS102");
+        of_code.map(|problem| problem.severity.as_str())
+    };
+    assert_eq!(severity(admit(std::slice::from_ref(&file))), Some("warning"));
+    assert_eq!(severity(load(&[file], &Overrides::default()).problems), Some("error"));
 }
 
 #[test]

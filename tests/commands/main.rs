@@ -50,6 +50,21 @@ fn check_exits_0_without_errors_1_with_errors_2_on_usage() {
 }
 
 #[test]
+fn check_standalone_judges_each_document_by_itself() {
+    let lost = virtual_service("app.example", "  - route: [{destination: {host: nowhere.example}}]");
+    let together = with_path(&lost, |path| overspill(&["check", path]));
+    assert_eq!(together.status.code(), Some(1), "{together:?}");
+    let by_itself = with_path(&lost, |path| overspill(&["check", "--standalone", "--output", "json", path]));
+    assert_eq!(by_itself.status.code(), Some(0), "{by_itself:?}");
+    assert_eq!(json(&by_itself)["errors"], 0);
+    let refused = virtual_service("*", "  - route: [{destination: {host: a}}]");
+    let refused = with_path(&refused, |path| overspill(&["check", "--standalone", "--output", "json", path]));
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let finding = &json(&refused)["findings"][0];
+    assert_eq!((&finding["code"], &finding["path"]), (&Value::from("IST0106"), &Value::from("spec.hosts[0]")));
+}
+
+#[test]
 fn a_pipe_among_the_documents_is_passed_over() {
     let folder = Folder::with(&good());
     let pipe = folder.path().join("pipe.yaml");

@@ -7,16 +7,20 @@ use super::spot::Spot;
 const MAX_BODY: usize = 1 << 20;
 const LARGE_BODY: usize = 100 << 10;
 
-pub(super) fn redirect(judge: &mut Judge<'_>, redirect: &Spot<'_>) {
+/// The redirect of a rule.
+pub(super) fn redirect(judge: &mut Judge<'_>, route: &Spot<'_>) {
+    let redirect = route.at("redirect");
     if !redirect.is_set() {
         return;
     }
-    let given = ["uri", "authority", "scheme"].iter().any(|field| !redirect.at(field).text().is_empty());
+    let given =
+        ["uri", "prefixRewrite", "authority", "scheme"].iter().any(|field| !redirect.at(field).text().is_empty());
     if !given && !redirect.at("port").is_set() && !redirect.at("derivePort").is_set() {
-        let message = "A redirect must specify `uri`, `authority`, `scheme` or `port`.";
-        judge.miss(redirect, message, "Set one of them.");
+        let message = "A redirect must specify `uri`, `prefixRewrite`, `authority`, `scheme` or `port`.";
+        judge.miss(&redirect, message, "Set one of them.");
         return;
     }
+    prefix_rewrite(judge, route, &redirect);
     let (code, scheme, port) = (redirect.at("redirectCode"), redirect.at("scheme"), redirect.at("port"));
     if code.int() != 0 && !(300..=399).contains(&code.int()) {
         let message = format!("{} is not a valid redirect code: it must be 3xx.", code.int());
@@ -28,6 +32,25 @@ pub(super) fn redirect(judge: &mut Judge<'_>, redirect: &Spot<'_>) {
     }
     if port.int() > 0 {
         judge.port(&port);
+    }
+}
+
+/// A prefix is rewritten only where one is matched.
+fn prefix_rewrite(judge: &mut Judge<'_>, route: &Spot<'_>, redirect: &Spot<'_>) {
+    let prefix = redirect.at("prefixRewrite");
+    if prefix.text().is_empty() {
+        return;
+    }
+    if !redirect.at("uri").text().is_empty() {
+        let message = "A redirect may only contain one of `uri` and `prefixRewrite`.";
+        judge.reject(&prefix, message, "Keep one of them.");
+        return;
+    }
+    let matches = route.at("match");
+    let other = matches.items().map(|one| one.at("uri")).find(|uri| uri.is_set() && !uri.at("prefix").is_set());
+    if let Some(uri) = other {
+        let message = "A redirect with `prefixRewrite` needs its `match` to be by `prefix` wherever it names a `uri`.";
+        judge.reject(&uri, message, "Match a `prefix`, or redirect with `uri`.");
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, route: &Spot<'_>, standing: Standing)
     cors::judge(judge, &route.at("corsPolicy"));
     fault::judge(judge, &route.at("fault"));
     mirrors(judge, route);
-    http_answer::redirect(judge, &route.at("redirect"));
+    http_answer::redirect(judge, route);
     http_answer::direct_response(judge, &route.at("directResponse"));
     retries::judge(judge, &route.at("retries"));
     rewrite(judge, &route.at("rewrite"));

@@ -13,7 +13,13 @@ const TOPOLOGY_LABELS: [&str; 3] =
 /// One load balancer; `outlier` is what ejects endpoints under the same policy.
 pub(super) fn judge(judge: &mut Judge<'_>, balancer: &Spot<'_>, outlier: &Spot<'_>) {
     consistent_hash(judge, &balancer.at("consistentHash"));
-    localities(judge, &balancer.at("localityLbSetting"), outlier);
+    let (locality, zone) = (balancer.at("localityLbSetting"), balancer.at("zoneAwareLbSetting"));
+    if locality.is_set() && zone.is_set() {
+        let message = "`localityLbSetting` and `zoneAwareLbSetting` can not be specified simultaneously.";
+        judge.reject(&zone, message, "Keep one of them.");
+    }
+    localities(judge, &locality, outlier);
+    zones(judge, &zone);
     let warmup = balancer.at("warmup");
     judge.duration(&warmup.at("duration"));
     let aggression = warmup.at("aggression");
@@ -80,6 +86,22 @@ fn localities(judge: &mut Judge<'_>, setting: &Spot<'_>, outlier: &Spot<'_>) {
     if (has(&failover) || has(&priority)) && !outlier.is_set() {
         judge.warn(setting, "Outlier detection must be provided for failover.", "Add `outlierDetection`.");
     }
+    regions(judge, &failover);
+}
+
+/// Zones are preferred by themselves, so that no label may ask for it again.
+fn zones(judge: &mut Judge<'_>, setting: &Spot<'_>) {
+    let priority = setting.at("failoverPriority");
+    for label in priority.items().filter(|label| TOPOLOGY_LABELS.contains(&label.text())) {
+        let message =
+            format!("`failoverPriority` of `zoneAwareLbSetting` must not hold the topology label `{}`.", label.text());
+        judge.reject(&label, message, "Take it out.");
+    }
+    regions(judge, &setting.at("failover"));
+}
+
+/// Where the requests of a region go when it fails.
+fn regions(judge: &mut Judge<'_>, failover: &Spot<'_>) {
     for one in failover.items() {
         let (from, to) = (one.at("from"), one.at("to"));
         if from.text() == to.text() {

@@ -5,9 +5,17 @@ use super::names::{domain, is_ip};
 use super::spot::Spot;
 use super::{client_tls, load_balancer};
 
-/// What a policy may say besides a budget of retries, which Istio does not count.
-const SECTIONS: [&str; 7] =
-    ["outlierDetection", "connectionPool", "loadBalancer", "tls", "portLevelSettings", "tunnel", "proxyProtocol"];
+/// What a policy may say; that of a port only the first four.
+const SECTIONS: [&str; 8] = [
+    "outlierDetection",
+    "connectionPool",
+    "loadBalancer",
+    "tls",
+    "portLevelSettings",
+    "tunnel",
+    "proxyProtocol",
+    "retryBudget",
+];
 
 pub(super) fn judge(judge: &mut Judge<'_>, policy: &Spot<'_>) {
     if !policy.is_set() {

@@ -24,13 +24,12 @@ pub(in crate::config) struct Walked {
 
 /// Holds the `spec` of `document` against `table`.
 pub(in crate::config) fn walk(document: &Document, table: &'static Table, findings: &mut Findings) -> Walked {
-    let Some(spec) = document.root.get("spec") else {
-        findings.error(
-            document.schema_code(),
-            document.place(&Path::root()),
-            remark("There is no `spec`.", "Write what the document is to do under `spec`."),
-        );
-        return Walked { spec: Yaml::Null, intact: false, faults: vec![Path::root()] };
+    let spec = document.root.get("spec").filter(|entry| !matches!(entry.node.value, Value::Null));
+    let Some(spec) = spec else {
+        let said = remark("The required field `spec` is missing.", "Write what the document is to do under `spec`.");
+        findings.error(document.schema_code(), document.place(&Path::spec()), said);
+        // Nothing within is misspelt: whatever else is asked for is missing as well, and may be said.
+        return Walked { spec: Yaml::Null, intact: false, faults: Vec::new() };
     };
     let mut walker = Walker { document, findings, faults: Vec::new(), reports_support: true };
     let spec = walker.value(&spec.node, &Shape::Object(table), &Path::spec()).unwrap_or(Yaml::Null);
