@@ -76,6 +76,8 @@ pub struct Route {
     pub name: Arc<str>,
     /// Where it stands in the documents.
     pub origin: Box<str>,
+    /// The document that it is of, as `VirtualService namespace/name`.
+    pub document: Arc<str>,
     /// The alternatives; with none it matches everything.
     pub matchers: Box<[Matcher]>,
     /// What it does with a request.

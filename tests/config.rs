@@ -107,7 +107,7 @@ fn the_example_documents_have_no_problem() {
         shares.iter().map(|share| (pools[share.pool.0].key.to_string(), share.weight)).collect()
     };
     let gpu = "embeddings-gpu.inference.svc.cluster.local:80";
-    assert_eq!(split(0), [(format!("{gpu}/stable"), 1)]);
+    assert_eq!(split(0), [(format!("{gpu}/stable"), 100)]);
     let cpu = "embeddings-cpu.inference.svc.cluster.local:80".to_owned();
     assert_eq!(split(1), [(format!("{gpu}/stable"), 66), (format!("{gpu}/canary"), 4), (cpu, 30)]);
 }

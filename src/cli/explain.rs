@@ -1,22 +1,28 @@
-//! `overspill explain`: where one request would go, and why.
+//! `overspill explain`: where requests would go, and why.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use serde_json::{Value, json};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
+mod answer;
 mod outcome;
+mod question;
+mod views;
 
 use super::{Failure, Output};
-use crate::app::{Configuration, Options};
-use crate::config::Overrides;
-use crate::domain::{Reason, Tier};
+use crate::config::Problem;
+use crate::control::Folder;
+use crate::domain::Tier;
 use crate::routing::Head;
-use crate::snapshot::{PoolId, Snapshot, Trace, compile, trace};
+use crate::snapshot::{Snapshot, Trace, trace};
+use answer::{Answer, overflow, weights};
 use outcome::Outcome;
+use question::Question;
+use views::Views;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
@@ -26,12 +32,24 @@ pub(super) struct ExplainArgs {
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// File of requests, one JSON object a line; answers are one JSON object a line.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "url", "headers"])]
+    requests: Option<PathBuf>,
+    /// Answer as a gateway whose workload has these labels, as `istio=ingressgateway`.
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = parse_label)]
+    gateway: Option<Vec<(String, String)>>,
+    /// The namespace of the workload that asks; a request of a file may name its own.
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Draw the weighted choice so many times, and count.
+    #[arg(long, value_name = "N")]
+    draw: Option<u32>,
     /// The method, as GET.
-    #[arg(value_name = "METHOD")]
-    method: Method,
+    #[arg(value_name = "METHOD", required_unless_present = "requests")]
+    method: Option<Method>,
     /// The URL with its host, as `http://embeddings.example/v1/embeddings`.
-    #[arg(value_name = "URL", value_parser = parse_url)]
-    url: Uri,
+    #[arg(value_name = "URL", value_parser = parse_url, required_unless_present = "requests")]
+    url: Option<Uri>,
     /// A header, as 'name: value'; may be given several times.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -53,95 +71,71 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value))
 }
 
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("a label is written KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
 pub(super) fn run(args: ExplainArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
-    let ExplainArgs { config, output, method, url, headers } = args;
-    let options = Options { config: Some(config), overrides: Overrides::default() };
-    let configuration = Configuration::read(options).map_err(Failure::Config)?;
-    let snapshot = compile(configuration.checked(), None);
-    let headers: HeaderMap = headers.into_iter().collect();
-    let scheme = url.scheme_str().unwrap_or("http");
-    let default_port = if scheme == "https" { 443 } else { 80 };
-    let host_header = headers.get("host").and_then(|host| host.to_str().ok());
-    let head = Head {
-        method: &method,
-        scheme,
-        authority: host_header.or(url.authority().map(http::uri::Authority::as_str)).unwrap_or_default(),
-        path: url.path(),
-        query: url.query(),
-        headers: &headers,
-        port: url.port_u16().unwrap_or(default_port),
-        server_name: None,
-    };
-    let trace = trace(&snapshot, &head);
+    let files = Folder::new(&args.config).read().map_err(|error| Failure::Config(vec![error.problem()]))?;
+    let gateway = args.gateway.map(|labels| labels.into_iter().collect::<BTreeMap<_, _>>());
+    let mut views = Views::new(files, gateway, args.namespace);
+    match (args.requests, args.method, args.url) {
+        (Some(requests), _, _) => {
+            let text = std::fs::read_to_string(&requests)
+                .map_err(|error| Failure::Config(vec![unreadable(&requests, &error)]))?;
+            explain_all(&text, &mut views, args.draw, out)
+        }
+        (None, Some(method), Some(url)) => {
+            let question = Question::of(method, &url, args.headers);
+            explain_one(&question, &mut views, args.output, args.draw, out)
+        }
+        (None, ..) => Ok(ExitCode::FAILURE),
+    }
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Problem {
+    crate::config::unreadable(path.display().to_string(), format!("The requests cannot be read: {error}."))
+}
+
+/// Answers each line of `text`. A line that is no request is answered with its error, and the exit code is 1.
+fn explain_all(text: &str, views: &mut Views, draw: Option<u32>, out: &mut impl Write) -> Result<ExitCode, Failure> {
+    let mut exit = ExitCode::SUCCESS;
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let answer = match Question::parse(line) {
+            Ok(question) => {
+                let view = views.of(&question).map_err(Failure::Config)?;
+                Answer { view, head: &question.head(), draw }.as_json()
+            }
+            Err(error) => {
+                exit = ExitCode::FAILURE;
+                serde_json::json!({ "matched": false, "error": format!("line {}: {error}", at + 1) })
+            }
+        };
+        writeln!(out, "{answer}")?;
+    }
+    Ok(exit)
+}
+
+fn explain_one(
+    question: &Question,
+    views: &mut Views,
+    output: Output,
+    draw: Option<u32>,
+    out: &mut impl Write,
+) -> Result<ExitCode, Failure> {
+    let view = views.of(question).map_err(Failure::Config)?;
+    let head = question.head();
     match output {
-        Output::Json => writeln!(out, "{:#}", as_json(&snapshot, &trace, &head))?,
-        Output::Text => print_text(&snapshot, &trace, &head, out)?,
+        Output::Json => writeln!(out, "{:#}", Answer { view, head: &head, draw }.as_json())?,
+        Output::Text => print_text(&view.snapshot, &trace(&view.snapshot, &head), &head, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Each pool that the rule's split may choose, with its weight; the heaviest first, in the order of the documents.
-fn weights(snapshot: &Snapshot, trace: &Trace<'_>) -> Vec<(PoolId, u64)> {
-    let Some(route) = trace.matched() else { return Vec::new() };
-    snapshot.route(route).weights().map(|(weight, pool)| (pool, weight)).collect()
-}
-
-fn destination(snapshot: &Snapshot, pool: PoolId) -> Value {
-    let key = &snapshot.pool(pool).key;
-    json!({ "host": key.host.as_str(), "subset": key.subset, "port": key.port })
-}
-
-fn as_json(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>) -> Value {
-    let weights = weights(snapshot, trace);
-    let places = weights.iter().enumerate().rev();
-    let heaviest = places.max_by_key(|(_, (_, weight))| *weight).map(|(share, (pool, _))| (share, *pool));
-    let weights = weights.iter().map(|(pool, weight)| {
-        let mut entry = destination(snapshot, *pool);
-        entry["weight"] = json!(weight);
-        entry["tier"] = json!(snapshot.pool(*pool).tier.map(Tier::as_str));
-        entry["overflow"] = json!(overflow(snapshot, *pool));
-        entry
-    });
-    let considered = trace.considered.iter().map(|considered| {
-        let route = snapshot.route(considered.route);
-        let failed = considered.alternatives.iter().flatten().map(ToString::to_string);
-        json!({
-            "route": &*route.name,
-            "origin": route.origin,
-            "matched": considered.matched(),
-            "failed": failed.collect::<Vec<_>>(),
-        })
-    });
-    let matched = trace.matched();
-    let outcome = matched.map(|route| Outcome::of(snapshot.route(route), head, heaviest.map(|(share, _)| share)));
-    let outcome = outcome.unwrap_or_default();
-    let unmatched = matched.is_none().then(|| Reason::RouteNotFound.status());
-    json!({
-        "matched": matched.is_some(),
-        "host_known": trace.host_known,
-        "route": matched.map(|route| &*snapshot.route(route).name),
-        "destination": heaviest.map(|(_, pool)| destination(snapshot, pool)),
-        "weights": weights.collect::<Vec<_>>(),
-        "considered": considered.collect::<Vec<_>>(),
-        "reason": matched.is_none().then(|| Reason::RouteNotFound.code()),
-        "status": outcome.status.or(unmatched),
-        "location": outcome.location,
-        "body": outcome.body,
-        "response_headers": outcome.response_headers,
-        "upstream": outcome.upstream,
-        "fault": outcome.fault,
-    })
-}
-
-/// Where a request for `pool` may be served, in order.
-fn overflow(snapshot: &Snapshot, pool: PoolId) -> Vec<&str> {
-    let pools = snapshot.overflow(pool).iter().map(|next| &*snapshot.pool(*next).name);
-    pools.chain(snapshot.pool(pool).local_model.then_some("local")).collect()
-}
-
 fn print_text(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>, out: &mut impl Write) -> std::io::Result<()> {
     if !trace.host_known {
-        return writeln!(out, "no route: no VirtualService or ServiceEntry has this host (404 route_not_found)");
+        return writeln!(out, "no route: no VirtualService or service has this host (404 route_not_found)");
     }
     for considered in &trace.considered {
         let route = snapshot.route(considered.route);

@@ -171,6 +171,8 @@ pub struct Route {
     pub name: String,
     /// Where the rule stands: `file:line`.
     pub origin: String,
+    /// The document that it is of, as `VirtualService namespace/name`.
+    pub document: String,
     /// The alternatives; empty matches everything.
     pub matches: Vec<RouteMatch>,
     /// The weighted destinations; none where the rule answers itself.
@@ -219,7 +221,7 @@ pub struct RouteMatch {
 pub struct Share {
     /// The pool.
     pub pool: PoolIndex,
-    /// Its share is this over the sum. At least one of a split is over zero; a lone destination stands with 1.
+    /// Its share is this over the sum. At least one of a split is over zero.
     pub weight: u32,
     /// What it does to headers, after the rule's operations.
     pub headers: Headers,

@@ -117,6 +117,11 @@ impl Document {
         format!("{}/{}", self.namespace, self.name)
     }
 
+    /// `Kind namespace/name`.
+    pub(super) fn title(&self) -> String {
+        format!("{} {}", self.kind.as_str(), self.full_name())
+    }
+
     /// The code of a schema error in this kind.
     pub(super) fn schema_code(&self) -> &'static str {
         if self.kind.group() == OWN { super::finding::OWN_SCHEMA } else { super::finding::SCHEMA }
@@ -129,7 +134,13 @@ impl Document {
             mark = entry.map_or(next.mark, &mark_of);
             node = next;
         }
-        Place { file: self.file.clone(), line: mark.line, column: mark.column, path: path.to_string() }
+        Place {
+            file: self.file.clone(),
+            line: mark.line,
+            column: mark.column,
+            path: path.to_string(),
+            document: (!self.name.is_empty()).then(|| self.title()),
+        }
     }
 }
 
@@ -164,7 +175,7 @@ pub(super) fn read(files: &[SourceFile], findings: &mut Findings) -> Documents {
             Err(error) => {
                 let at = error.valid_up_to();
                 let line = 1 + file.bytes[..at].split(|byte| *byte == b'\n').skip(1).count();
-                let place = Place { file: file.name.clone(), line, column: 1, path: String::new() };
+                let place = Place { file: file.name.clone(), line, column: 1, path: String::new(), document: None };
                 let said = remark(format!("Byte {at} is not UTF-8."), "Save the file as UTF-8.");
                 findings.error(UNREADABLE, place, said);
                 documents.unreadable = true;
@@ -181,7 +192,8 @@ fn read_file(file: &str, text: &str, documents: &mut Documents, findings: &mut F
     documents.unreadable |= !faults.is_empty();
     documents.any |= !faults.is_empty() || !roots.is_empty();
     for yaml::Fault { mark, message, cure } in faults {
-        let place = Place { file: file.to_owned(), line: mark.line, column: mark.column, path: String::new() };
+        let Mark { line, column } = mark;
+        let place = Place { file: file.to_owned(), line, column, path: String::new(), document: None };
         findings.error(UNREADABLE, place, remark(message, cure));
     }
     let before = findings.errors();

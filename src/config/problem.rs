@@ -35,6 +35,8 @@ pub struct Place {
     pub column: usize,
     /// The path in the document, as `spec.http[0].route[1].weight`; empty for the document as a whole.
     pub path: String,
+    /// The document, as `VirtualService namespace/name`; none where it is not known which.
+    pub document: Option<String>,
 }
 
 /// One fault of the configuration.
@@ -55,7 +57,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { file, line, column, path } = &self.place;
+        let Place { file, line, column, path, .. } = &self.place;
         write!(f, "{file}:{line}:{column}: {} {}: ", self.severity.as_str(), self.code)?;
         if !path.is_empty() {
             write!(f, "{path}: ")?;

@@ -224,6 +224,7 @@ impl Reader<'_, '_> {
         Route {
             name,
             origin: self.source.document.origin(path),
+            document: self.source.document.title(),
             matches: Vec::new(),
             split: self.split(&written.route, &path.key("route")),
             answer: self.answer(written, path),
@@ -245,7 +246,9 @@ impl Reader<'_, '_> {
         for (at, written) in destinations.iter().enumerate() {
             let path = path.index(at);
             sum += i64::from(written.weight);
-            let weight = if lone { Some(1) } else { u32::try_from(written.weight).ok() };
+            let weight = u32::try_from(written.weight).ok();
+            // One destination gets everything, whatever its weight says.
+            let weight = if lone { weight.filter(|weight| *weight > 0).or(Some(100)) } else { weight };
             if written.weight < 0 {
                 self.wrong(
                     &path.key("weight"),

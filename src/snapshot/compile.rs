@@ -76,6 +76,7 @@ fn compile_route(route: &config::Route) -> Option<Route> {
     Some(Route {
         name: route.name.as_str().into(),
         origin: route.origin.as_str().into(),
+        document: route.document.as_str().into(),
         matchers: route.matches.iter().map(compile_match).collect(),
         action,
         edits: Edits::compile(route),

@@ -74,7 +74,8 @@ impl Outcome {
             OwnAnswer::Direct(direct) => {
                 self.status = Some(direct.status.as_u16());
                 self.changes.push(format!("answers: {} with {} bytes", direct.status.as_u16(), direct.body.len()));
-                self.body = Some(String::from_utf8_lossy(&direct.body).into_owned());
+                let body = String::from_utf8_lossy(&direct.body).into_owned();
+                self.body = Some(body).filter(|body| !body.is_empty());
             }
         }
     }

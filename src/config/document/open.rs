@@ -60,7 +60,8 @@ fn value(file: &str, entry: &Entry, findings: &mut Findings) -> Vec<Node> {
     if GROUPS.iter().any(|group| text.contains(group)) {
         for fault in faults {
             let Mark { line, column } = fault.mark;
-            let place = Place { file: file.to_owned(), line, column, path: format!("data.{}", entry.key) };
+            let place =
+                Place { file: file.to_owned(), line, column, path: format!("data.{}", entry.key), document: None };
             findings.error(UNREADABLE, place, remark(fault.message, fault.cure));
         }
     }

@@ -128,7 +128,7 @@ fn service_routes(service: &Service, port: Option<u16>, pools: &mut Pools<'_>) -
             name: format!("service/{key}"),
             origin: service.origin.clone(),
             matches,
-            split: vec![Share { pool: pools.place(service, key), weight: 1, headers: Headers::default() }],
+            split: vec![Share { pool: pools.place(service, key), weight: 100, headers: Headers::default() }],
             ..Route::default()
         }
     };

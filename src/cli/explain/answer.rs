@@ -1,0 +1,123 @@
+//! What becomes of a request, as JSON.
+
+use serde_json::{Value, json};
+
+use super::outcome::Outcome;
+use super::views::View;
+use crate::config::Problem;
+use crate::domain::{Reason, Tier};
+use crate::routing::Head;
+use crate::snapshot::{Action, PoolId, Route, Snapshot, Trace, trace};
+
+/// One request before one proxy.
+pub(super) struct Answer<'a> {
+    pub(super) view: &'a View,
+    pub(super) head: &'a Head<'a>,
+    /// How many times the weighted choice is drawn.
+    pub(super) draw: Option<u32>,
+}
+
+impl Answer<'_> {
+    /// The whole answer.
+    pub(super) fn as_json(&self) -> Value {
+        let snapshot = &self.view.snapshot;
+        let trace = trace(snapshot, self.head);
+        let weights = weights(snapshot, &trace);
+        let places = weights.iter().enumerate().rev();
+        let heaviest = places.max_by_key(|(_, (_, weight))| *weight).map(|(share, (pool, _))| (share, *pool));
+        let matched = trace.matched();
+        let route = matched.map(|route| snapshot.route(route));
+        let outcome = route.map(|route| Outcome::of(route, self.head, heaviest.map(|(share, _)| share)));
+        let outcome = outcome.unwrap_or_default();
+        let unmatched = matched.is_none().then_some(Reason::RouteNotFound);
+        let mut answer = json!({
+            "matched": matched.is_some(),
+            "host_known": trace.host_known,
+            "route": route.map(|route| &*route.name),
+            "destination": heaviest.map(|(_, pool)| destination(snapshot, pool)),
+            "weights": weights.iter().map(|(pool, weight)| weighted(snapshot, *pool, *weight)).collect::<Vec<_>>(),
+            "considered": considered(snapshot, &trace),
+            "reason": unmatched.map(Reason::code),
+            "status": outcome.status.or(unmatched.map(Reason::status)),
+            "location": outcome.location,
+            "body": outcome.body,
+            "response_headers": outcome.response_headers,
+            "upstream": outcome.upstream,
+            "timeout_ms": route.and_then(timeout_ms),
+            "fault": outcome.fault,
+            "findings": route.map(|route| self.findings(route)).unwrap_or_default(),
+        });
+        if let Some((route, times)) = route.zip(self.draw) {
+            answer["draws"] = draws(snapshot, route, times);
+        }
+        answer
+    }
+
+    /// What is wrong with the document that `route` is of.
+    fn findings(&self, route: &Route) -> Vec<&Problem> {
+        let of_document = |problem: &&Problem| problem.place.document.as_deref() == Some(&*route.document);
+        self.view.problems.iter().filter(of_document).collect()
+    }
+}
+
+/// Each pool that the rule's split may choose, with its weight, in the order of the documents.
+pub(super) fn weights(snapshot: &Snapshot, trace: &Trace<'_>) -> Vec<(PoolId, u64)> {
+    let Some(route) = trace.matched() else { return Vec::new() };
+    snapshot.route(route).weights().map(|(weight, pool)| (pool, weight)).collect()
+}
+
+/// Where a request for `pool` may be served, in order.
+pub(super) fn overflow(snapshot: &Snapshot, pool: PoolId) -> Vec<&str> {
+    let pools = snapshot.overflow(pool).iter().map(|next| &*snapshot.pool(*next).name);
+    pools.chain(snapshot.pool(pool).local_model.then_some("local")).collect()
+}
+
+fn destination(snapshot: &Snapshot, pool: PoolId) -> Value {
+    let key = &snapshot.pool(pool).key;
+    json!({ "host": key.host.as_str(), "subset": key.subset, "port": key.port })
+}
+
+fn weighted(snapshot: &Snapshot, pool: PoolId, weight: u64) -> Value {
+    let mut entry = destination(snapshot, pool);
+    entry["weight"] = json!(weight);
+    entry["tier"] = json!(snapshot.pool(pool).tier.map(Tier::as_str));
+    entry["overflow"] = json!(overflow(snapshot, pool));
+    entry
+}
+
+fn considered(snapshot: &Snapshot, trace: &Trace<'_>) -> Vec<Value> {
+    let one = |considered: &crate::snapshot::Considered<'_>| {
+        let route = snapshot.route(considered.route);
+        let failed = considered.alternatives.iter().flatten().map(ToString::to_string);
+        json!({
+            "route": &*route.name,
+            "origin": route.origin,
+            "matched": considered.matched(),
+            "failed": failed.collect::<Vec<_>>(),
+        })
+    };
+    trace.considered.iter().map(one).collect()
+}
+
+/// The rule's own timeout; none at all reads as none set, for either leaves the request without one in Istio.
+fn timeout_ms(route: &Route) -> Option<u64> {
+    let set = route.timeout.filter(|timeout| !timeout.is_zero())?;
+    u64::try_from(set.as_millis()).ok()
+}
+
+/// How often each destination of the rule was chosen of `times` draws.
+fn draws(snapshot: &Snapshot, route: &Route, times: u32) -> Value {
+    let Action::Forward(split) = &route.action else { return json!([]) };
+    let mut counts = vec![0_u32; split.weights().count()];
+    for _ in 0..times {
+        if let Some(count) = counts.get_mut(split.place(fastrand::u64(..))) {
+            *count += 1;
+        }
+    }
+    let counted = split.weights().zip(counts).map(|((_, pool), count)| {
+        let mut entry = destination(snapshot, pool);
+        entry["count"] = json!(count);
+        entry
+    });
+    counted.collect()
+}

@@ -1,0 +1,124 @@
+//! A request to be explained.
+
+use std::collections::BTreeMap;
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde::Deserialize;
+
+use crate::routing::Head;
+
+/// A request, and the proxy that it comes to.
+pub(super) struct Question {
+    method: Method,
+    scheme: String,
+    authority: String,
+    target: PathAndQuery,
+    headers: HeaderMap,
+    /// The port that rules are matched by.
+    port: u16,
+    /// The port that it was sent to, where the question says so.
+    pub(super) sent_to: Option<u16>,
+    /// The namespace of the workload that asks.
+    pub(super) namespace: Option<String>,
+}
+
+/// A request as one line of a file has it.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default)]
+    method: Option<String>,
+    host: String,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    headers: Option<BTreeMap<String, Values>>,
+    #[serde(default)]
+    port: Option<u16>,
+    #[serde(default)]
+    namespace: Option<String>,
+    #[serde(default)]
+    scheme: Option<String>,
+}
+
+/// The values of one header.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Question {
+    /// The question about one request, as a command line has it. Its port is that of the URL, which may be the router's
+    /// own, so services are found whatever their ports are.
+    pub(super) fn of(method: Method, url: &Uri, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        let headers: HeaderMap = headers.into_iter().collect();
+        let scheme = url.scheme_str().unwrap_or("http").to_owned();
+        let named = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let authority = named.or(url.authority().map(http::uri::Authority::as_str)).unwrap_or_default().to_owned();
+        Self {
+            method,
+            authority,
+            target: url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+            headers,
+            port: url.port_u16().unwrap_or(default_port(&scheme)),
+            scheme,
+            sent_to: None,
+            namespace: None,
+        }
+    }
+
+    /// Reads one line of a file of requests.
+    ///
+    /// # Errors
+    /// What is wrong with the line, in words.
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
+        let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let scheme = line.scheme.unwrap_or_else(|| "http".to_owned()).to_ascii_lowercase();
+        let path = line.path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
+        let method = line.method.unwrap_or_else(|| "GET".to_owned());
+        let mut headers = HeaderMap::new();
+        for (name, values) in line.headers.unwrap_or_default() {
+            let key: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+            let values = match values {
+                Values::One(value) => vec![value],
+                Values::Several(values) => values,
+            };
+            for value in values {
+                let value = HeaderValue::from_str(&value).map_err(|_| format!("{value:?} is no header value"))?;
+                headers.append(&key, value);
+            }
+        }
+        let in_host = line.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Ok(Self {
+            method: method.parse().map_err(|_| format!("`{method}` is no method"))?,
+            target: path.parse().map_err(|_| format!("`{path}` is no path"))?,
+            authority: line.host,
+            headers,
+            port: line.port.or(in_host).unwrap_or(default_port(&scheme)),
+            scheme,
+            sent_to: line.port,
+            namespace: line.namespace.filter(|namespace| !namespace.is_empty()),
+        })
+    }
+
+    /// The request's head.
+    pub(super) fn head(&self) -> Head<'_> {
+        Head {
+            method: &self.method,
+            scheme: &self.scheme,
+            authority: &self.authority,
+            path: self.target.path(),
+            query: self.target.query(),
+            headers: &self.headers,
+            port: self.port,
+            server_name: None,
+        }
+    }
+}
+
+fn default_port(scheme: &str) -> u16 {
+    if scheme == "https" { 443 } else { 80 }
+}

@@ -1,0 +1,61 @@
+//! The documents as each proxy sees them that a request names, compiled once a proxy.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::question::Question;
+use crate::config::{self, AskedFor, Overrides, Problem, SourceFile};
+use crate::snapshot::{Snapshot, compile};
+
+/// What one proxy sees.
+pub(super) struct View {
+    pub(super) snapshot: Snapshot,
+    /// What the documents say wrongly of each other, and warnings.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What every proxy asked for sees.
+pub(super) struct Views {
+    files: Vec<SourceFile>,
+    gateway: Option<BTreeMap<String, String>>,
+    namespace: Option<String>,
+    compiled: BTreeMap<AskedFor, View>,
+}
+
+impl Views {
+    /// Views of the documents in `files`; of a gateway with the labels `gateway` where there are any, and in `namespace`
+    /// unless a request says otherwise.
+    pub(super) fn new(
+        files: Vec<SourceFile>,
+        gateway: Option<BTreeMap<String, String>>,
+        namespace: Option<String>,
+    ) -> Self {
+        Self { files, gateway, namespace, compiled: BTreeMap::new() }
+    }
+
+    /// What the proxy sees that `question` comes to.
+    ///
+    /// # Errors
+    /// Every problem, where a document is wrong in itself.
+    pub(super) fn of(&mut self, question: &Question) -> Result<&View, Vec<Problem>> {
+        let asked = AskedFor {
+            namespace: question.namespace.clone().or_else(|| self.namespace.clone()),
+            gateway: self.gateway.clone(),
+            // A gateway has all its ports at once.
+            port: question.sent_to.filter(|_| self.gateway.is_none()),
+        };
+        match self.compiled.entry(asked) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(new) => {
+                let overrides = Overrides { viewpoint: Some(new.key().clone()), ..Overrides::default() };
+                let loaded = config::load(&self.files, &overrides);
+                match loaded.checked {
+                    Some(checked) => {
+                        Ok(new.insert(View { snapshot: compile(&checked, None), problems: loaded.problems }))
+                    }
+                    None => Err(loaded.problems),
+                }
+            }
+        }
+    }
+}
