@@ -79,6 +79,17 @@ impl Router {
         self.folder.as_ref().expect("the test started the router with documents")
     }
 
+    /// Where the port of a gateway is bound.
+    pub fn gateway(&self, port: u16) -> SocketAddr {
+        let address = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            (log_field(&line, "message") == "listening as a gateway" && log_field(&line, "port") == port)
+                .then_some(())?;
+            log_field(&line, "address").as_str()?.parse().ok()
+        };
+        self.log.find(0, address).expect("the gateway's port is bound before the router is ready")
+    }
+
     /// One request to the admin API.
     pub fn admin_get(&self, path: &str) -> Reply {
         get(self.admin, path)

@@ -6,5 +6,6 @@
 mod harness;
 
 mod conditions;
+mod gateways;
 mod hosts;
 mod weights;

@@ -32,7 +32,11 @@ static LOCAL_MODEL: Table = Table {
     one_of: &[],
 };
 
-static GATEWAY: Table = Table { fields: &[field("address", TEXT), field("ports", Shape::Map(&PORT))], one_of: &[] };
+/// A port to bind; 0 leaves it to the system.
+const BOUND_PORT: Shape = Shape::Int(0, u16::MAX as i64);
+
+static GATEWAY: Table =
+    Table { fields: &[field("address", TEXT), field("ports", Shape::Map(&BOUND_PORT))], one_of: &[] };
 
 pub(in crate::config) static SETTINGS: Table = Table {
     fields: &[
