@@ -92,9 +92,9 @@ impl Findings {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
-    /// Whether no document is wrong in itself, whatever they say of each other.
+    /// Whether no document is wrong in itself, whatever they say of each other, and whatever of it is not executed.
     pub(super) fn documents_stand(&self) -> bool {
-        let between = |code: &str| [MISSING, HOST_TWICE, PORT_NEEDED].contains(&code);
+        let between = |code: &str| [MISSING, HOST_TWICE, PORT_NEEDED, DIVERTING].contains(&code);
         self.problems.iter().all(|problem| problem.severity != Severity::Error || between(problem.code))
     }
 
