@@ -7,12 +7,15 @@ mod balance;
 mod endpoint;
 mod hash;
 mod health;
+mod locality;
 mod outlier;
+mod proximity;
 mod queue;
 mod slot;
 mod warmup;
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +23,15 @@ pub use balance::Balancer;
 pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health};
+pub use locality::{Group, Groups};
 pub use outlier::Outcome;
+pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Place, QueueState};
 pub use slot::Slot;
 
 use crate::domain::{HashKey, Moment, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
 use balance::{Asked, mix};
+use locality::{Candidate, View};
 
 /// The endpoints behind one destination.
 #[derive(Debug)]
@@ -59,13 +65,32 @@ pub struct Pool {
     /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
     pub max_requests_per_connection: Option<NonZeroU32>,
     /// The way its endpoints are chosen.
-    pub balancer: Balancer,
+    pub choice: Choice,
     /// How endpoints that are new get their share; `None` gives it all at once.
     pub warmup: Option<Warmup>,
     /// What of a request is hashed, where its balancer goes by hash.
     pub hash_key: Option<HashKey>,
     /// When an endpoint is ejected for its answers; without it, its connections alone decide.
     pub outlier_detection: Option<OutlierDetection>,
+}
+
+/// How a pool's endpoints are chosen.
+#[derive(Debug)]
+pub enum Choice {
+    /// Among all of them.
+    Even(Balancer),
+    /// By where they are, then among those that are there.
+    ByLocality(Groups),
+}
+
+/// One request for a slot.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    now: Moment,
+    draw: u64,
+    tried: &'a [usize],
+    /// Whether health is not heeded.
+    panics: bool,
 }
 
 impl Pool {
@@ -80,43 +105,72 @@ impl Pool {
         if self.max_requests.is_some_and(|most| self.in_flight() >= most.get()) {
             return Err(Reason::SlotsTaken);
         }
+        let asking = |panics| Asking { now, draw, tried, panics };
+        let least_percent = self.outlier_detection.as_ref().map_or(0, |detection| detection.min_health_percent);
+        match &self.choice {
+            Choice::Even(balancer) => {
+                self.take_among(balancer, 0..self.endpoints.len(), asking(self.panics(now, least_percent)))
+            }
+            Choice::ByLocality(groups) => {
+                let mut refusal = Reason::NoEndpoint;
+                for Candidate { group, panics } in
+                    groups.order(View { endpoints: &self.endpoints, now, least_percent }, draw)
+                {
+                    match self.take_among(&group.balancer, group.places.clone(), asking(panics)) {
+                        Ok(taken) => return Ok(taken),
+                        Err(Reason::SlotsTaken) => refusal = Reason::SlotsTaken,
+                        Err(_) => {}
+                    }
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Takes a slot of an endpoint at `places`, of one that is not new where there is any.
+    fn take_among(
+        &self,
+        balancer: &Balancer,
+        places: Range<usize>,
+        asking: Asking<'_>,
+    ) -> Result<(usize, Slot), Reason> {
         if let Some(warmup) = &self.warmup
-            && let Ok(taken) = self.ask(now, draw, tried, |nth, endpoint| {
-                warmup::takes(warmup, endpoint.state.age(now), mix(draw ^ mix(nth)))
+            && let Ok(taken) = self.ask(balancer, places.clone(), asking, |nth, endpoint| {
+                warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
             })
         {
             return Ok(taken);
         }
-        self.ask(now, draw, tried, |_, _| true)
+        self.ask(balancer, places, asking, |_, _| true)
     }
 
-    /// Asks the endpoints in order, but for those that do not want to be the `nth` that is asked.
+    /// Asks the endpoints at `places` in order, but for those that do not want to be the `nth` that is asked.
     fn ask(
         &self,
-        now: Moment,
-        draw: u64,
-        tried: &[usize],
+        balancer: &Balancer,
+        places: Range<usize>,
+        asking: Asking<'_>,
         wants: impl Fn(u64, &Endpoint) -> bool,
     ) -> Result<(usize, Slot), Reason> {
         let mut refusal = Reason::NoEndpoint;
         let mut asked = Asked::default();
-        let panics = self.panics(now);
-        for (nth, place) in (0..).zip(self.balancer.order(&self.endpoints, draw)) {
-            if !wants(nth, &self.endpoints[place]) || !asked.note(place) || tried.contains(&place) {
+        let endpoints = &self.endpoints[places.clone()];
+        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw)) {
+            let (endpoint, place) = (&endpoints[at], places.start + at);
+            if !wants(nth, endpoint) || !asked.note(at) || asking.tried.contains(&place) {
                 continue;
             }
-            let endpoint = &self.endpoints[place];
-            let taken = if panics {
+            let taken = if asking.panics {
                 endpoint.take_unheeding(self.slots_per_endpoint)
             } else {
-                endpoint.take(self.slots_per_endpoint, now)
+                endpoint.take(self.slots_per_endpoint, asking.now)
             };
             match taken {
                 Ok(slot) => return Ok((place, slot)),
                 Err(Reason::SlotsTaken) => refusal = Reason::SlotsTaken,
                 Err(_) => {}
             }
-            if asked.count() == self.endpoints.len() {
+            if asked.count() == endpoints.len() {
                 break;
             }
         }
@@ -149,10 +203,10 @@ impl Pool {
     }
 
     /// Whether so few endpoints are healthy that all are asked.
-    fn panics(&self, now: Moment) -> bool {
-        let least = self.outlier_detection.as_ref().map_or(0, |detection| u64::from(detection.min_health_percent));
+    fn panics(&self, now: Moment, least_percent: u32) -> bool {
         let admits = |endpoint: &&Endpoint| endpoint.state.health.admission(now) == Admission::Admitting;
-        least > 0 && (self.endpoints.iter().filter(admits).count() as u64) * 100 < least * self.endpoints.len() as u64
+        let healthy = || self.endpoints.iter().filter(admits).count() as u64;
+        least_percent > 0 && healthy() * 100 < u64::from(least_percent) * self.endpoints.len() as u64
     }
 
     /// Requests in flight over all endpoints.

@@ -7,6 +7,7 @@ mod affinity;
 mod choose;
 mod compile;
 mod edits;
+mod endpoints;
 mod entries;
 mod trace;
 

@@ -4,6 +4,7 @@ mod kubernetes;
 mod policy;
 mod rules;
 mod services;
+mod topology;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,8 +15,9 @@ use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
 use super::suggest::{did_you_mean, nearest};
 use super::visibility::{ROOT_NAMESPACE, is_visible};
 use super::written::Written;
-use crate::domain::{Host, HostPattern, PoolKey};
+use crate::domain::{Host, HostPattern, Locality, PoolKey};
 pub(super) use policy::{Policy, in_force};
+pub(super) use topology::with_topology;
 
 /// The port of a destination that names none, of a service that is not there.
 const HTTP_PORT: u16 = 80;
@@ -54,6 +56,7 @@ pub(super) struct Workload {
     pub(super) address: WorkloadAddress,
     pub(super) ports: BTreeMap<String, u16>,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) locality: Locality,
     pub(super) weight: NonZeroU32,
 }
 
@@ -120,7 +123,7 @@ impl Catalog {
     /// Everything that `written` gives a destination to name, as the workload `viewer` sees it.
     pub(super) fn build(written: &Written, viewer: &checked::Workload, findings: &mut Findings) -> Self {
         let mut services: BTreeMap<Host, Vec<Service>> = BTreeMap::new();
-        for service in kubernetes::build(written, findings) {
+        for service in kubernetes::build(written, &viewer.locality, findings) {
             services.entry(service.host.clone()).or_default().push(service);
         }
         services::build(&written.service_entries, &mut services, findings);

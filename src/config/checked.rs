@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, OwnAnswer, PoolKey, Rewrite, ServerTls, StringMatch, Tier, TrafficPolicy,
+    CorsPolicy, Fault, Headers, HostPattern, Locality, OwnAnswer, PoolKey, Rewrite, ServerTls, StringMatch, Tier,
+    TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -135,8 +136,10 @@ pub struct Workload {
     pub name: String,
     /// Its namespace; short host names without one of their own resolve in it.
     pub namespace: String,
-    /// Its labels, as its pods have them.
+    /// Its labels, as its pods have them, and those of its locality.
     pub labels: BTreeMap<String, String>,
+    /// Where it runs.
+    pub locality: Locality,
 }
 
 /// Where requests come in.
@@ -272,8 +275,10 @@ pub struct Endpoint {
     pub address: Address,
     /// Its weight among its pool's endpoints, at least 1.
     pub weight: NonZeroU32,
-    /// Its labels.
+    /// Its labels, those of its locality and network among them.
     pub labels: BTreeMap<String, String>,
+    /// Where it runs.
+    pub locality: Locality,
 }
 
 /// The `destination_service*` labels of Istio's metrics.

@@ -8,8 +8,9 @@ use super::checked::{
     Checked, Endpoint, Entry, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
 };
 use crate::domain::{
-    Abort, Balancing, ConsistentHash, CorsPolicy, Fault, HashKey, HashTable, HeaderOps, Headers, OutlierDetection,
-    OwnAnswer, PathRewrite, RedirectPath, RedirectPort, StringMatch, UnmatchedPreflights, format_duration,
+    Abort, Balancing, ConsistentHash, CorsPolicy, Failover, Fault, HashKey, HashTable, HeaderOps, Headers,
+    LocalityBalancing, LocalityPattern, OutlierDetection, OwnAnswer, PathRewrite, RedirectPath, RedirectPort,
+    StringMatch, UnmatchedPreflights, format_duration,
 };
 
 /// The whole of `checked`; the names stay as they are, new ones may be added.
@@ -54,7 +55,12 @@ fn startup(startup: &Startup) -> Value {
 }
 
 fn workload(workload: &Workload) -> Value {
-    json!({ "name": workload.name, "namespace": workload.namespace, "labels": workload.labels })
+    json!({
+        "name": workload.name,
+        "namespace": workload.namespace,
+        "labels": workload.labels,
+        "locality": workload.locality.to_string(),
+    })
 }
 
 fn local_model(model: &LocalModel) -> Value {
@@ -232,6 +238,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "latencyObjective": pool.latency_objective.map(format_duration),
         "connectTimeout": format_duration(pool.connect_timeout),
         "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
+        "localityLbSetting": locality(&pool.traffic.load_balancer.locality),
         "warmup": pool.traffic.load_balancer.warmup.map(|warmup| format_duration(warmup.duration)),
         "maxConnections": pool.traffic.connection_pool.max_connections,
         "maxRequestsPerConnection": pool.traffic.connection_pool.max_requests_per_connection,
@@ -261,6 +268,31 @@ fn balancing(balancing: &Balancing) -> Value {
     }
 }
 
+/// `null` where there is no rule of its own, so that the mesh-wide default holds.
+fn locality(balancing: &LocalityBalancing) -> Value {
+    match balancing {
+        LocalityBalancing::Off => json!({ "enabled": false }),
+        LocalityBalancing::Distribute(rules) => {
+            let to = |to: &[(LocalityPattern, u32)]| -> Value {
+                to.iter().map(|(to, percent)| (to.to_string(), Value::from(*percent))).collect()
+            };
+            let rules = rules.iter().map(|rule| json!({ "from": rule.from.to_string(), "to": to(&rule.to) }));
+            json!({ "distribute": rules.collect::<Vec<_>>() })
+        }
+        LocalityBalancing::Failover(failover) if *failover == Failover::default() => Value::Null,
+        LocalityBalancing::Failover(Failover { labels, regions }) => {
+            let label = |(label, value): &(Box<str>, Option<Box<str>>)| {
+                value.as_ref().map_or_else(|| label.to_string(), |value| format!("{label}={value}"))
+            };
+            let regions = regions.iter().map(|(from, to)| json!({ "from": from, "to": to }));
+            json!({
+                "failoverPriority": labels.iter().map(label).collect::<Vec<_>>(),
+                "failover": regions.collect::<Vec<_>>(),
+            })
+        }
+    }
+}
+
 fn hash_key(key: &HashKey) -> Value {
     match key {
         HashKey::Header(name) => json!({ "header": name.as_str() }),
@@ -285,5 +317,10 @@ fn outlier_detection(detection: &OutlierDetection) -> Value {
 }
 
 fn endpoint(endpoint: &Endpoint) -> Value {
-    json!({ "address": endpoint.address.to_string(), "weight": endpoint.weight, "labels": endpoint.labels })
+    json!({
+        "address": endpoint.address.to_string(),
+        "weight": endpoint.weight,
+        "labels": endpoint.labels,
+        "locality": endpoint.locality.to_string(),
+    })
 }

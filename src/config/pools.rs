@@ -122,7 +122,7 @@ fn endpoint(workload: &Workload, port: Option<&Port>, number: u16) -> Endpoint {
         WorkloadAddress::Ip(ip) => Address::Socket(SocketAddr::new(*ip, target)),
         WorkloadAddress::Name(name) => Address::Name(name.clone(), target),
     };
-    Endpoint { address, weight: workload.weight, labels: workload.labels.clone() }
+    Endpoint { address, weight: workload.weight, labels: workload.labels.clone(), locality: workload.locality.clone() }
 }
 
 fn identity(service: &Service, endpoints: &[Endpoint], key: &PoolKey) -> ServiceIdentity {

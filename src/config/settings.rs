@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Overrides;
+use super::catalog::with_topology;
 use super::checked::{Limits, LocalModel, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
 use super::path::Path;
 use super::viewpoint::{Role, Viewpoint};
 use super::written::{ModelFiles, Settings, Sourced};
-use crate::domain::parse_duration;
+use crate::domain::{Locality, parse_duration};
 
 /// Where traffic is accepted unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -99,7 +100,8 @@ fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>,
         workload: Workload {
             name: text(&spec.workload.name, "overspill"),
             namespace: text(&spec.workload.namespace, "default"),
-            labels: spec.workload.labels.clone(),
+            labels: with_topology(&spec.workload.labels, &Locality::parse(&spec.workload.locality), ""),
+            locality: Locality::parse(&spec.workload.locality),
         },
     }
 }

@@ -26,8 +26,8 @@ use super::schema::{
     walk_metadata,
 };
 pub(super) use traffic::{
-    ClientTls, ConnectionPool, ConsistentHash, HttpCookie, LoadBalancer, OutlierDetection, PortTrafficPolicy,
-    TrafficPolicy,
+    ClientTls, ConnectionPool, ConsistentHash, Distribute, HttpCookie, LoadBalancer, LocalityLbSetting,
+    OutlierDetection, PortTrafficPolicy, RegionFailover, TrafficPolicy,
 };
 
 /// A `VirtualService`.
@@ -176,6 +176,8 @@ pub(super) struct WorkloadEntry {
     pub(super) ports: BTreeMap<String, u16>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) weight: u32,
+    pub(super) locality: String,
+    pub(super) network: String,
 }
 
 /// `Settings`.
@@ -214,6 +216,7 @@ pub(super) struct OwnWorkload {
     pub(super) name: Option<String>,
     pub(super) namespace: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) locality: String,
 }
 
 /// `Settings.gateway`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::ClientTls;
+use super::{ClientTls, LocalityBalancing};
 
 /// The policy of one pool. Its default is what Istio does without any `DestinationRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub struct TrafficPolicy {
 pub struct LoadBalancer {
     /// The choice among the endpoints.
     pub balancing: Balancing,
+    /// The choice among their localities, which comes first.
+    pub locality: LocalityBalancing,
     /// How an endpoint that is new gets its share; `None` gives it all at once.
     pub warmup: Option<Warmup>,
 }

@@ -16,7 +16,7 @@ fn pool(count: usize, slots: u32) -> Pool {
         local_model: false,
         latency_objective: None,
         connect_timeout: Duration::from_secs(1),
-        balancer: Balancer::LeastRequest,
+        choice: Choice::Even(Balancer::LeastRequest),
         hash_key: None,
         max_requests_per_connection: None,
         warmup: None,
@@ -169,7 +169,7 @@ fn a_new_endpoint_gets_its_share_by_and_by() {
     for round_robin in [true, false] {
         let mut pool = Pool { warmup, ..pool(2, 1) };
         if round_robin {
-            pool.balancer = Balancer::round_robin(&pool.endpoints);
+            pool.choice = Choice::Even(Balancer::round_robin(&pool.endpoints));
         }
         assert_eq!(pool.endpoints[0].state.age(START), Duration::ZERO);
         let mut random = fastrand::Rng::with_seed(5);

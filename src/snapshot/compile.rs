@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entries::Entries;
-use super::{Action, Edits, PoolId, Route, Snapshot, VirtualHost, VirtualHostId};
+use super::{Action, Edits, PoolId, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, PoolKey, Protocol};
-use crate::pool::{Balancer, Endpoint, EndpointState, Pool, QueueState, Table};
+use crate::pool::{EndpointState, Pool, QueueState};
 use crate::routing::{Condition, Matcher, Split};
 
 /// Compiles `checked`. Endpoints that `previous` has too, by pool and address, keep their state: requests in flight stay
@@ -31,7 +31,7 @@ pub fn compile(checked: &Checked, previous: Option<&Snapshot>) -> Snapshot {
         entries,
         virtual_hosts: virtual_hosts.into(),
         routes: routes.into(),
-        pools: checked.pools.iter().map(|pool| compile_pool(pool, &known)).collect(),
+        pools: checked.pools.iter().map(|pool| compile_pool(pool, &checked.startup.workload, &known)).collect(),
         services: checked.pools.iter().map(|pool| pool.service.clone()).collect(),
         overflow: (0..checked.pools.len()).map(|index| overflow(checked, PoolIndex(index))).collect(),
     }
@@ -48,9 +48,9 @@ fn pool_id(index: PoolIndex) -> PoolId {
 
 /// What a previous snapshot's pools and endpoints keep, by their identity.
 #[derive(Default)]
-struct Known<'p> {
+pub(super) struct Known<'p> {
     queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
-    endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
+    pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
 }
 
 impl<'p> Known<'p> {
@@ -103,17 +103,10 @@ fn compile_match(written: &config::RouteMatch) -> Matcher {
     Matcher::new(singles.into_iter().flatten().chain(headers).chain(without).chain(query).collect())
 }
 
-fn compile_pool(pool: &config::Pool, known: &Known<'_>) -> Pool {
-    let endpoint = |written: &config::Endpoint| Endpoint {
-        name: written.address.to_string().into(),
-        address: written.address.clone(),
-        weight: written.weight,
-        labels: written.labels.clone(),
-        state: known.endpoints.get(&(&pool.key, &written.address)).map(|state| Arc::clone(state)).unwrap_or_default(),
-    };
-    let endpoints: Box<[Endpoint]> = pool.endpoints.iter().map(endpoint).collect();
+fn compile_pool(pool: &config::Pool, caller: &config::Workload, known: &Known<'_>) -> Pool {
+    let (endpoints, choice) = endpoints::compile(pool, caller, known);
     Pool {
-        balancer: compile_balancer(&pool.traffic.load_balancer.balancing, &endpoints),
+        choice,
         max_requests: max_requests(pool),
         max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
         warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),
@@ -147,15 +140,6 @@ fn max_requests(pool: &config::Pool) -> Option<NonZeroU32> {
 /// The ways of choosing that Istio warms endpoints up for.
 fn warms_up(balancing: &Balancing) -> bool {
     matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin)
-}
-
-fn compile_balancer(balancing: &Balancing, endpoints: &[Endpoint]) -> Balancer {
-    match balancing {
-        Balancing::LeastRequest => Balancer::LeastRequest,
-        Balancing::Random => Balancer::Random,
-        Balancing::RoundRobin => Balancer::round_robin(endpoints),
-        Balancing::ConsistentHash(hash) => Balancer::Hash(Table::new(hash.table, endpoints)),
-    }
 }
 
 /// The pool itself, then what it spills to.

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, Method};
 use super::*;
 use crate::config::{self, Checked, Endpoint, PoolIndex, Queue, RouteMatch, Share, VirtualHost};
 use crate::domain::{
-    Address, Headers, Host, HostPattern, Moment, PoolKey, Protocol, Reason, StringMatch, TrafficPolicy,
+    Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Reason, StringMatch, TrafficPolicy,
 };
 use crate::routing::Head;
 
@@ -22,6 +22,7 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
                 address: Address::Socket(([127, 0, 0, 1], u16::try_from(port).expect("few endpoints")).into()),
                 weight: one,
                 labels: BTreeMap::default(),
+                locality: Locality::default(),
             })
             .collect(),
         slots_per_endpoint: one,

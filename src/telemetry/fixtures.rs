@@ -9,12 +9,17 @@ use http::{Method, Version};
 
 use super::{LocalGauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
-use crate::domain::{Address, Headers, Host, HostPattern, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
+use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
 use crate::snapshot::{PoolId, RouteId, Snapshot, compile};
 
 /// The router's own workload.
 pub(super) fn workload() -> Workload {
-    Workload { name: "overspill".to_owned(), namespace: "edge".to_owned(), labels: BTreeMap::new() }
+    Workload {
+        name: "overspill".to_owned(),
+        namespace: "edge".to_owned(),
+        labels: BTreeMap::new(),
+        locality: Locality::default(),
+    }
 }
 
 /// The pools of [`snapshot`], in order: two endpoints each, four slots an endpoint.
@@ -51,6 +56,7 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         address: Address::Socket(([127, 0, 0, 1], port).into()),
         weight: NonZeroU32::MIN,
         labels: BTreeMap::default(),
+        locality: Locality::default(),
     };
     config::Pool {
         key: PoolKey { host: Host::parse(host).expect("a host"), subset: None, port: 80 },

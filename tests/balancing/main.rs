@@ -7,6 +7,7 @@ mod harness;
 
 mod hash;
 mod limits;
+mod locality;
 mod outlier;
 mod simple;
 

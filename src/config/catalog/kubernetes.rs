@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{CLUSTER_DOMAIN, Port, Service, Workload, WorkloadAddress};
+use super::{CLUSTER_DOMAIN, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::document::Document;
 use crate::config::finding::{Findings, SCHEMA, remark};
 use crate::config::path::Path;
 use crate::config::written::kubernetes::{self as written, TargetPort};
 use crate::config::written::{Sourced, Written};
-use crate::domain::Host;
+use crate::domain::{Host, Locality};
 
 /// The label of an `EndpointSlice` that names its service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -20,12 +20,17 @@ const EXPORT_TO: &str = "networking.istio.io/exportTo";
 /// Ports of protocols in which the server speaks first; Istio does not look for HTTP on them unless told to.
 const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
 
-/// Every `Service` document as a service, with the endpoints that slices give it.
-pub(super) fn build(written: &Written, findings: &mut Findings) -> Vec<Service> {
-    written.services.iter().filter_map(|source| service(source, written, findings)).collect()
+/// Every `Service` document as a service, with the endpoints that slices give it, as a caller at `caller` sees them.
+pub(super) fn build(written: &Written, caller: &Locality, findings: &mut Findings) -> Vec<Service> {
+    written.services.iter().filter_map(|source| service(source, written, caller, findings)).collect()
 }
 
-fn service(source: &Sourced<written::Service>, written: &Written, findings: &mut Findings) -> Option<Service> {
+fn service(
+    source: &Sourced<written::Service>,
+    written: &Written,
+    caller: &Locality,
+    findings: &mut Findings,
+) -> Option<Service> {
     let (document, spec) = (&source.document, &source.spec.spec);
     let text = format!("{}.{}.{CLUSTER_DOMAIN}", document.name, document.namespace);
     let host = match Host::parse(&text) {
@@ -45,7 +50,7 @@ fn service(source: &Sourced<written::Service>, written: &Written, findings: &mut
             .map(|list| list.split(',').map(|name| name.trim().to_owned()).collect())
             .unwrap_or_default(),
         ports: spec.ports.iter().filter_map(port).collect(),
-        endpoints: endpoints(document, spec, &host, written),
+        endpoints: endpoints((document, spec), &host, written, caller),
         host,
     })
 }
@@ -72,7 +77,12 @@ fn port(written: &written::ServicePort) -> Option<Port> {
 }
 
 /// The ready endpoints of the service's slices; without a slice, the service itself as the cluster reaches it.
-fn endpoints(document: &Document, spec: &written::ServiceSpec, host: &Host, written: &Written) -> Vec<Workload> {
+fn endpoints(
+    (document, spec): (&Document, &written::ServiceSpec),
+    host: &Host,
+    written: &Written,
+    caller: &Locality,
+) -> Vec<Workload> {
     let ours = |slice: &&Sourced<written::EndpointSlice>| {
         slice.document.namespace == document.namespace
             && slice.spec.metadata.labels.get(SERVICE_NAME) == Some(&document.name)
@@ -89,7 +99,8 @@ fn endpoints(document: &Document, spec: &written::ServiceSpec, host: &Host, writ
         };
         // Kubernetes translates the service's port itself.
         let ports = spec.ports.iter().map(|port| (port.name.clone(), port.port)).collect();
-        return vec![Workload { address, ports, labels: spec.selector.clone(), weight: NonZeroU32::MIN }];
+        let (labels, locality) = (spec.selector.clone(), Locality::default());
+        return vec![Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }];
     }
     let mut endpoints: Vec<Workload> = Vec::new();
     for slice in slices {
@@ -97,12 +108,14 @@ fn endpoints(document: &Document, spec: &written::ServiceSpec, host: &Host, writ
         let ports: BTreeMap<String, u16> = slice.spec.ports.iter().filter_map(number).collect();
         for endpoint in slice.spec.endpoints.iter().filter(|endpoint| endpoint.conditions.ready != Some(false)) {
             let labels = labels(document, spec, endpoint, written);
+            let locality = topology::of_labels(&labels, caller);
             let one = |address: &String| {
                 let address = match address.parse() {
                     Ok(ip) => WorkloadAddress::Ip(ip),
                     Err(_) => WorkloadAddress::Name(Host::parse(address).ok()?),
                 };
-                Some(Workload { address, ports: ports.clone(), labels: labels.clone(), weight: NonZeroU32::MIN })
+                let (ports, labels, locality) = (ports.clone(), labels.clone(), locality.clone());
+                Some(Workload { address, ports, labels, locality, weight: NonZeroU32::MIN })
             };
             endpoints.extend(endpoint.addresses.first().and_then(one));
         }
@@ -123,7 +136,7 @@ fn labels(
     };
     let mut labels = spec.selector.clone();
     if !endpoint.zone.is_empty() {
-        labels.insert("topology.kubernetes.io/zone".to_owned(), endpoint.zone.clone());
+        labels.insert(topology::ZONE.to_owned(), endpoint.zone.clone());
     }
     labels.extend(written.pods.iter().find(is_pod).map(|pod| pod.spec.metadata.labels.clone()).unwrap_or_default());
     labels

@@ -1,6 +1,7 @@
 //! `trafficPolicy` sections, checked, and which of them holds where rule, subset and port each have a say.
 
 mod balancing;
+mod locality;
 mod outlier;
 
 use std::num::NonZeroU32;
@@ -76,7 +77,10 @@ impl Reader<'_> {
         self.expect_one(&SECTIONS, path);
         let own = Sections {
             connection_pool: written.connection_pool.as_ref().map(|pool| self.connection_pool(pool, path)),
-            load_balancer: written.load_balancer.as_ref().map(|balancer| self.load_balancer(balancer, path)),
+            load_balancer: written
+                .load_balancer
+                .as_ref()
+                .map(|balancer| self.load_balancer(balancer, written.outlier_detection.as_ref(), path)),
             outlier_detection: written.outlier_detection.as_ref().map(|outlier| self.outlier_detection(outlier, path)),
         };
         self.tls(written.tls.as_ref(), path);
@@ -89,7 +93,10 @@ impl Reader<'_> {
         self.expect_one(&["connectionPool", "loadBalancer", "outlierDetection", "tls"], path);
         let sections = Sections {
             connection_pool: written.connection_pool.as_ref().map(|pool| self.connection_pool(pool, path)),
-            load_balancer: written.load_balancer.as_ref().map(|balancer| self.load_balancer(balancer, path)),
+            load_balancer: written
+                .load_balancer
+                .as_ref()
+                .map(|balancer| self.load_balancer(balancer, written.outlier_detection.as_ref(), path)),
             outlier_detection: written.outlier_detection.as_ref().map(|outlier| self.outlier_detection(outlier, path)),
         };
         self.tls(written.tls.as_ref(), path);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{Port, Service, Workload, WorkloadAddress};
+use super::{Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::finding::{DIVERTING, Findings, INERT, NO_EFFECT, TWICE, remark};
 use crate::config::path::Path;
 use crate::config::problem::Severity;
 use crate::config::written::{ServiceEntry, ServicePort, Sourced, WorkloadEntry};
-use crate::domain::Host;
+use crate::domain::{Host, Locality};
 
 /// Adds the services of `entries`, the oldest first. Entries of one namespace that name one host say of it together.
 pub(super) fn build(
@@ -195,8 +195,8 @@ impl Reader<'_> {
         if self.entry.spec.endpoints.is_empty() && naming == Naming::Names {
             let address =
                 host.as_str().parse().map_or_else(|_| WorkloadAddress::Name(host.clone()), WorkloadAddress::Ip);
-            let (ports, labels) = (BTreeMap::new(), BTreeMap::new());
-            return vec![Workload { address, ports, labels, weight: NonZeroU32::MIN }];
+            let (ports, labels, locality) = (BTreeMap::new(), BTreeMap::new(), Locality::default());
+            return vec![Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }];
         }
         let path = |at| Path::spec().key("endpoints").index(at);
         let endpoints = &self.entry.spec.endpoints;
@@ -231,7 +231,9 @@ impl Reader<'_> {
         // An unset weight reads as zero, and either stands for one.
         let weight = NonZeroU32::new(written.weight).unwrap_or(NonZeroU32::MIN);
         self.check_ports(written, path);
-        Some(Workload { address, ports: written.ports.clone(), labels: written.labels.clone(), weight })
+        let locality = topology::locality(&written.locality, &written.labels);
+        let labels = topology::with_topology(&written.labels, &locality, &written.network);
+        Some(Workload { address, ports: written.ports.clone(), labels, locality, weight })
     }
 
     fn check_ports(&mut self, written: &WorkloadEntry, path: &Path) {

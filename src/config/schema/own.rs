@@ -7,8 +7,10 @@ const COUNT: Shape = Shape::Int(1, 1_000_000);
 
 static DRAIN: Table = Table { fields: &[field("delay", ANY_DURATION), field("timeout", ANY_DURATION)], one_of: &[] };
 
-static WORKLOAD: Table =
-    Table { fields: &[field("labels", LABELS), field("name", TEXT), field("namespace", TEXT)], one_of: &[] };
+static WORKLOAD: Table = Table {
+    fields: &[field("labels", LABELS), field("locality", TEXT), field("name", TEXT), field("namespace", TEXT)],
+    one_of: &[],
+};
 
 static LIMITS: Table = Table {
     fields: &[

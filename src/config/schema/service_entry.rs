@@ -8,8 +8,8 @@ static ENDPOINTS: Table = Table {
     fields: &[
         field("address", TEXT),
         field("labels", LABELS),
-        field("locality", TEXT).inert(),
-        field("network", TEXT).inert(),
+        field("locality", TEXT),
+        field("network", TEXT),
         field("ports", Shape::Map(&PORT)),
         field("serviceAccount", TEXT).inert(),
         field("weight", UINT32),

@@ -119,7 +119,7 @@ static LOAD_BALANCER: Table = Table {
     fields: &[
         field("backendUtilization", Shape::Object(&BACKEND_UTILIZATION)).inert(),
         field("consistentHash", Shape::Object(&CONSISTENT_HASH)),
-        field("localityLbSetting", Shape::Object(&LOCALITY_LB_SETTING)).inert(),
+        field("localityLbSetting", Shape::Object(&LOCALITY_LB_SETTING)),
         field(
             "simple",
             Shape::Enum(&["UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST"]),

@@ -1,5 +1,7 @@
 //! `TrafficPolicy` as written. A section that is absent is `None`: another policy may fill it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::PortSelector;
@@ -61,6 +63,33 @@ pub(in crate::config) struct LoadBalancer {
     pub(in crate::config) consistent_hash: Option<ConsistentHash>,
     pub(in crate::config) warmup: Option<Warmup>,
     pub(in crate::config) warmup_duration_secs: Option<String>,
+    pub(in crate::config) locality_lb_setting: Option<LocalityLbSetting>,
+}
+
+/// `LocalityLoadBalancerSetting`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct LocalityLbSetting {
+    pub(in crate::config) enabled: Option<bool>,
+    pub(in crate::config) distribute: Vec<Distribute>,
+    pub(in crate::config) failover: Vec<RegionFailover>,
+    pub(in crate::config) failover_priority: Vec<String>,
+}
+
+/// `LocalityLoadBalancerSetting.Distribute`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct Distribute {
+    pub(in crate::config) from: String,
+    pub(in crate::config) to: BTreeMap<String, u32>,
+}
+
+/// `LocalityLoadBalancerSetting.Failover`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct RegionFailover {
+    pub(in crate::config) from: String,
+    pub(in crate::config) to: String,
 }
 
 /// `LoadBalancerSettings.WarmupConfiguration`.

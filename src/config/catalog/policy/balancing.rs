@@ -18,7 +18,12 @@ const MINIMUM_PERCENT: f64 = 10.0;
 const MAGLEV_LIMIT: u64 = 5_000_011;
 
 impl Reader<'_> {
-    pub(super) fn load_balancer(&mut self, written: &written::LoadBalancer, path: &Path) -> LoadBalancer {
+    pub(super) fn load_balancer(
+        &mut self,
+        written: &written::LoadBalancer,
+        outlier: Option<&written::OutlierDetection>,
+        path: &Path,
+    ) -> LoadBalancer {
         let path = path.key("loadBalancer");
         let balancing = match (&written.consistent_hash, written.simple.as_deref()) {
             (Some(hash), _) => {
@@ -39,7 +44,8 @@ impl Reader<'_> {
             }
             (None, _) => Balancing::LeastRequest,
         };
-        LoadBalancer { balancing, warmup: self.warmup(written, &path) }
+        let locality = written.locality_lb_setting.as_ref().map(|setting| self.locality(setting, outlier, &path));
+        LoadBalancer { balancing, locality: locality.unwrap_or_default(), warmup: self.warmup(written, &path) }
     }
 
     /// The older `warmupDurationSecs` counts where there is no `warmup`.
