@@ -13,6 +13,7 @@ pub use serve::serve;
 use crate::config::Problem;
 
 use crate::live::{Local, Publisher};
+use crate::snapshot::NameStatus;
 use crate::telemetry::Metrics;
 
 /// What the admin API tells of.
@@ -22,6 +23,7 @@ pub struct Admin {
     local: Local,
     ready: AtomicBool,
     problems: RwLock<Problems>,
+    names: RwLock<Vec<NameStatus>>,
 }
 
 /// The outcome of the last reload.
@@ -35,7 +37,7 @@ impl Admin {
     /// An admin API over what is in force; `problems` are those of the configuration that the router starts with.
     pub fn new(publisher: Arc<Publisher>, metrics: Arc<Metrics>, local: Local, problems: Vec<Problem>) -> Arc<Self> {
         let problems = RwLock::new(Problems { refused: false, found: problems });
-        Arc::new(Self { publisher, metrics, local, ready: AtomicBool::new(false), problems })
+        Arc::new(Self { publisher, metrics, local, ready: AtomicBool::new(false), problems, names: RwLock::default() })
     }
 
     /// Whether `/healthz/ready` says yes: from the first accepted connection to the beginning of a drain.
@@ -55,6 +57,15 @@ impl Admin {
     /// A reload was refused for these problems; the last good documents stay in force.
     pub fn refused(&self, problems: Vec<Problem>) {
         self.set_problems(Problems { refused: true, found: problems });
+    }
+
+    /// What is known of the names of endpoints.
+    pub fn resolved(&self, names: Vec<NameStatus>) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn names(&self) -> Vec<NameStatus> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_problems(&self, problems: Problems) {

@@ -27,7 +27,7 @@ mod written;
 mod yaml;
 
 pub use checked::{
-    Address, Checked, Endpoint, Entry, Limits, Listener, LocalModel, Pool, PoolIndex, Protocol, Queue, Route,
+    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Pool, PoolIndex, Protocol, Queue, Route,
     RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;

@@ -1,12 +1,14 @@
 //! The control plane: from documents in a folder to what is in force.
 //!
-//! Owns reading the source, noticing that it changed, and publishing. The last good configuration stays in force whatever
+//! Owns reading the source, noticing that it changed, resolving names, and publishing. The last good configuration stays in force whatever
 //! happens to the documents. Never touches a request.
 
 mod folder;
+mod names;
 mod reconcile;
 mod watch;
 
 pub use folder::{Folder, SourceError};
+pub use names::{Names, Until, Waiter};
 pub use reconcile::{Reconciler, Reload, log_problems};
 pub use watch::{Trigger, watch};

@@ -6,10 +6,12 @@
 mod local;
 mod room;
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 pub use local::{Engaged, Local};
@@ -17,9 +19,9 @@ pub use room::Held;
 use room::Room;
 
 use crate::config::Checked;
-use crate::domain::{Moment, Reason};
+use crate::domain::{Address, Host, Moment, Reason};
 use crate::pool::Place;
-use crate::snapshot::{PoolId, Snapshot, compile};
+use crate::snapshot::{PoolId, Resolved, Snapshot, Use, compile, names, resolve};
 
 /// One generation in force.
 #[derive(Debug)]
@@ -27,7 +29,9 @@ pub struct Live {
     /// The compiled table.
     pub snapshot: Snapshot,
     /// What it was compiled from.
-    pub checked: Checked,
+    pub checked: Arc<Checked>,
+    /// What its endpoints are known by; connections to others are of no more use.
+    pub addresses: Arc<HashSet<Address>>,
     rooms: Box<[Arc<Room>]>,
     epoch: Instant,
 }
@@ -79,32 +83,84 @@ impl Live {
     }
 }
 
+/// What the endpoints of `snapshot` are known by.
+fn addresses(snapshot: &Snapshot) -> Arc<HashSet<Address>> {
+    let endpoints = snapshot.pools().flat_map(|(_, pool)| &pool.endpoints);
+    Arc::new(endpoints.map(|endpoint| endpoint.address.clone()).collect())
+}
+
 /// The one writer of what is in force.
 #[derive(Debug)]
 pub struct Publisher {
     live: Arc<ArcSwap<Live>>,
+    /// The addresses of names. Whoever holds the lock may publish.
+    resolved: Mutex<Resolved>,
+    swaps: watch::Sender<()>,
 }
 
 impl Publisher {
-    /// Puts the first generation in force.
+    /// Puts the first generation in force. No name has an address yet.
     pub fn new(checked: Checked) -> Self {
-        let snapshot = compile(&checked, None);
+        let resolved = Resolved::default();
+        let snapshot = compile(&checked, &resolved, None);
         let rooms = snapshot.pools().map(|_| Arc::default()).collect();
-        let live = Live { snapshot, checked, rooms, epoch: Instant::now() };
-        Self { live: Arc::new(ArcSwap::from_pointee(live)) }
+        let live = Live {
+            addresses: addresses(&snapshot),
+            snapshot,
+            checked: Arc::new(checked),
+            rooms,
+            epoch: Instant::now(),
+        };
+        Self {
+            live: Arc::new(ArcSwap::from_pointee(live)),
+            resolved: Mutex::new(resolved),
+            swaps: watch::Sender::new(()),
+        }
     }
 
     /// Puts a further generation in force, with the endpoint state and the queues of pools that go on.
     pub fn publish(&self, checked: Checked) -> Arc<Live> {
+        let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.live.load_full();
-        let snapshot = compile(&checked, Some(&before.snapshot));
-        let known: std::collections::HashMap<_, _> =
+        let snapshot = compile(&checked, &resolved, Some(&before.snapshot));
+        self.swap(&before, snapshot, Arc::new(checked))
+    }
+
+    /// Notes what names resolve to. What is in force follows, in the same generation, where it goes by one of them.
+    pub fn resolve(&self, change: impl FnOnce(&mut Resolved)) {
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.live.load_full();
+        let names = names(&before.checked);
+        let seen = |resolved: &Resolved| -> Vec<_> {
+            let seen = |(name, used): (&&Host, &Use)| {
+                let addresses = resolved.of(name)?;
+                Some(((*name).clone(), addresses.all().to_vec(), (*used == Use::Newest).then(|| addresses.newest())))
+            };
+            names.iter().filter_map(seen).collect()
+        };
+        let known = seen(&resolved);
+        change(&mut resolved);
+        if known != seen(&resolved) {
+            let snapshot = resolve(&before.checked, &resolved, &before.snapshot);
+            self.swap(&before, snapshot, Arc::clone(&before.checked));
+        }
+    }
+
+    fn swap(&self, before: &Live, snapshot: Snapshot, checked: Arc<Checked>) -> Arc<Live> {
+        let known: HashMap<_, _> =
             before.snapshot.pools().map(|(id, pool)| (&pool.key, &before.rooms[id.index()])).collect();
         let rooms =
             snapshot.pools().map(|(_, pool)| known.get(&pool.key).map(|room| Arc::clone(room)).unwrap_or_default());
-        let live = Arc::new(Live { rooms: rooms.collect(), snapshot, checked, epoch: before.epoch });
+        let rooms = rooms.collect();
+        let live = Arc::new(Live { addresses: addresses(&snapshot), rooms, snapshot, checked, epoch: before.epoch });
         self.live.store(Arc::clone(&live));
+        self.swaps.send_replace(());
         live
+    }
+
+    /// Tells of each swap.
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.swaps.subscribe()
     }
 
     /// What is in force.
@@ -114,7 +170,7 @@ impl Publisher {
 
     /// A reader for one thread.
     pub fn reader(&self) -> Reader {
-        Reader { cache: arc_swap::Cache::new(Arc::clone(&self.live)) }
+        Reader { cache: arc_swap::Cache::new(Arc::clone(&self.live)), swaps: self.swaps.subscribe() }
     }
 }
 
@@ -122,9 +178,15 @@ impl Publisher {
 #[derive(Debug)]
 pub struct Reader {
     cache: arc_swap::Cache<Arc<ArcSwap<Live>>, Arc<Live>>,
+    swaps: watch::Receiver<()>,
 }
 
 impl Reader {
+    /// Tells of each swap after this reader was made.
+    pub fn swaps(&self) -> watch::Receiver<()> {
+        self.swaps.clone()
+    }
+
     /// What is in force now.
     pub fn load(&mut self) -> Arc<Live> {
         Arc::clone(self.cache.load())

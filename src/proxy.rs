@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use listen::{Drain, Listener, serve};
@@ -69,6 +70,10 @@ impl Worker {
 
     fn load(&self) -> Arc<Live> {
         self.reader.borrow_mut().load()
+    }
+
+    fn swaps(&self) -> watch::Receiver<()> {
+        self.reader.borrow().swaps()
     }
 
     fn draw(&self) -> u64 {

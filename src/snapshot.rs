@@ -9,6 +9,7 @@ mod compile;
 mod edits;
 mod endpoints;
 mod entries;
+mod resolved;
 mod trace;
 
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 pub use affinity::{Affinity, affinities};
 pub use choose::{Decision, choose};
-pub use compile::compile;
+pub use compile::{compile, resolve};
 pub use edits::Edits;
+pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};
@@ -53,12 +55,13 @@ impl PoolId {
 pub struct Snapshot {
     generation: u64,
     limits: Limits,
-    entries: Entries,
-    virtual_hosts: Box<[VirtualHost]>,
-    routes: Box<[Route]>,
+    // What is shared stays the same while names resolve to other addresses.
+    entries: Arc<Entries>,
+    virtual_hosts: Arc<[VirtualHost]>,
+    routes: Arc<[Route]>,
     pools: Box<[Pool]>,
-    services: Box<[ServiceIdentity]>,
-    overflow: Box<[Box<[PoolId]>]>,
+    services: Arc<[ServiceIdentity]>,
+    overflow: Arc<[Box<[PoolId]>]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +149,7 @@ impl Snapshot {
 
     /// Every route with its id.
     pub fn routes(&self) -> impl Iterator<Item = (RouteId, &Route)> {
-        (0..).map(RouteId).zip(&self.routes)
+        (0..).map(RouteId).zip(&*self.routes)
     }
 
     /// Every pool with its id.

@@ -7,8 +7,11 @@ mod connect;
 mod idle;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -23,8 +26,10 @@ use idle::{Idle, Link};
 /// Where to send a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// The endpoint's address.
+    /// What the endpoint is known by: connections are kept by it.
     pub address: &'a Address,
+    /// Where a new connection goes.
+    pub socket: SocketAddr,
     /// What it speaks.
     pub protocol: Protocol,
     /// How long a connection may take to open.
@@ -119,6 +124,13 @@ where
     pub fn sweep(&self, limit: Duration) {
         self.idle.borrow_mut().sweep(limit);
         self.shared.borrow_mut().retain(|_, shared| shared.sender.get().is_none_or(|sender| !sender.is_closed()));
+    }
+
+    /// From now on keeps connections to endpoints of these addresses alone. The others are closed, once what they carry is
+    /// over.
+    pub fn keep(&self, addresses: &Arc<HashSet<Address>>) {
+        self.idle.borrow_mut().keep(addresses);
+        self.shared.borrow_mut().retain(|address, _| addresses.contains(address));
     }
 
     // Opening a connection is boxed: it is rare, and would make the future of every request as large as itself.

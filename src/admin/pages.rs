@@ -13,6 +13,7 @@ use crate::config;
 use crate::domain::Tier;
 use crate::fallback::LocalTier;
 use crate::pool::{Admission, Pool};
+use crate::snapshot::{Addresses, NameStatus};
 use crate::telemetry;
 
 type Page = Response<Full<Bytes>>;
@@ -88,6 +89,11 @@ pub(super) fn clusters(admin: &Admin) -> Page {
         // Writing to a string does not fail.
         let _ = pool_lines(&mut lines, pool, |endpoint| endpoint.state.health.admission(live.now()));
     }
+    for NameStatus { name, addresses, failure } in admin.names() {
+        let all: Vec<_> = addresses.iter().flat_map(Addresses::all).map(ToString::to_string).collect();
+        let _ = writeln!(lines, "dns::{name}::addresses::{}", all.join(","));
+        let _ = writeln!(lines, "dns::{name}::failure::{}", failure.as_deref().unwrap_or("none"));
+    }
     page(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from(lines))
 }
 
@@ -130,5 +136,16 @@ pub(super) fn clusters_json(admin: &Admin) -> Page {
             "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         })
     });
-    json_page(&json!({ "generation": live.snapshot.generation(), "pools": pools.collect::<Vec<_>>() }))
+    let names = admin.names().into_iter().map(|status| {
+        json!({
+            "host": status.name.as_str(),
+            "addresses": status.addresses.iter().flat_map(Addresses::all).collect::<Vec<_>>(),
+            "failure": status.failure,
+        })
+    });
+    json_page(&json!({
+        "generation": live.snapshot.generation(),
+        "pools": pools.collect::<Vec<_>>(),
+        "names": names.collect::<Vec<_>>(),
+    }))
 }

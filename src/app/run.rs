@@ -9,11 +9,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
+use super::names;
 use super::traffic::{self, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use crate::admin::{self, Admin, Readiness};
 use crate::config::{Problem, Startup};
-use crate::control::{self, Reconciler, Reload, Trigger};
+use crate::control::{self, Reconciler, Reload, Trigger, Waiter};
 use crate::live::Publisher;
 use crate::proxy::Drain;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
@@ -32,6 +33,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let admin = Admin::new(Arc::clone(&publisher), Arc::clone(&metrics), local.clone(), problems);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
+    let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
     // Taken with or without documents: the system would end a process that leaves this signal alone.
     let hangup = signal(SignalKind::hangup())?;
     if let Some((folder, seen)) = source {
@@ -40,7 +42,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
             reconciler,
             hangup,
             Arc::clone(&publisher),
-            (Arc::clone(&metrics), Arc::clone(&admin)),
+            (Arc::clone(&metrics), Arc::clone(&admin), waiter.clone()),
         ));
     }
     tokio::spawn(shutdown.clone().obey_signals()?);
@@ -64,9 +66,11 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         })?;
     }
     drop((drained, alive, access_log));
-    admin.set_ready(Readiness::Ready);
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
-
+    tokio::select! {
+        () = names::first_answers(waiter, &startup.dns, &publisher) => admin.set_ready(Readiness::Ready),
+        () = shutdown.asked(1) => {}
+    }
     shutdown.asked(1).await;
     admin.set_ready(Readiness::Unready);
     let over = all_ended.recv();
@@ -105,7 +109,7 @@ fn keep_reconciled(
     reconciler: Reconciler,
     mut hangup: Signal,
     publisher: Arc<Publisher>,
-    (metrics, admin): (Arc<Metrics>, Arc<Admin>),
+    (metrics, admin, waiter): (Arc<Metrics>, Arc<Admin>, Waiter),
 ) -> impl Future<Output = ()> + Send {
     let (trigger, triggered) = Trigger::new();
     let on_hangup = trigger.clone();
@@ -125,5 +129,5 @@ fn keep_reconciled(
             admin.refused(problems.clone());
         }
     };
-    control::watch(reconciler, (trigger, triggered), report)
+    control::watch(reconciler, (trigger, triggered), waiter, report)
 }

@@ -64,7 +64,10 @@ pub(super) struct Workload {
 #[derive(Debug)]
 pub(super) enum WorkloadAddress {
     Ip(IpAddr),
+    /// Each address of the name is an endpoint.
     Name(Host),
+    /// The name is one endpoint, with its newest address.
+    Logical(Host),
 }
 
 /// What the `DestinationRule` documents of one host say together.

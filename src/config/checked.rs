@@ -79,6 +79,19 @@ pub struct Startup {
     pub local_model: Option<LocalModel>,
     /// The workload that this router is part of.
     pub workload: Workload,
+    /// How names are resolved.
+    pub dns: Dns,
+}
+
+/// How names are resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns {
+    /// The servers that are asked; none asks those of `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// How long the addresses of a name may take to find.
+    pub timeout: Duration,
+    /// How long readiness waits for the first answers.
+    pub start_timeout: Duration,
 }
 
 /// A port of a gateway: its servers, bound to one address.

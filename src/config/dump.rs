@@ -51,6 +51,11 @@ fn startup(startup: &Startup) -> Value {
         "log": startup.log,
         "localModel": startup.local_model.as_ref().map(local_model),
         "workload": workload(&startup.workload),
+        "dns": {
+            "servers": startup.dns.servers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "timeout": format_duration(startup.dns.timeout),
+            "startTimeout": format_duration(startup.dns.start_timeout),
+        },
     })
 }
 

@@ -121,6 +121,7 @@ fn endpoint(workload: &Workload, port: Option<&Port>, number: u16) -> Endpoint {
     let address = match &workload.address {
         WorkloadAddress::Ip(ip) => Address::Socket(SocketAddr::new(*ip, target)),
         WorkloadAddress::Name(name) => Address::Name(name.clone(), target),
+        WorkloadAddress::Logical(name) => Address::Logical(name.clone(), target),
     };
     Endpoint { address, weight: workload.weight, labels: workload.labels.clone(), locality: workload.locality.clone() }
 }

@@ -20,6 +20,7 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("log", old.log != new.log),
         ("localModel", old.local_model != new.local_model),
         ("secretsFolder", old.secrets_folder != new.secrets_folder),
+        ("dns", old.dns != new.dns),
         ("workload", old.workload != new.workload),
     ];
     let settings = changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Overrides;
 use super::catalog::with_topology;
-use super::checked::{Limits, LocalModel, Startup, Workload};
+use super::checked::{Dns, Limits, LocalModel, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
 use super::path::Path;
 use super::viewpoint::{Role, Viewpoint};
@@ -28,6 +28,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(55);
 const MAX_BODY_BYTES: u64 = 10_485_760;
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+/// The port of DNS (RFC 1035, section 4.2).
+const DNS_PORT: u16 = 53;
+const DNS_TIMEOUT: Duration = Duration::from_secs(10);
+const DNS_START_TIMEOUT: Duration = Duration::from_secs(5);
 const MODEL_FILE: &str = "model.onnx";
 const MODEL_THREADS: u32 = 1;
 const MODEL_BATCH: u32 = 8;
@@ -59,7 +63,7 @@ pub(super) fn check(
         parsed
     };
     let (listen, admin) = (address(&spec.listen, "listen"), address(&spec.admin, "admin"));
-    let startup = startup(spec, overrides, (listen, admin));
+    let startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
     if let Some(source) = source {
         check_gateway(source, findings);
     }
@@ -80,7 +84,12 @@ fn limits(spec: &Settings) -> Limits {
     }
 }
 
-fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>, Option<SocketAddr>)) -> Startup {
+fn startup(
+    spec: &Settings,
+    overrides: &Overrides,
+    written: (Option<SocketAddr>, Option<SocketAddr>),
+    dns: Dns,
+) -> Startup {
     let text = |written: &Option<String>, default: &str| written.clone().unwrap_or_else(|| default.to_owned());
     Startup {
         listen: overrides.listen.or(written.0).or(spec.gateway.is_none().then_some(LISTEN)),
@@ -103,6 +112,31 @@ fn startup(spec: &Settings, overrides: &Overrides, written: (Option<SocketAddr>,
             labels: with_topology(&spec.workload.labels, &Locality::parse(&spec.workload.locality), ""),
             locality: Locality::parse(&spec.workload.locality),
         },
+        dns,
+    }
+}
+
+fn dns(spec: &Settings, source: Option<&Sourced<Settings>>, findings: &mut Findings) -> Dns {
+    let mut servers = Vec::new();
+    for (at, text) in spec.dns.servers.iter().enumerate() {
+        let parsed = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT)));
+        match (parsed, source) {
+            (Ok(server), _) => servers.push(server),
+            (Err(_), Some(source)) if source.intact => {
+                let said = remark(
+                    format!("`{text}` is no address of a DNS server."),
+                    "Write an IP address, and a port if it is not 53, as in `10.0.0.10` or `127.0.0.1:5353`.",
+                );
+                let path = Path::spec().key("dns").key("servers").index(at);
+                findings.error(OWN_SCHEMA, source.document.place(&path), said);
+            }
+            (Err(_), _) => {}
+        }
+    }
+    Dns {
+        servers,
+        timeout: duration(spec.dns.timeout.as_deref(), DNS_TIMEOUT),
+        start_timeout: duration(spec.dns.start_timeout.as_deref(), DNS_START_TIMEOUT),
     }
 }
 

@@ -3,6 +3,7 @@
 mod actions;
 mod gateway;
 pub(super) mod kubernetes;
+mod own;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use super::schema::{
     DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked, walk,
     walk_metadata,
 };
+use own::{NameServers, OwnWorkload};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, Distribute, HttpCookie, LoadBalancer, LocalityLbSetting,
     OutlierDetection, PortTrafficPolicy, RegionFailover, TrafficPolicy,
@@ -197,6 +199,7 @@ pub(super) struct Settings {
     pub(super) workload: OwnWorkload,
     pub(super) gateway: Option<GatewayRole>,
     pub(super) secrets_folder: Option<String>,
+    pub(super) dns: NameServers,
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
 }
@@ -207,16 +210,6 @@ pub(super) struct Settings {
 pub(super) struct Drain {
     pub(super) delay: Option<String>,
     pub(super) timeout: Option<String>,
-}
-
-/// `Settings.workload`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct OwnWorkload {
-    pub(super) name: Option<String>,
-    pub(super) namespace: Option<String>,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) locality: String,
 }
 
 /// `Settings.gateway`.

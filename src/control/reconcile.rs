@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::Folder;
-use crate::config::{self, Checked, Overrides, Problem, Severity, SourceFile};
+use crate::config::{self, Checked, Loaded, Overrides, Problem, Severity, SourceFile};
+use crate::domain::Host;
 use crate::live::Publisher;
+use crate::snapshot::names;
 
 /// What came of one reload.
 #[derive(Debug)]
@@ -27,12 +29,14 @@ pub struct Reconciler {
     publisher: Arc<Publisher>,
     /// What was last read, faulty or not, or why nothing could be: what is unchanged is not judged again.
     seen: Read,
+    /// What the next files to be judged come to.
+    loaded: Option<Loaded>,
 }
 
 impl Reconciler {
     /// A reconciler whose publisher holds what `seen` was checked into.
     pub fn new(folder: Folder, overrides: Overrides, publisher: Arc<Publisher>, seen: Vec<SourceFile>) -> Self {
-        Self { folder, overrides, publisher, seen: Ok(seen) }
+        Self { folder, overrides, publisher, seen: Ok(seen), loaded: None }
     }
 
     /// Where the documents are.
@@ -48,6 +52,13 @@ impl Reconciler {
     /// Whether `read` differs from what was judged last.
     pub(super) fn is_news(&self, read: &Read) -> bool {
         *read != self.seen
+    }
+
+    /// The names of endpoints that `read`, which is reloaded next, would put in force.
+    pub(super) fn names(&mut self, read: &Read) -> Vec<Host> {
+        let Some(files) = read.as_ref().ok().filter(|_| self.is_news(read)) else { return Vec::new() };
+        let loaded = self.loaded.insert(config::load(files, &self.overrides));
+        loaded.checked.iter().flat_map(|checked| names(checked).into_keys()).cloned().collect()
     }
 
     /// Publishes what was read if it changed and is free of errors. Logs every problem.
@@ -78,7 +89,7 @@ impl Reconciler {
             Ok(files) => files,
             Err(problem) => return Reload::Faulty(vec![Problem::clone(problem)]),
         };
-        let loaded = config::load(files, &self.overrides);
+        let loaded = self.loaded.take().unwrap_or_else(|| config::load(files, &self.overrides));
         let usable = !loaded.is_faulty();
         match loaded.checked {
             Some(checked) if usable => {

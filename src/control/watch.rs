@@ -9,6 +9,7 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::names::{Until, Waiter};
 use super::reconcile::Read;
 use super::{Reconciler, Reload};
 
@@ -19,6 +20,8 @@ const MOST_READINGS: usize = 10;
 /// How often the documents are read whether or not a change was noticed: a watch does not see a folder that takes another's
 /// place, nor the far end of a link, and an edit is to be in force within a second all the same.
 const POLL: Duration = Duration::from_millis(500);
+/// How long documents wait until the names that they bring have been looked up once.
+const NAMES: Duration = Duration::from_secs(5);
 
 /// Asks for a reload.
 #[derive(Clone, Debug)]
@@ -43,6 +46,7 @@ impl Trigger {
 pub async fn watch(
     mut reconciler: Reconciler,
     (trigger, mut triggered): (Trigger, mpsc::Receiver<()>),
+    waiter: Waiter,
     mut report: impl FnMut(&Reload),
 ) {
     let mut watcher = Watch::new(trigger);
@@ -58,6 +62,8 @@ pub async fn watch(
         // What changed while things settled is read with the rest.
         triggered.try_recv().ok();
         let read = settled(&reconciler).await;
+        // What has no addresses yet would have no endpoints.
+        waiter.wait_for(reconciler.names(&read), Until::Tried, NAMES).await;
         report(&reconciler.reload(read));
     }
 }

@@ -5,20 +5,32 @@ use std::net::SocketAddr;
 
 use super::Host;
 
-/// An address to connect to.
+/// What an endpoint is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Address {
     /// An IP address and a port.
     Socket(SocketAddr),
-    /// A name, resolved whenever a connection is opened, and a port.
+    /// A name and a port. Each address that the name has is an endpoint of its own: Envoy's `STRICT_DNS`.
     Name(Host, u16),
+    /// A name and a port that are one endpoint, whichever address the name has: Envoy's `LOGICAL_DNS`.
+    Logical(Host, u16),
+}
+
+impl Address {
+    /// The name, where it has to be resolved.
+    pub fn name(&self) -> Option<&Host> {
+        match self {
+            Self::Socket(_) => None,
+            Self::Name(host, _) | Self::Logical(host, _) => Some(host),
+        }
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(address) => write!(f, "{address}"),
-            Self::Name(host, port) => write!(f, "{host}:{port}"),
+            Self::Name(host, port) | Self::Logical(host, port) => write!(f, "{host}:{port}"),
         }
     }
 }

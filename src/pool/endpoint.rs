@@ -1,6 +1,7 @@
 //! One endpoint and the state that it keeps over reloads.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -13,8 +14,10 @@ use crate::domain::{Address, Moment, Reason};
 /// One endpoint of a pool, as one snapshot sees it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Where it listens.
+    /// What it is known by, over reloads too.
     pub address: Address,
+    /// Where connections to it go; `None` in a snapshot that is not for connecting.
+    pub socket: Option<SocketAddr>,
     /// The address as text, for logs and headers.
     pub name: Arc<str>,
     /// Its weight among its pool's endpoints.

@@ -10,10 +10,12 @@ use crate::domain::Address;
 /// Endpoints on the ports from 1, with these weights.
 pub(super) fn endpoints(weights: &[u32]) -> Vec<Endpoint> {
     let endpoint = |(port, weight): (u16, &u32)| {
-        let address = Address::Socket(([10, 0, 0, 1], port).into());
+        let socket = ([10, 0, 0, 1], port).into();
+        let address = Address::Socket(socket);
         Endpoint {
             name: address.to_string().into(),
             address,
+            socket: Some(socket),
             weight: NonZeroU32::new(*weight).expect("a weight over zero"),
             labels: BTreeMap::default(),
             state: Arc::default(),

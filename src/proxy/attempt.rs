@@ -185,6 +185,7 @@ async fn send(
 ) -> Result<Served, Unserved> {
     let live = Arc::clone(exchange.live());
     let (to, endpoint) = (live.snapshot.pool(pool), &live.snapshot.pool(pool).endpoints[place]);
+    let Some(socket) = endpoint.socket else { return Err(Unserved::Spill(Reason::NoEndpoint)) };
     let Some(mut request) = outbound.request.take() else {
         return Err(Unserved::Broken(Reason::UpstreamReset));
     };
@@ -192,6 +193,7 @@ async fn send(
     fields::shape(&mut request, to.protocol, &outbound.authority);
     let target = Target {
         address: &endpoint.address,
+        socket,
         protocol: to.protocol,
         connect_timeout: to.connect_timeout,
         max_requests: to.max_requests_per_connection,

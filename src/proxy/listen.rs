@@ -42,6 +42,7 @@ pub struct Listener {
 pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_INTERVAL);
+    let mut swaps = worker.swaps();
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
@@ -56,6 +57,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
                 worker.connections.sweep(UPSTREAM_IDLE);
                 while worker.tunnels.borrow_mut().try_join_next().is_some() {}
             }
+            Ok(()) = swaps.changed() => worker.connections.keep(&worker.load().addresses),
             deadline = draining(&mut drain) => break deadline,
         }
     };

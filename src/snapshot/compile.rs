@@ -5,15 +5,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entries::Entries;
-use super::{Action, Edits, PoolId, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
+use super::{Action, Edits, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, PoolKey, Protocol};
 use crate::pool::{EndpointState, Pool, QueueState};
 use crate::routing::{Condition, Matcher, Split};
 
-/// Compiles `checked`. Endpoints that `previous` has too, by pool and address, keep their state: requests in flight stay
-/// counted and ejected endpoints stay ejected.
-pub fn compile(checked: &Checked, previous: Option<&Snapshot>) -> Snapshot {
+/// Compiles `checked`, whose names have the addresses `resolved`. Endpoints that `previous` has too, by pool and address,
+/// keep their state: requests in flight stay counted and ejected endpoints stay ejected.
+pub fn compile(checked: &Checked, resolved: &Resolved, previous: Option<&Snapshot>) -> Snapshot {
     let known = previous.map(Known::of).unwrap_or_default();
     let mut entries = Entries::default();
     let mut routes = Vec::new();
@@ -28,13 +28,32 @@ pub fn compile(checked: &Checked, previous: Option<&Snapshot>) -> Snapshot {
     Snapshot {
         generation: previous.map_or(1, |previous| previous.generation + 1),
         limits: checked.limits.clone(),
-        entries,
+        entries: Arc::new(entries),
         virtual_hosts: virtual_hosts.into(),
         routes: routes.into(),
-        pools: checked.pools.iter().map(|pool| compile_pool(pool, &checked.startup.workload, &known)).collect(),
+        pools: compile_pools(checked, resolved, &known),
         services: checked.pools.iter().map(|pool| pool.service.clone()).collect(),
         overflow: (0..checked.pools.len()).map(|index| overflow(checked, PoolIndex(index))).collect(),
     }
+}
+
+/// `previous` once more, for the same `checked`, now that its names have the addresses `resolved`.
+pub fn resolve(checked: &Checked, resolved: &Resolved, previous: &Snapshot) -> Snapshot {
+    Snapshot {
+        generation: previous.generation,
+        limits: previous.limits.clone(),
+        entries: Arc::clone(&previous.entries),
+        virtual_hosts: Arc::clone(&previous.virtual_hosts),
+        routes: Arc::clone(&previous.routes),
+        pools: compile_pools(checked, resolved, &Known::of(previous)),
+        services: Arc::clone(&previous.services),
+        overflow: Arc::clone(&previous.overflow),
+    }
+}
+
+fn compile_pools(checked: &Checked, resolved: &Resolved, known: &Known<'_>) -> Box<[Pool]> {
+    let caller = &checked.startup.workload;
+    checked.pools.iter().map(|pool| compile_pool(pool, (caller, resolved), known)).collect()
 }
 
 /// Ids count things that were parsed from bounded files; they cannot exceed 32 bits before memory ends.
@@ -103,8 +122,8 @@ fn compile_match(written: &config::RouteMatch) -> Matcher {
     Matcher::new(singles.into_iter().flatten().chain(headers).chain(without).chain(query).collect())
 }
 
-fn compile_pool(pool: &config::Pool, caller: &config::Workload, known: &Known<'_>) -> Pool {
-    let (endpoints, choice) = endpoints::compile(pool, caller, known);
+fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Resolved), known: &Known<'_>) -> Pool {
+    let (endpoints, choice) = endpoints::compile(pool, caller, resolved, known);
     Pool {
         choice,
         max_requests: max_requests(pool),

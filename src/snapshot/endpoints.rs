@@ -1,49 +1,91 @@
 //! The endpoints of one pool, in the order and the groups in which they are chosen.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::compile::Known;
+use super::resolved::{Addresses, Resolved};
 use crate::config::{self, Workload};
-use crate::domain::{Balancing, LocalityBalancing};
+use crate::domain::{Address, Balancing, LocalityBalancing};
 use crate::pool::{Balancer, Choice, Endpoint, Group, Groups, Member, Table, arrange};
 
 /// The endpoints of `pool` as `caller` sees them, and the choice among them.
-pub(super) fn compile(pool: &config::Pool, caller: &Workload, known: &Known<'_>) -> (Box<[Endpoint]>, Choice) {
+pub(super) fn compile(
+    pool: &config::Pool,
+    caller: &Workload,
+    resolved: &Resolved,
+    known: &Known<'_>,
+) -> (Box<[Endpoint]>, Choice) {
     let load_balancer = &pool.traffic.load_balancer;
     let balancer = |endpoints: &[Endpoint]| compile_balancer(&load_balancer.balancing, endpoints);
     let members: Vec<Member<'_>> = pool.endpoints.iter().map(member).collect();
-    let own = Member { locality: &caller.locality, labels: &caller.labels, weight: std::num::NonZeroU32::MIN };
+    let own = Member { locality: &caller.locality, labels: &caller.labels, weight: NonZeroU32::MIN };
     // Without outlier detection an endpoint never counts as failed, and Istio leaves the priorities out.
     let heeds =
         pool.traffic.outlier_detection.is_some() || matches!(load_balancer.locality, LocalityBalancing::Distribute(_));
     let arrangement = heeds.then(|| arrange(&members, own, &load_balancer.locality)).flatten();
+    let mut seen = HashSet::new();
+    let mut endpoints = |written: &config::Endpoint| {
+        let mut found = found(written, resolved);
+        // Two names may have one address, which is one endpoint all the same.
+        found.retain(|(address, _)| written.address.name().is_none() || seen.insert(address.clone()));
+        let endpoint = |(address, socket)| endpoint(pool, written, (address, socket), known);
+        found.into_iter().map(endpoint).collect::<Vec<_>>()
+    };
     let Some(arrangement) = arrangement else {
-        let endpoints: Box<[Endpoint]> = pool.endpoints.iter().map(|written| endpoint(pool, written, known)).collect();
+        let endpoints: Box<[Endpoint]> = pool.endpoints.iter().flat_map(&mut endpoints).collect();
         let choice = Choice::Even(balancer(&endpoints));
         return (endpoints, choice);
     };
-    let (mut endpoints, mut groups) = (Vec::new(), Vec::new());
+    let (mut all, mut groups) = (Vec::new(), Vec::new());
     for (group, rank) in arrangement.ranks.iter().enumerate() {
-        let first = endpoints.len();
+        let first = all.len();
         let members = pool.endpoints.iter().zip(&arrangement.groups).filter(|(_, of)| **of == Some(group));
-        endpoints.extend(members.map(|(written, _)| endpoint(pool, written, known)));
-        let places = first..endpoints.len();
-        groups.push(Group { rank: *rank, balancer: balancer(&endpoints[places.clone()]), places });
+        all.extend(members.flat_map(|(written, _)| endpoints(written)));
+        let places = first..all.len();
+        groups.push(Group { rank: *rank, balancer: balancer(&all[places.clone()]), places });
     }
-    (endpoints.into(), Choice::ByLocality(Groups::new(groups)))
+    (all.into(), Choice::ByLocality(Groups::new(groups)))
 }
 
 fn member(endpoint: &config::Endpoint) -> Member<'_> {
     Member { locality: &endpoint.locality, labels: &endpoint.labels, weight: endpoint.weight }
 }
 
-fn endpoint(pool: &config::Pool, written: &config::Endpoint, known: &Known<'_>) -> Endpoint {
+/// What a written endpoint comes to: itself, or one for each address of its name, or none while that has none. Each with
+/// where its connections go.
+fn found(written: &config::Endpoint, resolved: &Resolved) -> Vec<(Address, Option<SocketAddr>)> {
+    let own = |socket| vec![(written.address.clone(), socket)];
+    match &written.address {
+        Address::Socket(socket) => own(Some(*socket)),
+        Address::Name(..) | Address::Logical(..) if resolved.assumes() => own(None),
+        Address::Name(host, port) => {
+            let all = resolved.of(host).map(Addresses::all).unwrap_or_default();
+            let sockets = all.iter().map(|ip| SocketAddr::new(*ip, *port));
+            sockets.map(|socket| (Address::Socket(socket), Some(socket))).collect()
+        }
+        Address::Logical(host, port) => {
+            let newest = resolved.of(host).map(Addresses::newest);
+            newest.map_or_else(Vec::new, |ip| own(Some(SocketAddr::new(ip, *port))))
+        }
+    }
+}
+
+fn endpoint(
+    pool: &config::Pool,
+    written: &config::Endpoint,
+    (address, socket): (Address, Option<SocketAddr>),
+    known: &Known<'_>,
+) -> Endpoint {
     Endpoint {
-        name: written.address.to_string().into(),
-        address: written.address.clone(),
+        name: address.to_string().into(),
+        state: known.endpoints.get(&(&pool.key, &address)).map(|state| Arc::clone(state)).unwrap_or_default(),
+        address,
+        socket,
         weight: written.weight,
         labels: written.labels.clone(),
-        state: known.endpoints.get(&(&pool.key, &written.address)).map(|state| Arc::clone(state)).unwrap_or_default(),
     }
 }
 

@@ -98,7 +98,7 @@ fn names<'s>(snapshot: &'s Snapshot, decision: &Decision<'s>) -> (Option<&'s str
 #[test]
 fn the_first_rule_that_matches_wins_and_the_split_is_by_draw() {
     let routes = vec![rule("fast", vec![latency_sensitive()], [1, 0]), rule("rest", vec![], [70, 30])];
-    let snapshot = compile(&checked(1, 1, routes), None);
+    let snapshot = compile(&checked(1, 1, routes), &Resolved::default(), None);
     let decide = |host, header, draw| {
         with_head(host, header, |head| {
             let decision = choose(&snapshot, head, draw);
@@ -115,7 +115,7 @@ fn the_first_rule_that_matches_wins_and_the_split_is_by_draw() {
 
 #[test]
 fn pools_without_endpoints_leave_the_local_model_or_a_refusal() {
-    let snapshot = compile(&checked(0, 0, vec![rule("all", vec![], [1, 1])]), None);
+    let snapshot = compile(&checked(0, 0, vec![rule("all", vec![], [1, 1])]), &Resolved::default(), None);
     with_head("a.example", None, |head| {
         assert_eq!(names(&snapshot, &choose(&snapshot, head, 0)), (Some("all"), vec!["local"]));
         assert_eq!(names(&snapshot, &choose(&snapshot, head, u64::MAX)), (None, vec![Reason::NoEndpoint.code()]));
@@ -125,10 +125,10 @@ fn pools_without_endpoints_leave_the_local_model_or_a_refusal() {
 #[test]
 fn endpoint_state_carries_over_by_pool_and_address() {
     let routes = || vec![rule("all", vec![], [1, 1])];
-    let first = compile(&checked(2, 1, routes()), None);
+    let first = compile(&checked(2, 1, routes()), &Resolved::default(), None);
     let (gpu, _) = first.pools().next().expect("a pool");
     let (_, slot) = first.pool(gpu).take(Moment::from_nanos(1), 0, &[1]).expect("a free slot");
-    let second = compile(&checked(3, 1, routes()), Some(&first));
+    let second = compile(&checked(3, 1, routes()), &Resolved::default(), Some(&first));
     assert_eq!((first.generation(), second.generation()), (1, 2));
     assert_eq!(second.pool(gpu).endpoints[0].state.in_flight(), 1);
     drop(slot);
@@ -138,7 +138,7 @@ fn endpoint_state_carries_over_by_pool_and_address() {
 #[test]
 fn a_trace_says_what_the_choice_says_and_why() {
     let routes = vec![rule("fast", vec![latency_sensitive()], [1, 0]), rule("rest", vec![], [70, 30])];
-    let snapshot = compile(&checked(1, 1, routes), None);
+    let snapshot = compile(&checked(1, 1, routes), &Resolved::default(), None);
     with_head("a.example", None, |head| {
         let trace = trace(&snapshot, head);
         let failed: Vec<_> = trace.considered[0].alternatives.iter().flatten().map(ToString::to_string).collect();
@@ -148,4 +148,47 @@ fn a_trace_says_what_the_choice_says_and_why() {
         );
     });
     assert!(with_head("b.example", None, |head| !trace(&snapshot, head).host_known));
+}
+
+#[test]
+fn a_name_has_an_endpoint_for_each_address_and_what_is_decided_stays() {
+    let name = |text: &str| Host::parse(text).expect("a host");
+    let mut checked = checked(1, 2, vec![rule("all", vec![], [1, 1])]);
+    let (one, two) = (name("one.example"), name("two.example"));
+    checked.pools[0].endpoints[0].address = Address::Logical(one.clone(), 8080);
+    checked.pools[1].endpoints[0].address = Address::Name(one.clone(), 8080);
+    checked.pools[1].endpoints[1].address = Address::Name(two.clone(), 8080);
+    let endpoints = |snapshot: &Snapshot| -> Vec<Vec<String>> {
+        let shown = |endpoint: &crate::pool::Endpoint| format!("{} {:?}", endpoint.name, endpoint.socket);
+        snapshot.pools().map(|(_, pool)| pool.endpoints.iter().map(shown).collect()).collect()
+    };
+    let first = compile(&checked, &Resolved::default(), None);
+    assert!(endpoints(&first).iter().all(Vec::is_empty), "a name without addresses has no endpoint");
+
+    let mut resolved = Resolved::default();
+    let ips = |last: &[u8]| Addresses::new(&last.iter().map(|last| [10, 0, 0, *last].into()).collect::<Vec<_>>());
+    resolved.set(one, ips(&[2, 1, 2]));
+    resolved.set(two, ips(&[2, 3]));
+    let second = resolve(&checked, &resolved, &first);
+    let sockets =
+        |last: &[u8]| last.iter().map(|last| format!("10.0.0.{last}:8080 Some(10.0.0.{last}:8080)")).collect();
+    let logical = vec!["one.example:8080 Some(10.0.0.2:8080)".to_owned()];
+    assert_eq!(endpoints(&second), [logical, sockets(&[1, 2, 3])], "an address of two names is one endpoint");
+    assert_eq!(second.generation(), first.generation());
+    let decided = with_head("a.example", None, |head| choose(&second, head, 0));
+    assert_eq!(names(&second, &decided).1, ["gpu", "cpu"], "the rules are those of before");
+
+    let state =
+        |snapshot: &Snapshot, pool: u32, place: usize| Arc::clone(&snapshot.pool(PoolId(pool)).endpoints[place].state);
+    resolved.set(name("one.example"), ips(&[4]));
+    let third = resolve(&checked, &resolved, &second);
+    assert!(Arc::ptr_eq(&state(&second, 0, 0), &state(&third, 0, 0)), "one endpoint, whichever its address");
+    assert!(Arc::ptr_eq(&state(&second, 1, 1), &state(&third, 1, 1)), "the address is still another name's");
+    assert_eq!(endpoints(&third)[1], {
+        let all: Vec<String> = sockets(&[4, 2, 3]);
+        all
+    });
+
+    let assumed = compile(&checked, &Resolved::assumed(), None);
+    assert_eq!(assumed.pools().map(|(_, pool)| pool.endpoints.len()).collect::<Vec<_>>(), [1, 2]);
 }

@@ -10,7 +10,7 @@ use http::{Method, Version};
 use super::{LocalGauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
 use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
-use crate::snapshot::{PoolId, RouteId, Snapshot, compile};
+use crate::snapshot::{PoolId, Resolved, RouteId, Snapshot, compile};
 
 /// The router's own workload.
 pub(super) fn workload() -> Workload {
@@ -48,7 +48,7 @@ pub(super) fn snapshot(routes: &[(&str, &[u32])], previous: Option<&Snapshot>) -
         pools: POOLS[..pools].iter().map(|(host, tier)| pool(host, *tier)).collect(),
         ..defaults
     };
-    compile(&checked, previous)
+    compile(&checked, &Resolved::default(), previous)
 }
 
 fn pool(host: &str, tier: Tier) -> config::Pool {

@@ -5,6 +5,7 @@
 
 mod istio;
 mod local;
+mod lookups;
 mod reload;
 mod requests;
 mod scrape;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use prometheus::IntCounter;
 
 pub use local::{LocalGauges, LocalMetrics};
+pub use lookups::Lookup;
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};
 
@@ -32,6 +34,7 @@ pub struct Metrics {
     istio: istio::IstioFamilies,
     local: LocalMetrics,
     reload: reload::ReloadMetrics,
+    lookups: lookups::LookupMetrics,
     access_log_dropped: Single<IntCounter>,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
@@ -58,6 +61,7 @@ impl Metrics {
             istio: istio::IstioFamilies::new(workload),
             local: LocalMetrics::new(),
             reload: reload::ReloadMetrics::new(),
+            lookups: lookups::LookupMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),

@@ -129,6 +129,17 @@ pub(super) const LAST_SUCCESS: Definition<0> =
 pub(super) const PROBLEMS: Definition<1> =
     define("overspill_config_problems", ["severity"], "Problems of the configuration that was last read.");
 
+/// A name that is looked up.
+pub(super) const HOST: &str = "host";
+
+pub(super) const DNS_LOOKUPS: Definition<2> = define(
+    "overspill_dns_lookups_total",
+    [HOST, "result"],
+    "Lookups of endpoints' names: answered, empty (the name has no address) or failed.",
+);
+pub(super) const DNS_ADDRESSES: Definition<1> =
+    define("overspill_dns_addresses", [HOST], "Addresses that the name has, or had when it was last answered.");
+
 pub(super) const LOCAL_READY: Definition<0> =
     define("overspill_local_model_ready", [], "1 while the local model answers, else 0.");
 pub(super) const LOCAL_DIMENSIONS: Definition<0> =

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Target;
 use super::idle::Link;
-use crate::domain::{Address, Reason};
+use crate::domain::Reason;
 
 /// What one stream and one connection may have in flight towards us: enough for a body of embeddings at the bandwidth and
 /// delay of one cluster, where HTTP/2's own default of 64 KiB makes a sender wait.
@@ -66,13 +66,7 @@ where
 }
 
 async fn open(target: Target<'_>) -> Result<TcpStream, Reason> {
-    let connecting = async {
-        match target.address {
-            Address::Socket(address) => TcpStream::connect(address).await,
-            Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-        }
-    };
-    let stream = timeout(target.connect_timeout, connecting)
+    let stream = timeout(target.connect_timeout, TcpStream::connect(target.socket))
         .await
         .map_err(|_| Reason::ConnectTimeout)?
         .map_err(|_| Reason::ConnectFailed)?;

@@ -1,7 +1,9 @@
 //! Kept-alive HTTP/1.1 connections that no request uses.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::SendRequest;
@@ -37,11 +39,13 @@ impl<B> Link<B> {
 /// Idle connections by endpoint; the one used last is used next, so that the others can age.
 pub(super) struct Idle<B> {
     by_address: FxHashMap<Address, Vec<(Link<B>, Instant)>>,
+    /// The addresses that connections are kept to; `None` before anything was said of them.
+    kept: Option<Arc<HashSet<Address>>>,
 }
 
 impl<B> Default for Idle<B> {
     fn default() -> Self {
-        Self { by_address: FxHashMap::default() }
+        Self { by_address: FxHashMap::default(), kept: None }
     }
 }
 
@@ -55,10 +59,18 @@ impl<B> Idle<B> {
     }
 
     pub(super) fn put(&mut self, address: Address, link: Link<B>) {
+        if self.kept.as_ref().is_some_and(|kept| !kept.contains(&address)) {
+            return;
+        }
         let idle = self.by_address.entry(address).or_default();
         if idle.len() < MAX_IDLE && !link.is_closed() {
             idle.push((link, Instant::now()));
         }
+    }
+
+    pub(super) fn keep(&mut self, addresses: &Arc<HashSet<Address>>) {
+        self.by_address.retain(|address, _| addresses.contains(address));
+        self.kept = Some(Arc::clone(addresses));
     }
 
     pub(super) fn sweep(&mut self, limit: Duration) {

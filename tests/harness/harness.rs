@@ -10,6 +10,7 @@
 mod access;
 mod body;
 mod client;
+mod dns;
 mod documents;
 mod exchange;
 mod folder;
@@ -25,6 +26,7 @@ mod upstream;
 
 pub use access::AccessLine;
 pub use client::{Call, Client};
+pub use dns::{DnsServer, Lookup};
 pub use documents::{Service, policy, virtual_service};
 pub use exchange::{Exchange, text};
 pub use folder::{ConfigMapVolume, Folder};
@@ -33,7 +35,7 @@ pub use load::{Load, Tally};
 pub use metrics::Metrics;
 pub use raw_client::{Connection, Head, Reply, get};
 pub use raw_upstream::{RawUpstream, Visitor, closed_port};
-pub use router::{Exit, Router, Setup};
+pub use router::{Exit, Router, Setup, log_field};
 pub use runtime::{DEADLINE, wait};
 pub use upstream::{Answer, Seen, Upstream};
 

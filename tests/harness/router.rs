@@ -53,6 +53,18 @@ impl Router {
 
     /// Starts it as `setup` says, and returns once it is ready.
     pub fn with(setup: &Setup<'_>) -> Self {
+        let router = Self::begin(setup);
+        router.wait_until("it is ready", Self::is_ready);
+        router
+    }
+
+    /// Whether it says that it is ready.
+    pub fn is_ready(&self) -> bool {
+        self.admin_get("/healthz/ready").head.status == 200
+    }
+
+    /// Starts it as `setup` says, and returns once it listens.
+    pub fn begin(setup: &Setup<'_>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_overspill"))
             .args(["run", "--config"])
             .arg(setup.config)
@@ -69,9 +81,7 @@ impl Router {
             let status = child.wait().expect("the child has not been waited for");
             panic!("the router ended before it listened: {status}\n{}", log.all().join("\n"));
         };
-        let router = Self { child, traffic, admin, log, access, folder: None };
-        router.wait_until("it is ready", |router| router.admin_get("/healthz/ready").head.status == 200);
-        router
+        Self { child, traffic, admin, log, access, folder: None }
     }
 
     /// The folder that [`Router::start`] made.

@@ -87,13 +87,18 @@ struct Script {
 impl Upstream {
     /// Starts one on a free port.
     pub fn start(wire: Wire, answer: Answer) -> Self {
-        let listener = wait(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        Self::bind((Ipv4Addr::LOCALHOST, 0).into(), wire, answer).expect("a free port")
+    }
+
+    /// Starts one at `address`; `None` where that is taken.
+    pub fn bind(address: SocketAddr, wire: Wire, answer: Answer) -> Option<Self> {
+        let listener = wait(TcpListener::bind(address)).ok()?;
         let address = listener.local_addr().expect("a bound address");
         let seen = Arc::new(Seen::default());
         let (sender, exchanges) = channel();
         let script = Script { answer, seen: Arc::clone(&seen), exchanges: sender };
         let accepting = background().spawn(accept(listener, wire, script)).abort_handle();
-        Self { address, seen, exchanges: Mutex::new(exchanges), accepting }
+        Some(Self { address, seen, exchanges: Mutex::new(exchanges), accepting })
     }
 
     /// The next request of an [`Answer::Held`] upstream.

@@ -69,7 +69,7 @@ impl Demonstration {
         let text_time = embedder.remember(&SENTENCES).await?;
         let machine = measure(&sites, text_time, model.threads.get()).await?;
         let router = Router::start(configuration)?;
-        let flows = flows(&snapshot::compile(&checked, None), router.traffic);
+        let flows = flows(&snapshot::compile(&checked, &snapshot::Resolved::default(), None), router.traffic);
         let no_route = || DemoError::NoRoute { authority: router.traffic, path: PATH };
         let plan = Plan::new(&flows, machine).ok_or_else(no_route)?;
         pace.set(plan.factor);

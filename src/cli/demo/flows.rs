@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::load::{LATENCY_SENSITIVE, MARK, PATH};
 use super::plan::Flow;
 use super::service::Profile;
-use crate::domain::{Address, Tier};
+use crate::domain::Tier;
 use crate::routing::Head;
 use crate::snapshot::{Decision, PoolId, Snapshot, choose};
 
@@ -44,10 +44,7 @@ fn tiers(snapshot: &Snapshot, pool: PoolId) -> Vec<(Tier, Vec<SocketAddr>)> {
     let mut tiers: Vec<(Tier, Vec<SocketAddr>)> = Vec::new();
     for pool in snapshot.overflow(pool).iter().map(|id| snapshot.pool(*id)) {
         let Some(tier) = pool.tier.filter(|tier| Profile::of(*tier).is_some()) else { continue };
-        let instances = pool.endpoints.iter().filter_map(|endpoint| match endpoint.address {
-            Address::Socket(address) => Some(address),
-            Address::Name(..) => None,
-        });
+        let instances = pool.endpoints.iter().filter_map(|endpoint| endpoint.socket);
         match tiers.iter_mut().find(|(other, _)| *other == tier) {
             Some((_, known)) => known.extend(instances),
             None => tiers.push((tier, instances.collect())),
@@ -62,13 +59,14 @@ mod tests {
     use crate::cli::demo::pools::sites;
     use crate::config::{Overrides, load};
     use crate::control::Folder;
-    use crate::snapshot::compile;
+    use crate::snapshot::{Resolved, compile};
 
     #[test]
     fn the_repositorys_documents_lead_the_load_to_emulated_pools() {
         let files = Folder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config")).read().expect("readable documents");
         let checked = load(&files, &Overrides::default()).checked.expect("documents without errors");
-        let flows = flows(&compile(&checked, None), checked.startup.listen.expect("the documents listen"));
+        let snapshot = compile(&checked, &Resolved::default(), None);
+        let flows = flows(&snapshot, checked.startup.listen.expect("the documents listen"));
         let sum: f64 = flows.iter().map(|flow| flow.share).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{flows:?}");
         assert!(flows.iter().any(|flow| flow.tiers.first().is_some_and(|(tier, _)| *tier == Tier::Cpu)));

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::question::Question;
 use crate::config::{self, AskedFor, Overrides, Problem, SourceFile};
-use crate::snapshot::{Snapshot, compile};
+use crate::snapshot::{Resolved, Snapshot, compile};
 
 /// What one proxy sees.
 pub(super) struct View {
@@ -50,9 +50,10 @@ impl Views {
                 let overrides = Overrides { viewpoint: Some(new.key().clone()), ..Overrides::default() };
                 let loaded = config::load(&self.files, &overrides);
                 match loaded.checked {
-                    Some(checked) => {
-                        Ok(new.insert(View { snapshot: compile(&checked, None), problems: loaded.problems }))
-                    }
+                    Some(checked) => Ok(new.insert(View {
+                        snapshot: compile(&checked, &Resolved::assumed(), None),
+                        problems: loaded.problems,
+                    })),
                     None => Err(loaded.problems),
                 }
             }

@@ -65,7 +65,16 @@ impl Port {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Naming {
     Addresses,
+    /// It may, and each address of the name is an endpoint.
     Names,
+    /// It may, and is one endpoint, with the newest address of the name.
+    Newest,
+}
+
+impl Naming {
+    fn address(self, name: Host) -> WorkloadAddress {
+        if self == Self::Newest { WorkloadAddress::Logical(name) } else { WorkloadAddress::Name(name) }
+    }
 }
 
 struct Reader<'a> {
@@ -119,11 +128,7 @@ impl Reader<'_> {
                 Naming::Addresses
             }
             Some("DNS") => Naming::Names,
-            Some("DNS_ROUND_ROBIN") => {
-                let said = remark("`DNS_ROUND_ROBIN` is executed as `DNS`.", "Write `resolution: DNS`.");
-                self.findings.warning(INERT, place, said);
-                Naming::Names
-            }
+            Some("DNS_ROUND_ROBIN") => Naming::Newest,
             Some(other) => {
                 let said = remark(format!("`resolution: {other}` is not executed yet."), "Write STATIC or DNS.");
                 self.findings.error(DIVERTING, place, said);
@@ -192,9 +197,8 @@ impl Reader<'_> {
     }
 
     fn endpoints(&mut self, host: &Host, naming: Naming) -> Vec<Workload> {
-        if self.entry.spec.endpoints.is_empty() && naming == Naming::Names {
-            let address =
-                host.as_str().parse().map_or_else(|_| WorkloadAddress::Name(host.clone()), WorkloadAddress::Ip);
+        if self.entry.spec.endpoints.is_empty() && naming != Naming::Addresses {
+            let address = host.as_str().parse().map_or_else(|_| naming.address(host.clone()), WorkloadAddress::Ip);
             let (ports, labels, locality) = (BTreeMap::new(), BTreeMap::new(), Locality::default());
             return vec![Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }];
         }
@@ -212,7 +216,7 @@ impl Reader<'_> {
         }
         let address = match (text.parse::<IpAddr>(), Host::parse(text)) {
             (Ok(ip), _) => WorkloadAddress::Ip(ip),
-            (Err(_), Ok(name)) if naming == Naming::Names => WorkloadAddress::Name(name),
+            (Err(_), Ok(name)) if naming != Naming::Addresses => naming.address(name),
             _ if text.is_empty() && !self.entry.intact => return None,
             (Err(_), Ok(_)) => {
                 let message = format!("`{text}` is no IP address, which a STATIC endpoint needs.");

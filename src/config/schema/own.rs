@@ -1,6 +1,6 @@
 //! The kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
-use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, Table, field};
+use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, field};
 
 /// A count that a machine can bear; what is above it is a slip of the keyboard.
 const COUNT: Shape = Shape::Int(1, 1_000_000);
@@ -9,6 +9,11 @@ static DRAIN: Table = Table { fields: &[field("delay", ANY_DURATION), field("tim
 
 static WORKLOAD: Table = Table {
     fields: &[field("labels", LABELS), field("locality", TEXT), field("name", TEXT), field("namespace", TEXT)],
+    one_of: &[],
+};
+
+static DNS: Table = Table {
+    fields: &[field("servers", TEXTS), field("startTimeout", ANY_DURATION), field("timeout", DURATION)],
     one_of: &[],
 };
 
@@ -56,6 +61,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("workload", Shape::Object(&WORKLOAD)),
         field("gateway", Shape::Object(&GATEWAY)),
         field("secretsFolder", TEXT),
+        field("dns", Shape::Object(&DNS)),
         field("limits", Shape::Object(&LIMITS)),
         field("localModel", Shape::Object(&LOCAL_MODEL)),
     ],

@@ -36,6 +36,7 @@ impl Metrics {
 
     fn counted(&self) -> Vec<MetricFamily> {
         let mut families = self.reload.collect();
+        families.extend(self.lookups.collect());
         families.extend(self.requests.collect());
         families.extend(self.istio.collect());
         families.extend(self.local.collect());
