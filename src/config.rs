@@ -31,7 +31,7 @@ pub use checked::{
     RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
-pub use finding::{CODES, Code, unreadable};
+pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;

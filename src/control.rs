@@ -10,5 +10,5 @@ mod watch;
 
 pub use folder::{Folder, SourceError};
 pub use names::{Names, Until, Waiter};
-pub use reconcile::{Reconciler, Reload, log_problems};
+pub use reconcile::{Reconciler, Reload, Start, log_problems};
 pub use watch::{Trigger, watch};

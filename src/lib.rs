@@ -13,6 +13,7 @@ pub mod live;
 
 pub mod fallback;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;
 
 pub mod snapshot;

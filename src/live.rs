@@ -22,6 +22,7 @@ use crate::config::Checked;
 use crate::domain::{Address, Host, Moment, Reason};
 use crate::pool::Place;
 use crate::snapshot::{PoolId, Resolved, Snapshot, Use, compile, names, resolve};
+use crate::tls::{self, Clients};
 
 /// One generation in force.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Live {
     /// What its endpoints are known by; connections to others are of no more use.
     pub addresses: Arc<HashSet<Address>>,
     rooms: Box<[Arc<Room>]>,
+    clients: Clients,
     epoch: Instant,
 }
 
@@ -40,6 +42,11 @@ impl Live {
     /// This moment, on the clock of every snapshot's endpoint state.
     pub fn now(&self) -> Moment {
         Moment::between(self.epoch, Instant::now())
+    }
+
+    /// What the endpoints of `pool` are spoken to with over TLS; `None` where they are spoken to in clear.
+    pub fn tls(&self, pool: PoolId) -> Option<&tls::Client> {
+        self.clients[pool.index()].as_deref()
     }
 
     /// Takes a slot of `pool`, unless requests wait for one already: those come first. The endpoint's place comes with it.
@@ -99,8 +106,8 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Puts the first generation in force. No name has an address yet.
-    pub fn new(checked: Checked) -> Self {
+    /// Puts the first generation in force; `clients` are those of its pools. No name has an address yet.
+    pub fn new(checked: Checked, clients: Clients) -> Self {
         let resolved = Resolved::default();
         let snapshot = compile(&checked, &resolved, None);
         let rooms = snapshot.pools().map(|_| Arc::default()).collect();
@@ -109,6 +116,7 @@ impl Publisher {
             snapshot,
             checked: Arc::new(checked),
             rooms,
+            clients,
             epoch: Instant::now(),
         };
         Self {
@@ -119,11 +127,11 @@ impl Publisher {
     }
 
     /// Puts a further generation in force, with the endpoint state and the queues of pools that go on.
-    pub fn publish(&self, checked: Checked) -> Arc<Live> {
+    pub fn publish(&self, checked: Checked, clients: Clients) -> Arc<Live> {
         let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.live.load_full();
         let snapshot = compile(&checked, &resolved, Some(&before.snapshot));
-        self.swap(&before, snapshot, Arc::new(checked))
+        self.swap(&before, snapshot, (Arc::new(checked), clients))
     }
 
     /// Notes what names resolve to. What is in force follows, in the same generation, where it goes by one of them.
@@ -142,17 +150,24 @@ impl Publisher {
         change(&mut resolved);
         if known != seen(&resolved) {
             let snapshot = resolve(&before.checked, &resolved, &before.snapshot);
-            self.swap(&before, snapshot, Arc::clone(&before.checked));
+            self.swap(&before, snapshot, (Arc::clone(&before.checked), before.clients.clone()));
         }
     }
 
-    fn swap(&self, before: &Live, snapshot: Snapshot, checked: Arc<Checked>) -> Arc<Live> {
+    fn swap(&self, before: &Live, snapshot: Snapshot, (checked, clients): (Arc<Checked>, Clients)) -> Arc<Live> {
         let known: HashMap<_, _> =
             before.snapshot.pools().map(|(id, pool)| (&pool.key, &before.rooms[id.index()])).collect();
         let rooms =
             snapshot.pools().map(|(_, pool)| known.get(&pool.key).map(|room| Arc::clone(room)).unwrap_or_default());
-        let rooms = rooms.collect();
-        let live = Arc::new(Live { addresses: addresses(&snapshot), rooms, snapshot, checked, epoch: before.epoch });
+        let live = Live {
+            addresses: addresses(&snapshot),
+            rooms: rooms.collect(),
+            clients,
+            snapshot,
+            checked,
+            epoch: before.epoch,
+        };
+        let live = Arc::new(live);
         self.live.store(Arc::clone(&live));
         self.swaps.send_replace(());
         live

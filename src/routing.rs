@@ -14,7 +14,7 @@ mod rewrite;
 mod split;
 
 pub use cors::{Cors, cors, permit};
-pub use head::Head;
+pub use head::{Head, host_of};
 pub use headers::apply_headers;
 pub use hosts::HostTable;
 pub use matcher::{Condition, Matcher};

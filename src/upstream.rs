@@ -21,6 +21,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::OnceCell;
 
 use crate::domain::{Address, Protocol, Reason};
+use crate::tls;
 use idle::{Idle, Link};
 
 /// Where to send a request.
@@ -32,10 +33,43 @@ pub struct Target<'a> {
     pub socket: SocketAddr,
     /// What it speaks.
     pub protocol: Protocol,
-    /// How long a connection may take to open.
+    /// How the connection is secured; `None` speaks in clear.
+    pub tls: Option<Secured<'a>>,
+    /// How long a connection may take to open, its handshake among it.
     pub connect_timeout: Duration,
     /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
     pub max_requests: Option<NonZeroU32>,
+}
+
+/// How a connection is secured.
+#[derive(Clone, Copy, Debug)]
+pub struct Secured<'a> {
+    /// What it is secured with.
+    pub client: &'a tls::Client,
+    /// The host that the request is for.
+    pub host: &'a str,
+}
+
+/// What a connection was secured for. Only requests that are to be secured in the same way may use it: a changed policy never meets
+/// a connection of the old one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Identity(Option<(u64, Option<Box<str>>)>);
+
+impl Identity {
+    fn of(target: Target<'_>) -> Self {
+        let host = |tls: Secured<'_>| tls.client.is_by_host().then(|| tls.host.into());
+        Self(target.tls.map(|tls| (tls.client.identity(), host(tls))))
+    }
+
+    fn fits(&self, target: Target<'_>) -> bool {
+        match (&self.0, target.tls) {
+            (None, None) => true,
+            (Some((identity, host)), Some(tls)) => {
+                *identity == tls.client.identity() && host.as_deref().is_none_or(|host| host == tls.host)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// A request that got no answer.
@@ -53,21 +87,17 @@ type SharedHttp2<B> = Rc<Http2<B>>;
 
 /// One connection of HTTP/2, open or still to be opened.
 struct Http2<B> {
+    identity: Identity,
     sender: OnceCell<http2::SendRequest<B>>,
     /// Requests that were sent over it.
     requests: Cell<u32>,
 }
 
-impl<B> Default for Http2<B> {
-    fn default() -> Self {
-        Self { sender: OnceCell::new(), requests: Cell::new(0) }
-    }
-}
-
 /// The connections of one worker.
 pub struct Connections<B> {
     idle: Rc<RefCell<Idle<B>>>,
-    shared: RefCell<FxHashMap<Address, SharedHttp2<B>>>,
+    /// By address; several for an address only where they are secured in different ways.
+    shared: RefCell<FxHashMap<Address, Vec<SharedHttp2<B>>>>,
 }
 
 impl<B> Default for Connections<B> {
@@ -111,8 +141,8 @@ where
     /// before anything was written to it costs another try, never the request.
     ///
     /// # Errors
-    /// [`Unanswered`] with [`Reason::ConnectFailed`], [`Reason::ConnectTimeout`], [`Reason::UpstreamReset`] or
-    /// [`Reason::UpstreamProtocolError`].
+    /// [`Unanswered`] with [`Reason::ConnectFailed`], [`Reason::ConnectTimeout`], [`Reason::UpstreamTlsFailed`],
+    /// [`Reason::UpstreamReset`] or [`Reason::UpstreamProtocolError`].
     pub async fn send(&self, target: Target<'_>, request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
         match target.protocol {
             Protocol::Http1 => self.send_http1(target, request).await,
@@ -123,7 +153,10 @@ where
     /// Closes connections that have been idle for `limit`, and forgets those that were closed by their endpoint.
     pub fn sweep(&self, limit: Duration) {
         self.idle.borrow_mut().sweep(limit);
-        self.shared.borrow_mut().retain(|_, shared| shared.sender.get().is_none_or(|sender| !sender.is_closed()));
+        self.shared.borrow_mut().retain(|_, shared| {
+            shared.retain(|one| !one.is_closed());
+            !shared.is_empty()
+        });
     }
 
     /// From now on keeps connections to endpoints of these addresses alone. The others are closed, once what they carry is
@@ -136,7 +169,7 @@ where
     // Opening a connection is boxed: it is rare, and would make the future of every request as large as itself.
     async fn send_http1(&self, target: Target<'_>, mut request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
         loop {
-            let reused = self.idle.borrow_mut().take(target.address);
+            let reused = self.idle.borrow_mut().take(target);
             let fresh = reused.is_none();
             let mut link = match reused {
                 Some(link) => link,
@@ -162,7 +195,7 @@ where
 
     async fn send_http2(&self, target: Target<'_>, mut request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
         loop {
-            let (cell, fresh) = self.shared_http2(target.address);
+            let (cell, fresh) = self.shared_http2(target);
             // The last request takes the connection along; it closes once the streams it carries are over.
             cell.requests.set(cell.requests.get().saturating_add(1));
             if target.max_requests.is_some_and(|most| cell.requests.get() >= most.get()) {
@@ -190,31 +223,49 @@ where
         }
     }
 
-    /// The connection that every request to `address` shares, and whether it is still to be opened.
-    fn shared_http2(&self, address: &Address) -> (SharedHttp2<B>, bool) {
+    /// The connection that every such request shares, and whether it is still to be opened.
+    fn shared_http2(&self, target: Target<'_>) -> (SharedHttp2<B>, bool) {
         let mut shared = self.shared.borrow_mut();
-        if let Some(cell) = shared.get(address)
-            && cell.sender.get().is_none_or(|sender| !sender.is_closed())
+        let known = shared.get_mut(target.address);
+        if let Some(known) = &known
+            && let Some(one) = known.iter().find(|one| one.identity.fits(target) && !one.is_closed())
         {
-            return (Rc::clone(cell), cell.sender.get().is_none());
+            return (Rc::clone(one), one.sender.get().is_none());
         }
-        let cell = SharedHttp2::default();
-        shared.insert(address.clone(), Rc::clone(&cell));
-        (cell, true)
+        let identity = Identity::of(target);
+        let one = Rc::new(Http2 { identity, sender: OnceCell::new(), requests: Cell::new(0) });
+        match known {
+            Some(known) => {
+                known.retain(|one| !one.is_closed());
+                if known.len() == idle::MAX_IDLE {
+                    known.remove(0);
+                }
+                known.push(Rc::clone(&one));
+            }
+            None => drop(shared.insert(target.address.clone(), vec![Rc::clone(&one)])),
+        }
+        (one, true)
     }
 
     /// Leaves a connection that failed a request to the streams it still carries; the next request opens another.
     fn forget(&self, address: &Address, failed: &SharedHttp2<B>) {
-        let mut shared = self.shared.borrow_mut();
-        if shared.get(address).is_some_and(|cell| Rc::ptr_eq(cell, failed)) {
-            shared.remove(address);
+        if let Some(known) = self.shared.borrow_mut().get_mut(address) {
+            known.retain(|one| !Rc::ptr_eq(one, failed));
         }
+    }
+}
+
+impl<B> Http2<B> {
+    fn is_closed(&self) -> bool {
+        self.sender.get().is_some_and(http2::SendRequest::is_closed)
     }
 }
 
 /// What an error of a connection means: the endpoint broke HTTP, or broke off.
 fn unanswered<B>(error: &hyper::Error, request: Option<Request<B>>) -> Unanswered<B> {
-    let reason = if request.is_some() {
+    let reason = if is_alert(error) {
+        Reason::UpstreamTlsFailed
+    } else if request.is_some() {
         Reason::ConnectFailed
     } else if error.is_parse() {
         Reason::UpstreamProtocolError
@@ -222,4 +273,12 @@ fn unanswered<B>(error: &hyper::Error, request: Option<Request<B>>) -> Unanswere
         Reason::UpstreamReset
     };
     Unanswered { reason, request, reused: false }
+}
+
+/// Whether the endpoint told over TLS why it broke off. In TLS 1.3 a client learns only after its handshake that its own
+/// certificate was refused.
+fn is_alert(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let cause = cause.and_then(std::io::Error::get_ref).and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::AlertReceived(_)))
 }

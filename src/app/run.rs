@@ -14,7 +14,7 @@ use super::traffic::{self, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use crate::admin::{self, Admin, Readiness};
 use crate::config::{Problem, Startup};
-use crate::control::{self, Reconciler, Reload, Trigger, Waiter};
+use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
 use crate::live::Publisher;
 use crate::proxy::Drain;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
@@ -24,20 +24,32 @@ const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until told to drain, and drains.
 pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
-    let Bound { configuration, traffic, admin: admin_listener, admin_address, local, metrics, shutdown } = bound;
+    let Bound {
+        configuration,
+        traffic,
+        admin: admin_listener,
+        admin_address,
+        mut certificates,
+        local,
+        metrics,
+        shutdown,
+    } = bound;
     let Configuration { checked, problems, source, overrides } = configuration;
     let startup = checked.startup.clone();
-    control::log_problems(&problems);
-    let publisher = Arc::new(Publisher::new(checked));
-    note_published(&metrics, &publisher, &problems);
-    let admin = Admin::new(Arc::clone(&publisher), Arc::clone(&metrics), local.clone(), problems);
+    let clients = certificates.follow(&checked, SystemTime::now());
+    let found: Vec<Problem> = problems.iter().cloned().chain(certificates.problems()).collect();
+    control::log_problems(&found);
+    let publisher = Arc::new(Publisher::new(checked, clients));
+    note_published(&metrics, &publisher, &found);
+    let admin = Admin::new(Arc::clone(&publisher), Arc::clone(&metrics), local.clone(), found);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
     // Taken with or without documents: the system would end a process that leaves this signal alone.
     let hangup = signal(SignalKind::hangup())?;
-    if let Some((folder, seen)) = source {
-        let reconciler = Reconciler::new(folder, overrides, Arc::clone(&publisher), seen);
+    if let Some((folder, files)) = source {
+        let start = Start { files, problems, certificates };
+        let reconciler = Reconciler::new(folder, overrides, Arc::clone(&publisher), start);
         tokio::spawn(keep_reconciled(
             reconciler,
             hangup,

@@ -14,6 +14,7 @@ use crate::config::{Listener, Startup};
 use crate::fallback::{BatchObservation, LocalTier};
 use crate::live::Local;
 use crate::telemetry::{LocalMetrics, Metrics};
+use crate::tls::Keeper;
 
 /// Why the router does not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,7 @@ pub struct Bound {
     pub(super) traffic: Vec<Listening>,
     pub(super) admin: TcpListener,
     pub(super) admin_address: SocketAddr,
+    pub(super) certificates: Keeper,
     pub(super) local: Local,
     pub(super) metrics: Arc<Metrics>,
     pub(super) shutdown: Shutdown,
@@ -58,7 +60,7 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
         let refused = |why| StartError::Listen { address, purpose, why, cure };
         let sockets = bind::listen(address, startup.backlog, workers(startup)).map_err(refused)?;
         let address = sockets[0].local_addr()?;
-        Ok::<_, StartError>(Listening { port: port.unwrap_or(address.port()), address, sockets })
+        Ok::<_, StartError>(Listening { port: port.unwrap_or(address.port()), address, sockets, tls: None })
     };
     // The admin address first: it is not shared, so a second router on the same machine is noticed here.
     let admin = TcpListener::bind(startup.admin).map_err(|why| StartError::Listen {
@@ -74,13 +76,24 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
     if traffic.is_empty() && startup.listeners.is_empty() {
         tracing::warn!("no Gateway means this router by its workload.labels, so it listens for no traffic");
     }
-    for Listener { port, address, .. } in &startup.listeners {
-        traffic.push(listen("a gateway's traffic", *address, Some(*port), "the Gateway's `port` or `bind`")?);
+    let (certificates, servers) = Keeper::new(&startup.listeners);
+    for (Listener { port, address, .. }, tls) in startup.listeners.iter().zip(servers) {
+        let listening = listen("a gateway's traffic", *address, Some(*port), "the Gateway's `port` or `bind`")?;
+        traffic.push(Listening { tls, ..listening });
     }
     let admin_address = admin.local_addr()?;
     let metrics = Metrics::new(&startup.workload);
     let local = Local::new(load_local_model(startup, &metrics.local()), metrics.local());
-    Ok(Bound { traffic, admin, admin_address, local, metrics, shutdown: Shutdown::default(), configuration })
+    Ok(Bound {
+        traffic,
+        admin,
+        admin_address,
+        certificates,
+        local,
+        metrics,
+        shutdown: Shutdown::default(),
+        configuration,
+    })
 }
 
 fn workers(startup: &Startup) -> usize {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use crate::config::Startup;
 use crate::live::{Local, Reader};
 use crate::proxy::{self, Drain, Worker};
 use crate::telemetry::Recorder;
+use crate::tls::Servers;
 
 /// An address that traffic is accepted on.
 pub(super) struct Listening {
@@ -18,15 +20,17 @@ pub(super) struct Listening {
     pub(super) address: SocketAddr,
     /// One socket a worker.
     pub(super) sockets: Vec<TcpListener>,
+    /// What secures it; `None` speaks in clear.
+    pub(super) tls: Option<Arc<Servers>>,
 }
 
 /// The sockets that each worker accepts on: one of every address.
 pub(super) fn by_worker(traffic: Vec<Listening>) -> Vec<Vec<Socket>> {
     let mut workers: Vec<Vec<Socket>> = Vec::new();
-    for Listening { port, sockets, .. } in traffic {
+    for Listening { port, sockets, tls, .. } in traffic {
         workers.resize_with(workers.len().max(sockets.len()), Vec::new);
         for (worker, socket) in workers.iter_mut().zip(sockets) {
-            worker.push(Socket { port, socket });
+            worker.push(Socket { port, socket, tls: tls.clone() });
         }
     }
     workers
@@ -36,11 +40,12 @@ pub(super) fn by_worker(traffic: Vec<Listening>) -> Vec<Vec<Socket>> {
 pub(super) struct Socket {
     port: u16,
     socket: TcpListener,
+    tls: Option<Arc<Servers>>,
 }
 
 impl Socket {
     fn listener(self) -> io::Result<proxy::Listener> {
-        Ok(proxy::Listener { socket: tokio::net::TcpListener::from_std(self.socket)?, port: self.port })
+        Ok(proxy::Listener { socket: tokio::net::TcpListener::from_std(self.socket)?, port: self.port, tls: self.tls })
     }
 }
 

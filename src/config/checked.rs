@@ -268,6 +268,8 @@ pub struct Pool {
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.
     pub traffic: TrafficPolicy,
+    /// Where the TLS settings among it stand; empty where there are none.
+    pub tls_place: Place,
     /// The facts that Istio's metrics label this destination by.
     pub service: ServiceIdentity,
 }

@@ -40,6 +40,7 @@ codes! {
     SPILL = "OVS204", "a spill order that names one pool twice, or the pool itself";
     LOCAL_OFF = "OVS205", "a PoolPolicy that allows the local model, which is off";
     NO_EFFECT = "OVS206", "a document or subset that applies to nothing";
+    CERTIFICATES = "OVS301", "a file of certificates or keys that is missing, wrong or out of date";
     RESTART = "OVS401", "a changed setting that takes effect at the next start alone";
 }
 
@@ -48,6 +49,11 @@ pub fn unreadable(file: String, message: String) -> Problem {
     let place = Place { file, ..Place::default() };
     let cure = "Name an existing folder or file of YAML documents that this user may read.".to_owned();
     Problem { code: UNREADABLE, severity: Severity::Error, place, message, cure }
+}
+
+/// The warning that a file which TLS settings at `place` name cannot be used as it is.
+pub fn unusable_certificates(place: Place, message: String, cure: String) -> Problem {
+    Problem { code: CERTIFICATES, severity: Severity::Warning, place, message, cure }
 }
 
 /// Problems, in the order found.

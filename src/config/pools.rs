@@ -110,6 +110,7 @@ impl<'a> Pools<'a> {
             latency_objective: policy.latency_objective,
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             traffic,
+            tls_place: super::problem::Place::default(),
             key,
         }
     }

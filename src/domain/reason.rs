@@ -20,6 +20,8 @@ pub enum Reason {
     ConnectFailed,
     /// An endpoint did not accept the connection within the connect timeout.
     ConnectTimeout,
+    /// An endpoint and the router do not agree on TLS: on the certificate of either, a version or a protocol.
+    UpstreamTlsFailed,
     /// The endpoint closed or reset the connection before its answer was complete.
     UpstreamReset,
     /// The endpoint answered with something that is not HTTP.
@@ -82,7 +84,7 @@ const NONE: (&str, &str) = ("-", "-");
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::SlotsTaken,
@@ -90,6 +92,7 @@ impl Reason {
         Self::QueueTimeout,
         Self::ConnectFailed,
         Self::ConnectTimeout,
+        Self::UpstreamTlsFailed,
         Self::UpstreamReset,
         Self::UpstreamProtocolError,
         Self::RequestTimeout,
@@ -129,6 +132,9 @@ impl Reason {
             }
             Self::ConnectTimeout => {
                 facts("connect_timeout", 503, UF, "connection_timeout", "no endpoint accepted the connection in time")
+            }
+            Self::UpstreamTlsFailed => {
+                facts("upstream_tls_failed", 503, UF, "tls_protocol_error", "no endpoint could be spoken to over TLS")
             }
             Self::UpstreamReset => {
                 facts("upstream_reset", 502, UC, "connection_terminated", "the endpoint broke off the connection")

@@ -15,9 +15,6 @@ pub struct ClientTls {
     pub revocations: Option<PathBuf>,
     /// The server name that is asked for.
     pub sni: Sni,
-    /// Whether the endpoint's certificate must be for the host of the request, as Istio asks where neither `sni` nor
-    /// `subjectAltNames` says otherwise.
-    pub names: HostCheck,
     /// One of these must be a subject alternative name of the endpoint's certificate; none of them asks for nothing.
     pub subject_alt_names: Vec<Box<str>>,
     /// Which protocols are offered.
@@ -58,10 +55,11 @@ pub enum Sni {
     /// This one, for every request.
     Fixed(Box<str>),
     /// The host of the request as the endpoint is sent it; none where that is an IP address.
-    OfRequest,
+    OfRequest(HostCheck),
 }
 
-/// Whether an endpoint's certificate must be for the request's host.
+/// Whether an endpoint's certificate must be for the request's host. Istio asks so where neither `sni` nor
+/// `subjectAltNames` says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostCheck {
     /// It must.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{EXPECT, SET_COOKIE, UPGRADE};
+use http::uri::Scheme;
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::{sleep, timeout_at};
@@ -19,8 +20,9 @@ use super::tunnel;
 use crate::domain::{Protocol, Reason};
 use crate::live::{Held, Live};
 use crate::pool::{Admission, Outcome};
+use crate::routing::host_of;
 use crate::snapshot::PoolId;
-use crate::upstream::{Answer, Target, Unanswered};
+use crate::upstream::{Answer, Secured, Target, Unanswered};
 
 /// Endpoints of one pool that are tried for a request before it spills: Istio's default of two retries.
 const TRIES_PER_POOL: usize = 3;
@@ -190,11 +192,15 @@ async fn send(
         return Err(Unserved::Broken(Reason::UpstreamReset));
     };
     exchange.attempted(pool, place);
-    fields::shape(&mut request, to.protocol, &outbound.authority);
+    let client = live.tls(pool);
+    let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    fields::shape(&mut request, to.protocol, scheme, &outbound.authority);
+    let host = client.map(|_| host_of(&outbound.authority)).unwrap_or_default();
     let target = Target {
         address: &endpoint.address,
         socket,
         protocol: to.protocol,
+        tls: client.map(|client| Secured { client, host: &host }),
         connect_timeout: to.connect_timeout,
         max_requests: to.max_requests_per_connection,
     };

@@ -17,10 +17,11 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::listen::{Drain, draining};
 use super::{Limits, Worker, request};
+use crate::tls::{self, Peer, Servers};
 
 /// Streams that one HTTP/2 connection may have open: Envoy's recommendation for an edge proxy.
 const MAX_CONCURRENT_STREAMS: u32 = 100;
@@ -32,19 +33,50 @@ pub(super) struct Client {
     pub(super) address: SocketAddr,
     /// The port that it came to.
     pub(super) port: u16,
+    /// Who it is, if it speaks TLS.
+    pub(super) tls: Option<Rc<Peer>>,
     /// What the connection is doing.
     pub(super) activity: Arc<Activity>,
 }
 
+/// A connection that has just been accepted.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    /// The port that it came to.
+    pub(super) port: u16,
+    /// What is to secure it; `None` speaks in clear.
+    pub(super) tls: Option<Arc<Servers>>,
+}
+
 /// Serves one connection to its end. An error of it is its client's: there is nobody to tell but the client, who has gone.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, port: u16, mut drain: watch::Receiver<Drain>) {
+pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::Receiver<Drain>) {
+    let Accepted { stream, port, tls } = accepted;
     let Ok(address) = stream.peer_addr() else { return };
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let activity = Arc::new(Activity::new());
-    let client = Client { address, port, activity: Arc::clone(&activity) };
     let _open = worker.recorder.client_connected();
+    let client = Client { address, port, tls: None, activity: Arc::new(Activity::new()) };
+    let Some(servers) = tls else { return converse(worker, stream, client, drain).await };
+    // Boxed, so that a connection in clear is not as large as one that is secured.
+    match Box::pin(timeout(worker.limits.header_timeout, servers.accept(stream))).await {
+        Ok(Ok(tls::Accepted { stream, peer })) => {
+            let client = Client { tls: Some(Rc::new(peer)), ..client };
+            Box::pin(converse(worker, stream, client, drain)).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, client = %address, port, "a client cannot be spoken to over TLS"),
+        Err(_) => tracing::debug!(client = %address, port, "a client's TLS handshake took too long"),
+    }
+}
+
+/// Answers the requests that come over `stream`.
+async fn converse(
+    worker: Rc<Worker>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Client,
+    mut drain: watch::Receiver<Drain>,
+) {
+    let activity = Arc::clone(&client.activity);
     let builder = builder(worker.limits);
     let limits = worker.limits;
     let service = service_fn(move |request| {
@@ -206,12 +238,12 @@ impl Activity {
 }
 
 /// A client's stream that notes when bytes come.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     activity: Arc<Activity>,
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -226,7 +258,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

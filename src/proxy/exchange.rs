@@ -17,6 +17,7 @@ use crate::live::Live;
 use crate::routing::permit;
 use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
 use crate::telemetry::{self, Record};
+use crate::tls::Peer;
 
 /// A request under way. It travels with the request and then with the answer's body; however it ends, exactly one
 /// [`Record`] comes of it.
@@ -96,6 +97,16 @@ impl Exchange {
 
     pub(super) fn client(&self) -> SocketAddr {
         self.client.address
+    }
+
+    /// Who the client is, if it speaks TLS.
+    pub(super) fn peer(&self) -> Option<&Peer> {
+        self.client.tls.as_deref()
+    }
+
+    /// What the client speaks: `http` or `https`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.client.tls.is_some() { "https" } else { "http" }
     }
 
     /// The port that the client came to.

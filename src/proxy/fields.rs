@@ -13,7 +13,7 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
-const HTTP: HeaderValue = HeaderValue::from_static("http");
+const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
 /// Removes what concerns one connection alone: the fields that RFC 9110, section 7.6.1, names and those that `Connection`
 /// names. `TE: trailers` is said again on the next connection, since trailers are passed on.
@@ -62,7 +62,12 @@ pub(super) fn append_via(headers: &mut HeaderMap, version: Version) {
 
 /// Appends the client to `X-Forwarded-For` and says in `X-Forwarded-Proto` what it spoke. A proto that the client sent
 /// stands only where it is trusted.
-pub(super) fn set_forwarded(headers: &mut HeaderMap, client: SocketAddr, trust_proto: TrustProto) {
+pub(super) fn set_forwarded(
+    headers: &mut HeaderMap,
+    client: SocketAddr,
+    scheme: &'static str,
+    trust_proto: TrustProto,
+) {
     let address = client.ip().to_canonical().to_string();
     let before: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
     let joined = before.into_iter().chain([address.as_bytes()]).collect::<Vec<_>>().join(&b", "[..]);
@@ -71,7 +76,16 @@ pub(super) fn set_forwarded(headers: &mut HeaderMap, client: SocketAddr, trust_p
         headers.insert(FORWARDED_FOR, value);
     }
     if trust_proto == TrustProto::No || !headers.contains_key(FORWARDED_PROTO) {
-        headers.insert(FORWARDED_PROTO, HTTP);
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+}
+
+/// Says in `X-Forwarded-Client-Cert` which certificate the client has shown. One that the client says itself to have shown goes,
+/// as Envoy lets it go.
+pub(super) fn set_client_certificate(headers: &mut HeaderMap, shown: Option<&HeaderValue>) {
+    match shown {
+        Some(shown) => drop(headers.insert(CLIENT_CERTIFICATE, shown.clone())),
+        None => drop(headers.remove(CLIENT_CERTIFICATE)),
     }
 }
 
@@ -93,8 +107,8 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Gives `request` the form that `protocol` has: the host in `Host` or in `:authority`.
-pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, authority: &str) {
+/// Gives `request` the form that `protocol` has: the host in `Host` or in `:authority`, with its scheme.
+pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Scheme, authority: &str) {
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     match protocol {
         Protocol::Http1 => {
@@ -117,7 +131,7 @@ pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, authority: 
             request.headers_mut().remove(CONNECTION);
             request.headers_mut().remove(UPGRADE);
             let mut parts = http::uri::Parts::default();
-            parts.scheme = Some(Scheme::HTTP);
+            parts.scheme = Some(scheme);
             parts.authority = authority.parse::<Authority>().ok();
             parts.path_and_query = Some(path);
             if let Ok(uri) = Uri::from_parts(parts) {
@@ -169,21 +183,23 @@ mod tests {
         let client = ([10, 0, 0, 1], 5).into();
         let mut fields =
             headers(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-forwarded-proto", "https")]);
-        set_forwarded(&mut fields, client, TrustProto::Yes);
+        set_forwarded(&mut fields, client, "http", TrustProto::Yes);
         assert_eq!(written(&fields), ["x-forwarded-for: 1.1.1.1, 2.2.2.2, 10.0.0.1", "x-forwarded-proto: https"]);
-        set_forwarded(&mut fields, client, TrustProto::No);
+        set_forwarded(&mut fields, client, "http", TrustProto::No);
         assert_eq!(written(&fields)[1], "x-forwarded-proto: http");
+        set_forwarded(&mut fields, client, "https", TrustProto::No);
+        assert_eq!(written(&fields)[1], "x-forwarded-proto: https");
     }
 
     #[test]
     fn a_request_takes_the_form_of_its_protocol() {
         let mut request =
             Request::builder().uri("http://x.y/p?q=1").header("te", "trailers").body(()).expect("a request");
-        shape(&mut request, Protocol::Http1, "a.b:80");
+        shape(&mut request, Protocol::Http1, Scheme::HTTPS, "a.b:80");
         assert_eq!(request.uri(), "/p?q=1");
         assert_eq!(written(request.headers()), ["connection: te", "host: a.b:80", "te: trailers"]);
-        shape(&mut request, Protocol::Http2, "a.b:80");
-        assert_eq!(request.uri(), "http://a.b:80/p?q=1");
+        shape(&mut request, Protocol::Http2, Scheme::HTTPS, "a.b:80");
+        assert_eq!(request.uri(), "https://a.b:80/p?q=1");
         assert_eq!(written(request.headers()), ["te: trailers"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, sleep_until};
 
-use super::{Worker, connection};
+use super::Worker;
+use super::connection::{self, Accepted};
+use crate::tls::Servers;
 
 /// How long an idle connection to an endpoint is kept: Istio's default `idleTimeout`.
 const UPSTREAM_IDLE: Duration = Duration::from_hours(1);
@@ -36,6 +39,8 @@ pub struct Listener {
     pub socket: TcpListener,
     /// The port that rules are matched by, which a gateway may have bound to another.
     pub port: u16,
+    /// What secures its connections; `None` speaks in clear.
+    pub tls: Option<Arc<Servers>>,
 }
 
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
@@ -105,7 +110,8 @@ fn start(
     drain: &watch::Receiver<Drain>,
     connections: &mut JoinSet<()>,
 ) {
-    connections.spawn_local(connection::serve(Rc::clone(worker), stream, listener.port, drain.clone()));
+    let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
+    connections.spawn_local(connection::serve(Rc::clone(worker), accepted, drain.clone()));
 }
 
 /// Completes once the router drains, or the drain's owner is gone, which ends it at once.

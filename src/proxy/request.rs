@@ -22,8 +22,9 @@ use super::relay::{AnswerBody, RequestBody};
 use super::{Worker, relay};
 use crate::config::Limits;
 use crate::domain::Reason;
-use crate::routing::Head;
+use crate::routing::{Head, host_of};
 use crate::snapshot::{Decision, PoolId, RouteId, Snapshot, affinities, choose};
+use crate::tls::Peer;
 
 /// A request as it came.
 struct Arrived {
@@ -41,14 +42,15 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Reque
     let mut exchange = Exchange::begin(Rc::clone(&worker), client, &parts, authority.as_deref().unwrap_or_default());
     let live = Arc::clone(exchange.live());
     let limits = live.snapshot.limits();
-    let authority = match authority.and_then(|authority| acceptable(&parts, &body, limits).map(|()| authority)) {
+    let authority = authority.and_then(|authority| acceptable(&parts, &body, limits).map(|()| authority));
+    let authority = match authority.and_then(|authority| answerable(exchange.peer(), authority)) {
         Ok(authority) => authority,
         Err(reason) => {
             relay::let_go(&parts.headers, body);
             return refuse(exchange, reason);
         }
     };
-    let routed = head(&parts, &authority, exchange.port());
+    let routed = head(&parts, &authority, &exchange);
     let decision = choose(&live.snapshot, &routed, worker.draw());
     let (route, share, chosen) = match decision {
         Decision::Forward { route, share, candidates } => {
@@ -126,7 +128,7 @@ async fn send_on(
 fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arrived) -> Result<Outbound, Reason> {
     let Arrived { mut parts, body, mut authority, upgrade } = arrived;
     let (limits, rule) = (exchange.limits(), exchange.snapshot().route(route));
-    let path = rule.rewritten_path(&head(&parts, &authority, exchange.port()));
+    let path = rule.rewritten_path(&head(&parts, &authority, exchange));
     let mut body =
         RequestBody::new(body, Rc::clone(exchange.meter()), limits.max_body_bytes, limits.stream_idle_timeout);
     if parts.headers.contains_key(TRAILER) {
@@ -199,15 +201,25 @@ fn acceptable(parts: &Parts, body: &Incoming, limits: &Limits) -> Result<(), Rea
     Ok(())
 }
 
-fn head<'a>(parts: &'a Parts, authority: &'a str, port: u16) -> Head<'a> {
+/// Refuses a request for a host of another server than the one that the client's TLS connection is to, as a gateway of
+/// Istio's has no route for it there.
+fn answerable(peer: Option<&Peer>, authority: String) -> Result<String, Reason> {
+    if peer.is_none_or(|peer| peer.may_ask_for(&host_of(&authority))) {
+        Ok(authority)
+    } else {
+        Err(Reason::RouteNotFound)
+    }
+}
+
+fn head<'a>(parts: &'a Parts, authority: &'a str, exchange: &Exchange) -> Head<'a> {
     Head {
         method: &parts.method,
-        scheme: parts.uri.scheme_str().unwrap_or("http"),
+        scheme: parts.uri.scheme_str().unwrap_or(exchange.scheme()),
         authority,
         path: parts.uri.path(),
         query: parts.uri.query(),
         headers: &parts.headers,
-        port,
+        port: exchange.port(),
         server_name: None,
     }
 }
@@ -230,7 +242,8 @@ fn rewrite_head(parts: &mut Parts, exchange: &Exchange, upgrades: bool) {
         parts.headers.insert("x-request-id", id);
     }
     fields::join_cookies(&mut parts.headers);
-    fields::set_forwarded(&mut parts.headers, exchange.client(), trust);
+    fields::set_forwarded(&mut parts.headers, exchange.client(), exchange.scheme(), trust);
+    fields::set_client_certificate(&mut parts.headers, exchange.peer().and_then(|peer| peer.certificate.as_ref()));
     fields::append_via(&mut parts.headers, parts.version);
 }
 

@@ -29,16 +29,7 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// The host of the authority: lower case, without port, brackets or a trailing dot. Istio ignores the port here.
     pub fn host(&self) -> Cow<'a, str> {
-        let host = match self.authority.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or_default(),
-            None => self.authority.rsplit_once(':').map_or(self.authority, |(host, _)| host),
-        };
-        let host = host.strip_suffix('.').unwrap_or(host);
-        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(host.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(host)
-        }
+        host_of(self.authority)
     }
 
     /// The first value of a query parameter, as written (Envoy compares it undecoded); a bare key has the value `""`.
@@ -47,6 +38,20 @@ impl<'a> Head<'a> {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (key == name).then_some(value)
         })
+    }
+}
+
+/// The host of an authority: lower case, without port, brackets or a trailing dot.
+pub fn host_of(authority: &str) -> Cow<'_, str> {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
     }
 }
 

@@ -6,11 +6,13 @@ use hyper::body::Body;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
-use super::Target;
 use super::idle::Link;
+use super::{Identity, Target};
 use crate::domain::Reason;
 
 /// What one stream and one connection may have in flight towards us: enough for a body of embeddings at the bandwidth and
@@ -37,12 +39,24 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let stream = open(target).await?;
-    let socket = SockRef::from(&stream).try_clone().map_err(|_| Reason::ConnectFailed)?.into();
+    let (stream, socket) = open(target).await?;
+    let sender = match stream {
+        Stream::Clear(stream) => http1_over(stream).await,
+        Stream::Secured(stream) => http1_over(stream).await,
+    }?;
+    Ok(Link { sender, identity: Identity::of(target), socket, requests: 0 })
+}
+
+async fn http1_over<B>(stream: impl Transport) -> Result<http1::SendRequest<B>, Reason>
+where
+    B: Body + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Reason::ConnectFailed)?;
     // Its error reaches whoever waits for an answer; here there is nobody left to tell.
     tokio::task::spawn_local(async move { connection.with_upgrades().await.ok() });
-    Ok(Link { sender, socket, requests: 0 })
+    Ok(sender)
 }
 
 pub(super) async fn http2<B>(target: Target<'_>) -> Result<http2::SendRequest<B>, Reason>
@@ -51,7 +65,18 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let stream = open(target).await?;
+    match open(target).await?.0 {
+        Stream::Clear(stream) => http2_over(stream).await,
+        Stream::Secured(stream) => http2_over(stream).await,
+    }
+}
+
+async fn http2_over<B>(stream: impl Transport) -> Result<http2::SendRequest<B>, Reason>
+where
+    B: Body + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (sender, connection) = http2::Builder::new(Here)
         .timer(TokioTimer::new())
         .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
@@ -65,12 +90,37 @@ where
     Ok(sender)
 }
 
-async fn open(target: Target<'_>) -> Result<TcpStream, Reason> {
-    let stream = timeout(target.connect_timeout, TcpStream::connect(target.socket))
-        .await
-        .map_err(|_| Reason::ConnectTimeout)?
-        .map_err(|_| Reason::ConnectFailed)?;
+/// What bytes go over.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
+
+/// A connection, secured or not.
+enum Stream {
+    Clear(TcpStream),
+    Secured(TlsStream<TcpStream>),
+}
+
+/// Opens a connection, and a second handle to its socket.
+async fn open(target: Target<'_>) -> Result<(Stream, std::net::TcpStream), Reason> {
+    if target.tls.is_some_and(|tls| !tls.client.is_usable()) {
+        return Err(Reason::UpstreamTlsFailed);
+    }
+    timeout(target.connect_timeout, open_in_any_time(target)).await.map_err(|_| Reason::ConnectTimeout)?
+}
+
+async fn open_in_any_time(target: Target<'_>) -> Result<(Stream, std::net::TcpStream), Reason> {
+    let connected = TcpStream::connect(target.socket).await;
+    let stream = connected.map_err(|_| Reason::ConnectFailed)?;
     // Small writes (a head, an event) leave at once instead of waiting for an acknowledgement of the last.
     stream.set_nodelay(true).map_err(|_| Reason::ConnectFailed)?;
-    Ok(stream)
+    let socket = SockRef::from(&stream).try_clone().map_err(|_| Reason::ConnectFailed)?.into();
+    let stream = match target.tls {
+        None => Stream::Clear(stream),
+        Some(tls) => {
+            let secured = tls.client.connect(stream, tls.host).await;
+            Stream::Secured(secured.map_err(|_| Reason::UpstreamTlsFailed)?)
+        }
+    };
+    Ok((stream, socket))
 }

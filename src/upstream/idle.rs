@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http1::SendRequest;
 use rustc_hash::FxHashMap;
 
+use super::{Identity, Target};
 use crate::domain::Address;
 
-/// The most idle connections kept to one endpoint by one worker; more are closed.
-const MAX_IDLE: usize = 1024;
+/// The most idle connections kept to one endpoint by one worker; for more, the one unused for longest is closed.
+pub(super) const MAX_IDLE: usize = 1024;
 
 /// One HTTP/1.1 connection: hyper's end of it, and a second handle to its socket.
 pub(super) struct Link<B> {
     pub(super) sender: SendRequest<B>,
+    pub(super) identity: Identity,
     /// Looked at before reuse. hyper learns that the endpoint has closed only when its task is next polled; what has
-    /// reached the kernel by then must not cost a request.
+    /// reached the kernel by then must not cost a request. Over TLS that may be a session's ticket, which waits for the
+    /// task as well.
     pub(super) socket: TcpStream,
     /// Requests that were sent over it.
     pub(super) requests: u32,
@@ -50,11 +53,11 @@ impl<B> Default for Idle<B> {
 }
 
 impl<B> Idle<B> {
-    /// A connection to `address` that is open and ready for a request.
-    pub(super) fn take(&mut self, address: &Address) -> Option<Link<B>> {
-        let idle = self.by_address.get_mut(address)?;
+    /// A connection to `target` that is open, secured as it should be and ready for a request.
+    pub(super) fn take(&mut self, target: Target<'_>) -> Option<Link<B>> {
+        let idle = self.by_address.get_mut(target.address)?;
         // One that has just finished its last answer may not know yet that it is ready; it is left for later.
-        let ready = idle.iter().rposition(|(link, _)| link.is_ready())?;
+        let ready = idle.iter().rposition(|(link, _)| link.identity.fits(target) && link.is_ready())?;
         Some(idle.remove(ready).0)
     }
 
@@ -63,9 +66,13 @@ impl<B> Idle<B> {
             return;
         }
         let idle = self.by_address.entry(address).or_default();
-        if idle.len() < MAX_IDLE && !link.is_closed() {
-            idle.push((link, Instant::now()));
+        if link.is_closed() {
+            return;
         }
+        if idle.len() == MAX_IDLE {
+            idle.remove(0);
+        }
+        idle.push((link, Instant::now()));
     }
 
     pub(super) fn keep(&mut self, addresses: &Arc<HashSet<Address>>) {

@@ -22,9 +22,8 @@ pub(super) fn client(tls: &ClientTls) -> Value {
         "caCrl": tls.revocations.as_deref().map(text),
         "sni": match &tls.sni {
             Sni::Fixed(name) => Value::from(&**name),
-            Sni::OfRequest => json!({ "of": "request" }),
+            Sni::OfRequest(check) => json!({ "ofRequest": true, "verified": *check == HostCheck::Request }),
         },
-        "verifiesHost": tls.names == HostCheck::Request,
         "subjectAltNames": tls.subject_alt_names,
         "alpn": match tls.alpn { Alpn::Http => "http", Alpn::Mesh => "istio" },
     })

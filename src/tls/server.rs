@@ -1,0 +1,250 @@
+//! TLS towards clients.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwapOption;
+use http::HeaderValue;
+use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SupportedProtocolVersion, version};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::certificate::forwarded;
+use super::fault::{Built, Fault};
+use super::files::Files;
+use super::material::{Reader, provider};
+use super::suites;
+use super::verify::{Anonymous, ClientVerifier};
+use crate::domain::{Authorities, ClientCertificates, HostPattern, ServerTls, TlsVersion};
+
+/// The servers of one port, of which a client's server name chooses.
+#[derive(Debug)]
+pub struct Servers(Vec<Arc<Server>>);
+
+/// One server of a port. What is in its files may change under it; its settings do not.
+#[derive(Debug)]
+pub struct Server {
+    hosts: Vec<HostPattern>,
+    config: ArcSwapOption<ServerConfig>,
+}
+
+/// A secured connection of a client.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub stream: TlsStream<TcpStream>,
+    /// Who is at its other end, and whom it asked for.
+    pub peer: Peer,
+}
+
+/// A client that speaks TLS.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    server: Arc<Server>,
+    /// What endpoints are told of its certificate: the value of `x-forwarded-client-cert`.
+    pub certificate: Option<HeaderValue>,
+}
+
+/// Why a client is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// No server of the port has the host.
+    #[error("no server here has the host that the client asks for: {0}")]
+    NoServer(String),
+    /// The server's files could not be used at any time since the start.
+    #[error("the certificates of the server for {0} cannot be used; see the warnings about the configuration")]
+    NoCertificates(String),
+    /// The handshake failed, on either side.
+    #[error("{0}")]
+    Failed(#[from] io::Error),
+}
+
+impl Servers {
+    pub(super) fn new(servers: Vec<Arc<Server>>) -> Self {
+        Self(servers)
+    }
+
+    /// Secures the connection of a client.
+    ///
+    /// # Errors
+    /// [`AcceptError`].
+    pub async fn accept(&self, stream: TcpStream) -> Result<Accepted, AcceptError> {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+        let asked = start.client_hello().server_name().map(str::to_ascii_lowercase);
+        let told = || asked.clone().unwrap_or_else(|| "none".to_owned());
+        let server = self.choose(asked.as_deref()).ok_or_else(|| AcceptError::NoServer(told()))?;
+        let config = server.config.load_full().ok_or_else(|| AcceptError::NoCertificates(told()))?;
+        let stream = start.into_stream(config).await?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let certificate = chain.and_then(|chain| chain.first()).and_then(forwarded);
+        Ok(Accepted { peer: Peer { server: Arc::clone(server), certificate }, stream })
+    }
+
+    /// The server whose hosts fit best: a host itself before the longest domain above it before all hosts. Without a
+    /// server name only a server of all hosts is chosen, as Envoy chooses filter chains.
+    fn choose(&self, asked: Option<&str>) -> Option<&Arc<Server>> {
+        let fit = |server: &Arc<Server>| server.hosts.iter().filter_map(|host| fit(host, asked)).max();
+        let fits = self.0.iter().filter_map(|server| fit(server).map(|fit| (fit, server)));
+        // Of two that fit alike the first wins, as it does in Istio.
+        fits.rev().max_by_key(|(fit, _)| *fit).map(|(_, server)| server)
+    }
+}
+
+/// How closely a pattern fits a server name; `None` where it does not.
+fn fit(pattern: &HostPattern, asked: Option<&str>) -> Option<usize> {
+    match asked {
+        Some(asked) => pattern.matches(asked).then(|| pattern.precedence()),
+        None => (*pattern == HostPattern::Any).then_some(0),
+    }
+}
+
+impl Server {
+    /// A server without certificates yet.
+    pub(super) fn new(hosts: Vec<HostPattern>) -> Self {
+        Self { hosts, config: ArcSwapOption::empty() }
+    }
+
+    /// What handshakes use from now on.
+    pub(super) fn renew(&self, config: Arc<ServerConfig>) {
+        self.config.store(Some(config));
+    }
+}
+
+impl Peer {
+    /// Whether the server that the client spoke to has `host`. A request for another's is not its to answer, whoever the
+    /// certificate was for.
+    pub fn may_ask_for(&self, host: &str) -> bool {
+        self.server.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+}
+
+/// What `tls` and its files come to.
+pub(super) fn build(tls: &ServerTls, files: &Files, now: SystemTime) -> Built<Arc<ServerConfig>> {
+    let mut reader = Reader::new(files, now);
+    let config = config(tls, &mut reader).map(Arc::new);
+    reader.conclude(config)
+}
+
+fn config(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<ServerConfig, Fault> {
+    let mut pairs = Vec::new();
+    let mut missing = None;
+    for pair in &tls.key_pairs {
+        match reader.key_pair(pair) {
+            Ok(pair) => pairs.push(pair),
+            Err(fault) => reader.faults.extend(missing.replace(fault)),
+        }
+    }
+    let verifier = client_verifier(tls, reader);
+    if let Some(fault) = missing {
+        reader.faults.extend(verifier.err());
+        return Err(fault);
+    }
+    let versions: Vec<&'static SupportedProtocolVersion> =
+        [(TlsVersion::V1_3, &version::TLS13), (TlsVersion::V1_2, &version::TLS12)]
+            .into_iter()
+            .filter(|(version, _)| (tls.min_version..=tls.max_version).contains(version))
+            .map(|(_, version)| version)
+            .collect();
+    let (provider, unknown) = with_suites(&tls.cipher_suites);
+    reader.faults.extend(unknown);
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions)
+        .map_err(|error| {
+            let cure = "Name a cipher suite of TLS 1.2 that this router has, or allow TLS 1.3.";
+            Fault::new(format!("No protocol version is left to speak: {error}."), cure)
+        })?
+        .with_client_cert_verifier(verifier?)
+        .with_cert_resolver(Arc::new(KeyPairs(pairs)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
+        .map_err(|error| Fault::new(format!("Sessions cannot be resumed: {error}."), "Report this as a bug."))?;
+    Ok(config)
+}
+
+fn client_verifier(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
+    let (authorities, anonymous): (&Authorities, _) = match &tls.clients {
+        ClientCertificates::None => return Ok(WebPkiClientVerifier::no_client_auth()),
+        ClientCertificates::Optional(authorities) => (authorities, Anonymous::Allowed),
+        ClientCertificates::Required(authorities) => (authorities, Anonymous::Refused),
+    };
+    let trust = reader.trust(authorities, tls.revocations.as_deref())?;
+    Ok(Arc::new(ClientVerifier::new(trust, anonymous, &tls.subject_alt_names)?))
+}
+
+/// The cryptography with these suites of TLS 1.2 alone, where any are named, and what is wrong with the names. Those of TLS
+/// 1.3 stay: Envoy does not let them be chosen either.
+fn with_suites(named: &[Box<str>]) -> (Arc<CryptoProvider>, Option<Fault>) {
+    if named.is_empty() {
+        return (provider(), None);
+    }
+    let mut provider = CryptoProvider::clone(&provider());
+    provider
+        .cipher_suites
+        .retain(|suite| suite.tls13().is_some() || named.iter().any(|name| suites::named(name) == Some(suite.suite())));
+    let unknown: Vec<_> = named.iter().filter(|name| suites::named(name).is_none()).map(|name| &**name).collect();
+    let fault = (!unknown.is_empty()).then(|| {
+        let message = format!("The cipher suites {} are not among those that this router speaks.", unknown.join(", "));
+        Fault::new(message, "Take them out; suites without forward secrecy or with CBC are not spoken.")
+    });
+    (Arc::new(provider), fault)
+}
+
+/// The key pairs of one server.
+#[derive(Debug)]
+struct KeyPairs(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for KeyPairs {
+    /// The first whose signatures the client can verify.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let can_verify = |pair: &&Arc<CertifiedKey>| pair.key.choose_scheme(hello.signature_schemes()).is_some();
+        self.0.iter().find(can_verify).map(Arc::clone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Host;
+
+    fn server(hosts: &[&str]) -> Arc<Server> {
+        Arc::new(Server::new(hosts.iter().map(|host| HostPattern::parse(host).expect("a host")).collect()))
+    }
+
+    #[test]
+    fn the_closest_server_is_chosen() {
+        let all = [
+            server(&["*.example.com"]),
+            server(&["a.example.com", "b.org"]),
+            server(&["*.deep.example.com"]),
+            server(&["*"]),
+            server(&["b.org"]),
+        ];
+        let servers = Servers::new(all.to_vec());
+        for (asked, chosen) in [
+            (Some("a.example.com"), 1),
+            (Some("c.example.com"), 0),
+            (Some("c.deep.example.com"), 2),
+            (Some("deep.example.com"), 0),
+            (Some("example.com"), 3),
+            (Some("b.org"), 1),
+            (None, 3),
+        ] {
+            let found = servers.choose(asked).expect("one serves every host");
+            assert!(Arc::ptr_eq(found, &all[chosen]), "{asked:?}");
+        }
+        assert!(Servers::new(all[..2].to_vec()).choose(None).is_none(), "a client without a server name fits no host");
+    }
+
+    #[test]
+    fn a_client_asks_for_hosts_of_its_server_alone() {
+        let peer = Peer { server: server(&["*.example.com"]), certificate: None };
+        assert!(peer.may_ask_for("a.example.com") && !peer.may_ask_for("example.com") && !peer.may_ask_for("b.org"));
+        assert_eq!(Host::parse("a").map(|host| host.to_string()), Ok("a".to_owned()));
+    }
+}
