@@ -19,6 +19,7 @@ mod problem;
 mod restart;
 mod routes;
 mod schema;
+mod secrets;
 mod settings;
 mod suggest;
 mod viewpoint;

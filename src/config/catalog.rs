@@ -1,6 +1,7 @@
 //! What there is to refer to: services of `ServiceEntry` documents, and the subsets of `DestinationRule` documents.
 
 mod kubernetes;
+mod opaque;
 mod policy;
 mod rules;
 mod services;
@@ -12,10 +13,12 @@ use std::num::NonZeroU32;
 
 use super::checked::{self, Protocol};
 use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
+use super::secrets::Folders;
 use super::suggest::{did_you_mean, nearest};
 use super::visibility::{ROOT_NAMESPACE, is_visible};
 use super::written::Written;
 use crate::domain::{Host, HostPattern, Locality, PoolKey};
+pub(super) use opaque::Content;
 pub(super) use policy::{Policy, in_force};
 pub(super) use topology::with_topology;
 
@@ -36,7 +39,9 @@ pub(super) struct Service {
     pub(super) external: bool,
     /// The namespaces that see it; none is all.
     pub(super) export_to: Vec<String>,
-    /// The ports that speak HTTP, in the order of the document.
+    /// The names that its endpoints' certificates may be for: `subjectAltNames`.
+    pub(super) subject_alt_names: Vec<String>,
+    /// The ports that requests can be routed to, in the order of the document.
     pub(super) ports: Vec<Port>,
     pub(super) endpoints: Vec<Workload>,
 }
@@ -48,6 +53,7 @@ pub(super) struct Port {
     pub(super) name: String,
     pub(super) target: u16,
     pub(super) protocol: Protocol,
+    pub(super) content: Content,
 }
 
 /// One endpoint of a service, on whichever port.
@@ -94,6 +100,7 @@ pub(super) struct Catalog {
     /// The services of each host: those of Kubernetes first, then by age.
     services: BTreeMap<Host, Vec<Service>>,
     rules: Vec<Rule>,
+    folders: Folders,
     /// The namespace of the workload that the documents are read for.
     viewer: String,
     services_unknown: bool,
@@ -124,7 +131,12 @@ pub(super) struct Unresolved {
 
 impl Catalog {
     /// Everything that `written` gives a destination to name, as the workload `viewer` sees it.
-    pub(super) fn build(written: &Written, viewer: &checked::Workload, findings: &mut Findings) -> Self {
+    pub(super) fn build(
+        written: &Written,
+        viewer: &checked::Workload,
+        folders: Folders,
+        findings: &mut Findings,
+    ) -> Self {
         let mut services: BTreeMap<Host, Vec<Service>> = BTreeMap::new();
         for service in kubernetes::build(written, &viewer.locality, findings) {
             services.entry(service.host.clone()).or_default().push(service);
@@ -133,11 +145,13 @@ impl Catalog {
         let mut catalog = Self {
             services,
             rules: Vec::new(),
+            folders,
             viewer: viewer.namespace.clone(),
             services_unknown: written.services_unknown,
             subsets_unknown: written.subsets_unknown,
         };
         catalog.rules = rules::build(&written.destination_rules, &catalog, viewer, findings);
+        catalog.leave_opaque_ports(findings);
         catalog
     }
 

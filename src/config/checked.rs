@@ -53,8 +53,6 @@ pub struct Startup {
     pub listen: Option<SocketAddr>,
     /// Where a gateway's traffic is accepted, beside it.
     pub listeners: Vec<Listener>,
-    /// The folder in which Kubernetes secrets are mounted, each in a folder of its name.
-    pub secrets_folder: Option<PathBuf>,
     /// Where the admin API is served.
     pub admin: SocketAddr,
     /// Traffic threads; `None` is one per available core.

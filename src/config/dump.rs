@@ -35,7 +35,6 @@ fn limits(limits: &Limits) -> Value {
 fn startup(startup: &Startup) -> Value {
     json!({
         "listen": startup.listen.map(|listen| listen.to_string()),
-        "secretsFolder": startup.secrets_folder.as_ref().map(|folder| folder.to_string_lossy()),
         "listeners": startup.listeners.iter().map(tls::listener).collect::<Vec<_>>(),
         "admin": startup.admin.to_string(),
         "workers": startup.workers,

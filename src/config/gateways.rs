@@ -4,12 +4,12 @@ mod tls;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path as FilePath;
 
 use super::checked::{Listener, TlsServer};
 use super::document::Document;
 use super::finding::{Findings, INERT, MISSING, Remark, remark};
 use super::path::Path;
+use super::secrets::Folders;
 use super::viewpoint::Viewpoint;
 use super::written::{Gateway, GatewayServer, Sourced, VirtualService};
 use crate::domain::HostPattern;
@@ -55,12 +55,11 @@ pub(super) fn full_name(gateway: &str, namespace: &str) -> String {
     if gateway == "mesh" || gateway.contains('/') { gateway.to_owned() } else { format!("{namespace}/{gateway}") }
 }
 
-/// The servers of the gateways that mean the proxy, the oldest gateway first. `secrets` is the folder in which Kubernetes
-/// secrets are mounted.
+/// The servers of the gateways that mean the proxy, the oldest gateway first. `folders` are those of their certificates.
 pub(super) fn servers(
     gateways: &[Sourced<Gateway>],
     viewpoint: &Viewpoint,
-    secrets: Option<&FilePath>,
+    folders: &Folders,
     findings: &mut Findings,
 ) -> Vec<Server> {
     let mut servers: Vec<Server> = Vec::new();
@@ -71,7 +70,7 @@ pub(super) fn servers(
             if not_http(document, written, &path, findings) || !selected {
                 continue;
             }
-            let Some(server) = server((document, &path), written, secrets, findings) else { continue };
+            let Some(server) = server((document, &path), written, folders, findings) else { continue };
             match servers.iter().find(|known| known.port == server.port && known.is_secure() != server.is_secure()) {
                 Some(known) => {
                     let said = mixed(known, &server);
@@ -120,7 +119,7 @@ fn not_http(document: &Document, written: &GatewayServer, path: &Path, findings:
 fn server(
     (document, path): (&Document, &Path),
     written: &GatewayServer,
-    secrets: Option<&FilePath>,
+    folders: &Folders,
     findings: &mut Findings,
 ) -> Option<Server> {
     let port = u16::try_from(written.port.number).ok().filter(|port| *port != 0)?;
@@ -129,7 +128,7 @@ fn server(
         Speaks::Clear
     } else {
         let path = path.key("tls");
-        let tls = written.tls.as_ref().and_then(|tls| tls::read((document, &path), tls, secrets, findings));
+        let tls = written.tls.as_ref().and_then(|tls| tls::read((document, &path), tls, folders, findings));
         let names = hosts.iter().map(|(_, host)| host.clone()).collect();
         Speaks::Tls(tls.map(|tls| Box::new(TlsServer { hosts: names, tls, place: document.place(&path) })))
     };

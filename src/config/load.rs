@@ -11,6 +11,7 @@ use super::document::Documents;
 use super::finding::{DIVERTING, Findings, NOTHING, remark};
 use super::pools::Pools;
 use super::problem::{Place, Problem, Severity};
+use super::secrets::Folders;
 use super::{document, gateways, policies, routes, settings, written};
 
 /// One file, as it was read.
@@ -79,11 +80,12 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     let written = written::sort(documents, &mut findings);
     let (limits, mut startup) = settings::check(&written.settings, overrides, &mut findings);
     let viewpoint = settings::viewpoint(&written.settings, overrides, &startup);
-    let servers = gateways::servers(&written.gateways, &viewpoint, startup.secrets_folder.as_deref(), &mut findings);
+    let folders = Folders::of(&written.settings);
+    let servers = gateways::servers(&written.gateways, &viewpoint, &folders, &mut findings);
     gateways::report_missing(&written.gateways, &written.virtual_services, &mut findings);
     let (address, ports) = settings::gateway_binding(&written.settings, &startup);
     startup.listeners = gateways::listeners(&servers, address, |port| ports.get(&port).copied());
-    let catalog = Catalog::build(&written, &viewpoint.workload, &mut findings);
+    let catalog = Catalog::build(&written, &viewpoint.workload, folders, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let virtual_hosts = routes::build(&written.virtual_services, &servers, &mut pools, &viewpoint, &mut findings);

@@ -52,6 +52,7 @@ impl<'a> Pools<'a> {
             origin: String::new(),
             external: false,
             export_to: Vec::new(),
+            subject_alt_names: Vec::new(),
             ports: Vec::new(),
             endpoints: Vec::new(),
         };
@@ -87,7 +88,8 @@ impl<'a> Pools<'a> {
             service.endpoints.iter().filter(|workload| subset.is_none_or(|subset| subset.selects(&workload.labels)));
         let endpoints: Vec<Endpoint> = chosen.map(|workload| endpoint(workload, port, key.port)).collect();
         let rule = self.catalog.rule(&key.host).and_then(|rule| rule.policy.as_ref());
-        let traffic = in_force(rule, subset.and_then(|subset| subset.policy.as_ref()), key.port);
+        let (mut traffic, tls) = in_force(rule, subset.and_then(|subset| subset.policy.as_ref()), key.port);
+        traffic.tls = tls.as_ref().and_then(|tls| tls.resolve(&key, &service.subject_alt_names));
         let named = port.map_or(Protocol::Http1, |port| port.protocol);
         let protocol = if traffic.connection_pool.upgrades_to_http2 { Protocol::Http2 } else { named };
         let none = Policy::none(key.host.clone());
@@ -110,7 +112,7 @@ impl<'a> Pools<'a> {
             latency_objective: policy.latency_objective,
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             traffic,
-            tls_place: super::problem::Place::default(),
+            tls_place: tls.map(|tls| tls.place).unwrap_or_default(),
             key,
         }
     }

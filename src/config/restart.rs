@@ -19,7 +19,6 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("accessLog", old.access_log != new.access_log),
         ("log", old.log != new.log),
         ("localModel", old.local_model != new.local_model),
-        ("secretsFolder", old.secrets_folder != new.secrets_folder),
         ("dns", old.dns != new.dns),
         ("workload", old.workload != new.workload),
     ];

@@ -114,9 +114,12 @@ pub struct NotExecuted {
 /// Every field of Istio's that is checked and not executed yet, from the tables that emit the findings.
 pub fn not_executed() -> Vec<NotExecuted> {
     let mut rows = Vec::new();
-    for (kind, table) in
-        [("VirtualService", &VIRTUAL_SERVICE), ("DestinationRule", &DESTINATION_RULE), ("ServiceEntry", &SERVICE_ENTRY)]
-    {
+    for (kind, table) in [
+        ("VirtualService", &VIRTUAL_SERVICE),
+        ("DestinationRule", &DESTINATION_RULE),
+        ("ServiceEntry", &SERVICE_ENTRY),
+        ("Gateway", &GATEWAY),
+    ] {
         gather(kind, table, "spec", &mut rows);
     }
     rows

@@ -94,7 +94,6 @@ fn startup(
     Startup {
         listen: overrides.listen.or(written.0).or(spec.gateway.is_none().then_some(LISTEN)),
         listeners: Vec::new(),
-        secrets_folder: spec.secrets_folder.as_ref().map(PathBuf::from),
         admin: overrides.admin.or(written.1).unwrap_or(ADMIN),
         workers: spec.workers.and_then(NonZeroU32::new),
         backlog: spec.backlog.unwrap_or(BACKLOG),

@@ -157,6 +157,7 @@ pub(super) struct ServiceEntry {
     pub(super) ports: Vec<ServicePort>,
     pub(super) location: Option<String>,
     pub(super) resolution: Option<String>,
+    pub(super) subject_alt_names: Vec<String>,
     pub(super) endpoints: Vec<WorkloadEntry>,
 }
 
@@ -202,6 +203,7 @@ pub(super) struct Settings {
     pub(super) dns: NameServers,
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
+    pub(super) istio_certificates: Option<String>,
 }
 
 /// `Settings.drain`.

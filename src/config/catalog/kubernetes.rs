@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{CLUSTER_DOMAIN, Port, Service, Workload, WorkloadAddress, topology};
+use super::{CLUSTER_DOMAIN, Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::document::Document;
 use crate::config::finding::{Findings, SCHEMA, remark};
@@ -49,6 +49,7 @@ fn service(
         export_to: export_to
             .map(|list| list.split(',').map(|name| name.trim().to_owned()).collect())
             .unwrap_or_default(),
+        subject_alt_names: Vec::new(),
         ports: spec.ports.iter().filter_map(port).collect(),
         endpoints: endpoints((document, spec), &host, written, caller),
         host,
@@ -58,22 +59,27 @@ fn service(
 /// A port that may speak HTTP: by its `appProtocol`, else by the beginning of its name, else because Istio looks what is
 /// spoken on it.
 fn port(written: &written::ServicePort) -> Option<Port> {
-    let target = match written.target_port {
-        Some(TargetPort::Number(number)) => number,
-        Some(TargetPort::Name(_)) | None => written.port,
-    };
     let named = written.name.split('-').next().unwrap_or_default();
     let said = if written.app_protocol.is_empty() { named } else { written.app_protocol.as_str() };
     let protocol = match said.to_ascii_lowercase().as_str() {
         _ if !matches!(written.protocol.as_str(), "" | "TCP") => return None,
         // A name may begin with `grpc-web`, of which the first part alone says the same.
         "http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c" => Protocol::Http2,
-        "https" | "tls" | "tcp" | "udp" | "mongo" | "redis" | "mysql" | "hbone" => return None,
+        "https" | "tls" => return Some(port_of(written, (Protocol::Http1, Content::Tls(None)))),
+        "tcp" | "udp" | "mongo" | "redis" | "mysql" | "hbone" => return None,
         "http" | "http1" | "kubernetes.io/ws" => Protocol::Http1,
         _ if SERVER_FIRST.contains(&written.port) => return None,
         _ => Protocol::Http1,
     };
-    Some(Port { number: written.port, name: written.name.clone(), target, protocol })
+    Some(port_of(written, (protocol, Content::Http)))
+}
+
+fn port_of(written: &written::ServicePort, (protocol, content): (Protocol, Content)) -> Port {
+    let target = match written.target_port {
+        Some(TargetPort::Number(number)) => number,
+        Some(TargetPort::Name(_)) | None => written.port,
+    };
+    Port { number: written.port, name: written.name.clone(), target, protocol, content }
 }
 
 /// The ready endpoints of the service's slices; without a slice, the service itself as the cluster reaches it.

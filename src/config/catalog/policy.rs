@@ -3,14 +3,17 @@
 mod balancing;
 mod locality;
 mod outlier;
+mod tls;
 
 use std::num::NonZeroU32;
 
 use super::super::document::Document;
 use super::super::finding::{DIVERTING, Findings, Remark, remark};
 use super::super::path::Path;
+use super::super::secrets::Folders;
 use super::super::written;
 use crate::domain::{ConnectionPool, LoadBalancer, OutlierDetection, TrafficPolicy, parse_duration};
+pub(in crate::config) use tls::Tls;
 
 /// One `trafficPolicy`.
 #[derive(Debug)]
@@ -26,19 +29,36 @@ struct Sections {
     connection_pool: Option<ConnectionPool>,
     load_balancer: Option<LoadBalancer>,
     outlier_detection: Option<OutlierDetection>,
+    tls: Option<Tls>,
 }
 
-/// What a pool on `port` does. A subset's sections replace the rule's, and the settings of a port inherit nothing.
-pub(in crate::config) fn in_force(rule: Option<&Policy>, subset: Option<&Policy>, port: u16) -> TrafficPolicy {
+/// What a pool on `port` does, and how its connections are secured. A subset's sections replace the rule's, and the settings
+/// of a port inherit nothing.
+pub(in crate::config) fn in_force(
+    rule: Option<&Policy>,
+    subset: Option<&Policy>,
+    port: u16,
+) -> (TrafficPolicy, Option<Tls>) {
     let sections = [rule, subset].into_iter().flatten().fold(Sections::default(), |below, policy| {
-        let on_port = policy.ports.iter().find(|(number, _)| *number == u32::from(port));
-        on_port.map_or_else(|| policy.own.clone().or(below), |(_, sections)| sections.clone())
+        policy.on_port(port).map_or_else(|| policy.own.clone().or(below), Clone::clone)
     });
-    TrafficPolicy {
+    let traffic = TrafficPolicy {
         load_balancer: sections.load_balancer.unwrap_or_default(),
         connection_pool: sections.connection_pool.unwrap_or_default(),
         outlier_detection: sections.outlier_detection,
         tls: None,
+    };
+    (traffic, sections.tls)
+}
+
+impl Policy {
+    /// Whether it secures connections to `port`.
+    pub(super) fn secures(&self, port: u16) -> bool {
+        self.on_port(port).unwrap_or(&self.own).tls.as_ref().is_some_and(Tls::secures)
+    }
+
+    fn on_port(&self, port: u16) -> Option<&Sections> {
+        self.ports.iter().find(|(number, _)| *number == u32::from(port)).map(|(_, sections)| sections)
     }
 }
 
@@ -48,6 +68,7 @@ impl Sections {
             connection_pool: self.connection_pool.or(below.connection_pool),
             load_balancer: self.load_balancer.or(below.load_balancer),
             outlier_detection: self.outlier_detection.or(below.outlier_detection),
+            tls: self.tls.or(below.tls),
         }
     }
 }
@@ -59,6 +80,7 @@ pub(super) struct Reader<'a> {
     pub(super) intact: bool,
     /// Whether Istio takes the document.
     pub(super) admitted: bool,
+    pub(super) folders: &'a Folders,
     pub(super) findings: &'a mut Findings,
 }
 
@@ -82,8 +104,8 @@ impl Reader<'_> {
                 .as_ref()
                 .map(|balancer| self.load_balancer(balancer, written.outlier_detection.as_ref(), path)),
             outlier_detection: written.outlier_detection.as_ref().map(|outlier| self.outlier_detection(outlier, path)),
+            tls: self.tls(written.tls.as_ref(), path),
         };
-        self.tls(written.tls.as_ref(), path);
         let ports = written.port_level_settings.iter().enumerate();
         let ports = ports.filter_map(|(at, port)| self.port(port, &path.key("portLevelSettings").index(at)));
         Policy { own, ports: ports.collect() }
@@ -98,8 +120,8 @@ impl Reader<'_> {
                 .as_ref()
                 .map(|balancer| self.load_balancer(balancer, written.outlier_detection.as_ref(), path)),
             outlier_detection: written.outlier_detection.as_ref().map(|outlier| self.outlier_detection(outlier, path)),
+            tls: self.tls(written.tls.as_ref(), path),
         };
-        self.tls(written.tls.as_ref(), path);
         if written.port.is_none() && self.intact {
             self.wrong(path, remark("These settings name no port.", "Add `port: {number: ...}`."));
         }
@@ -141,17 +163,6 @@ impl Reader<'_> {
             max_pending: count(http.http1_max_pending_requests),
             max_requests_per_connection: count(http.max_requests_per_connection),
             upgrades_to_http2,
-        }
-    }
-
-    fn tls(&mut self, written: Option<&written::ClientTls>, path: &Path) {
-        let mode = written.and_then(|tls| tls.mode.as_deref());
-        if let Some(mode @ ("SIMPLE" | "MUTUAL" | "ISTIO_MUTUAL")) = mode {
-            let said = remark(
-                format!("TLS to endpoints (`{mode}`) is not executed yet: requests would go in clear."),
-                "Write `mode: DISABLE` if they may, or keep this document away from this router.",
-            );
-            self.findings.error(DIVERTING, self.document.place(&path.key("tls").key("mode")), said);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Catalog, Policy, Rule, SubsetRule, meanings, policy};
 use crate::config::checked::Workload;
 use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::path::Path;
+use crate::config::secrets::Folders;
 use crate::config::visibility::is_visible;
 use crate::config::written::{DestinationRule, Sourced, TrafficPolicy, WorkloadSelector};
 use crate::domain::HostPattern;
@@ -19,7 +20,7 @@ pub(super) fn build(
     for source in written {
         let Some(pattern) = pattern(source, catalog, findings) else { continue };
         let path = Path::spec().key("trafficPolicy");
-        let policy = read(source, &source.spec.traffic_policy, &path, findings);
+        let policy = read(source, &source.spec.traffic_policy, &path, (&catalog.folders, findings));
         let subsets = subsets(source, &pattern, catalog, findings);
         if !applies(source, viewer) {
             continue;
@@ -94,10 +95,10 @@ fn read(
     source: &Sourced<DestinationRule>,
     written: &TrafficPolicy,
     path: &Path,
-    findings: &mut Findings,
+    (folders, findings): (&Folders, &mut Findings),
 ) -> Option<Policy> {
-    let mut reader =
-        policy::Reader { document: &source.document, intact: source.intact, admitted: source.admitted, findings };
+    let Sourced { document, intact, admitted, .. } = source;
+    let mut reader = policy::Reader { document, intact: *intact, admitted: *admitted, folders, findings };
     source.document.has(path).then(|| reader.policy(written, path))
 }
 
@@ -121,7 +122,7 @@ fn subsets(
             source.refuse(&path.key("name"), said, findings);
             continue;
         }
-        let policy = read(source, &written.traffic_policy, &path.key("trafficPolicy"), findings);
+        let policy = read(source, &written.traffic_policy, &path.key("trafficPolicy"), (&catalog.folders, findings));
         let subset = SubsetRule { name: written.name.clone(), labels: written.labels.clone(), policy };
         if let HostPattern::Exact(host) = pattern
             && let Some(service) = catalog.services.get(host).and_then(|services| services.first())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{Port, Service, Workload, WorkloadAddress, topology};
+use super::{Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::finding::{DIVERTING, Findings, INERT, NO_EFFECT, TWICE, remark};
 use crate::config::path::Path;
@@ -29,6 +29,7 @@ pub(super) fn build(
                 origin: entry.document.origin(&path),
                 external: entry.spec.location.as_deref() == Some("MESH_EXTERNAL"),
                 export_to: entry.spec.export_to.clone(),
+                subject_alt_names: entry.spec.subject_alt_names.clone(),
                 ports: ports.iter().map(Port::copy).collect(),
                 endpoints: reader.endpoints(&host, names_endpoints),
                 host: host.clone(),
@@ -52,12 +53,19 @@ impl Service {
         let ports: Vec<Port> = other.ports.into_iter().filter(new).collect();
         self.ports.extend(ports);
         self.endpoints.extend(other.endpoints);
+        self.subject_alt_names.extend(other.subject_alt_names);
     }
 }
 
 impl Port {
     fn copy(&self) -> Self {
-        Self { number: self.number, name: self.name.clone(), target: self.target, protocol: self.protocol }
+        Self {
+            number: self.number,
+            name: self.name.clone(),
+            target: self.target,
+            protocol: self.protocol,
+            content: self.content.clone(),
+        }
     }
 }
 
@@ -172,10 +180,11 @@ impl Reader<'_> {
         if written.number == 0 {
             return None;
         }
-        let protocol = match written.protocol.to_ascii_uppercase().as_str() {
-            "HTTP" | "" => Protocol::Http1,
-            "HTTP2" | "GRPC" | "GRPC-WEB" => Protocol::Http2,
-            known @ ("HTTPS" | "TLS" | "TCP" | "UDP" | "MONGO" | "REDIS" | "MYSQL" | "HBONE") => {
+        let (protocol, content) = match written.protocol.to_ascii_uppercase().as_str() {
+            "HTTP" | "" => (Protocol::Http1, Content::Http),
+            "HTTP2" | "GRPC" | "GRPC-WEB" => (Protocol::Http2, Content::Http),
+            "HTTPS" | "TLS" => (Protocol::Http1, Content::Tls(Some(self.entry.document.place(&path.key("protocol"))))),
+            known @ ("TCP" | "UDP" | "MONGO" | "REDIS" | "MYSQL" | "HBONE") => {
                 let said = remark(
                     format!(
                         "Port {} speaks {known}, which is not executed yet: nothing is routed to it.",
@@ -193,7 +202,7 @@ impl Reader<'_> {
             }
         };
         let target = written.target_port.unwrap_or(written.number);
-        Some(Port { number: written.number, name: written.name.clone(), target, protocol })
+        Some(Port { number: written.number, name: written.name.clone(), target, protocol, content })
     }
 
     fn endpoints(&mut self, host: &Host, naming: Naming) -> Vec<Workload> {

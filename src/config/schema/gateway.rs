@@ -29,9 +29,9 @@ static TLS: Table = Table {
         field("cipherSuites", TEXTS),
         field("credentialName", TEXT),
         field("credentialNames", Shape::Items(&TEXT, 1, 2)),
-        field("ecdhCurves", TEXTS),
+        field("ecdhCurves", TEXTS).inert(),
         field("httpsRedirect", BOOL),
-        field("insecureSkipVerify", BOOL),
+        field("insecureSkipVerify", BOOL).diverting(),
         field("maxProtocolVersion", PROTOCOL_VERSION),
         field("minProtocolVersion", PROTOCOL_VERSION),
         field(
@@ -42,8 +42,8 @@ static TLS: Table = Table {
         field("serverCertificate", TEXT),
         field("subjectAltNames", TEXTS),
         field("tlsCertificates", Shape::Items(&Shape::Object(&TLS_CERTIFICATE), 1, 2)),
-        field("verifyCertificateHash", TEXTS),
-        field("verifyCertificateSpki", TEXTS),
+        field("verifyCertificateHash", TEXTS).diverting(),
+        field("verifyCertificateSpki", TEXTS).diverting(),
     ],
     one_of: &[&["tlsCertificates", "credentialNames"], &["credentialName", "credentialNames"]],
 };

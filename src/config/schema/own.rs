@@ -64,6 +64,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("dns", Shape::Object(&DNS)),
         field("limits", Shape::Object(&LIMITS)),
         field("localModel", Shape::Object(&LOCAL_MODEL)),
+        field("istioCertificates", TEXT),
     ],
     one_of: &[],
 };

@@ -38,7 +38,7 @@ pub(in crate::config) static SERVICE_ENTRY: Table = Table {
         field("location", Shape::Enum(&["MESH_EXTERNAL", "MESH_INTERNAL"])),
         field("ports", Shape::List(&Shape::Object(&PORTS))),
         field("resolution", Shape::Enum(&["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"])),
-        field("subjectAltNames", TEXTS).inert(),
+        field("subjectAltNames", TEXTS),
         field("workloadSelector", Shape::Object(&WORKLOAD_SELECTOR)).diverting(),
     ],
     one_of: &[],

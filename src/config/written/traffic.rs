@@ -163,7 +163,15 @@ pub(in crate::config) struct OutlierDetection {
 
 /// `ClientTLSSettings`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(in crate::config) struct ClientTls {
     pub(in crate::config) mode: Option<String>,
+    pub(in crate::config) client_certificate: Option<String>,
+    pub(in crate::config) private_key: Option<String>,
+    pub(in crate::config) ca_certificates: Option<String>,
+    pub(in crate::config) ca_crl: Option<String>,
+    pub(in crate::config) credential_name: Option<String>,
+    pub(in crate::config) insecure_skip_verify: bool,
+    pub(in crate::config) sni: Option<String>,
+    pub(in crate::config) subject_alt_names: Vec<String>,
 }
