@@ -17,5 +17,5 @@ mod verify;
 
 pub use client::{Client, HandshakeError};
 pub use files::Files;
-pub use keeper::{Clients, Keeper};
+pub use keeper::{Clients, Keeper, problems};
 pub use server::{AcceptError, Accepted, Peer, Server, Servers};

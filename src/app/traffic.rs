@@ -29,8 +29,8 @@ pub(super) fn by_worker(traffic: Vec<Listening>) -> Vec<Vec<Socket>> {
     let mut workers: Vec<Vec<Socket>> = Vec::new();
     for Listening { port, sockets, tls, .. } in traffic {
         workers.resize_with(workers.len().max(sockets.len()), Vec::new);
-        for (worker, socket) in workers.iter_mut().zip(sockets) {
-            worker.push(Socket { port, socket, tls: tls.clone() });
+        for (worker, listener) in workers.iter_mut().zip(sockets) {
+            worker.push(Socket { port, listener, tls: tls.clone() });
         }
     }
     workers
@@ -39,13 +39,17 @@ pub(super) fn by_worker(traffic: Vec<Listening>) -> Vec<Vec<Socket>> {
 /// One listening socket, not yet of any runtime.
 pub(super) struct Socket {
     port: u16,
-    socket: TcpListener,
+    listener: TcpListener,
     tls: Option<Arc<Servers>>,
 }
 
 impl Socket {
     fn listener(self) -> io::Result<proxy::Listener> {
-        Ok(proxy::Listener { socket: tokio::net::TcpListener::from_std(self.socket)?, port: self.port, tls: self.tls })
+        Ok(proxy::Listener {
+            socket: tokio::net::TcpListener::from_std(self.listener)?,
+            port: self.port,
+            tls: self.tls,
+        })
     }
 }
 

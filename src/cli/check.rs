@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Args;
 use serde_json::json;
@@ -10,6 +11,7 @@ use serde_json::json;
 use super::{Failure, Output};
 use crate::config::{self, Overrides, Problem, Severity, SourceFile};
 use crate::control::Folder;
+use crate::tls;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -35,15 +37,19 @@ pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> Result<ExitCode, Fa
     }
     // Files that cannot be read are told of first; whether there is nothing to judge is not news then.
     if problems.is_empty() || !files.is_empty() {
-        problems.extend(if args.standalone {
-            config::admit(&files)
-        } else {
-            config::load(&files, &Overrides::default()).problems
-        });
+        problems.extend(if args.standalone { config::admit(&files) } else { judge(&files) });
     }
     print(&problems, args.output, out)?;
     let failed = count(&problems, Severity::Error) > 0;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is wrong with the files together, and with the certificates that they name. Those that are missing here may be where
+/// the router runs; they are no more than a warning there too.
+fn judge(files: &[SourceFile]) -> Vec<Problem> {
+    let loaded = config::load(files, &Overrides::default());
+    let certificates = loaded.checked.iter().flat_map(|checked| tls::problems(checked, SystemTime::now()));
+    loaded.problems.into_iter().chain(certificates).collect()
 }
 
 fn count(problems: &[Problem], severity: Severity) -> usize {

@@ -22,7 +22,7 @@ use super::relay::{AnswerBody, RequestBody};
 use super::{Worker, relay};
 use crate::config::Limits;
 use crate::domain::Reason;
-use crate::routing::{Head, host_of};
+use crate::routing::Head;
 use crate::snapshot::{Decision, PoolId, RouteId, Snapshot, affinities, choose};
 use crate::tls::Peer;
 
@@ -39,18 +39,18 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Reque
     let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
     let authority = authority(&parts);
+    let (port, peer) = (client.port, client.tls.clone());
     let mut exchange = Exchange::begin(Rc::clone(&worker), client, &parts, authority.as_deref().unwrap_or_default());
     let live = Arc::clone(exchange.live());
     let limits = live.snapshot.limits();
-    let authority = authority.and_then(|authority| acceptable(&parts, &body, limits).map(|()| authority));
-    let authority = match authority.and_then(|authority| answerable(exchange.peer(), authority)) {
+    let authority = match authority.and_then(|authority| acceptable(&parts, &body, limits).map(|()| authority)) {
         Ok(authority) => authority,
         Err(reason) => {
             relay::let_go(&parts.headers, body);
             return refuse(exchange, reason);
         }
     };
-    let routed = head(&parts, &authority, &exchange);
+    let routed = head(&parts, &authority, (port, peer.as_deref()));
     let decision = choose(&live.snapshot, &routed, worker.draw());
     let (route, share, chosen) = match decision {
         Decision::Forward { route, share, candidates } => {
@@ -128,7 +128,7 @@ async fn send_on(
 fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arrived) -> Result<Outbound, Reason> {
     let Arrived { mut parts, body, mut authority, upgrade } = arrived;
     let (limits, rule) = (exchange.limits(), exchange.snapshot().route(route));
-    let path = rule.rewritten_path(&head(&parts, &authority, exchange));
+    let path = rule.rewritten_path(&head(&parts, &authority, (exchange.port(), exchange.peer())));
     let mut body =
         RequestBody::new(body, Rc::clone(exchange.meter()), limits.max_body_bytes, limits.stream_idle_timeout);
     if parts.headers.contains_key(TRAILER) {
@@ -201,26 +201,17 @@ fn acceptable(parts: &Parts, body: &Incoming, limits: &Limits) -> Result<(), Rea
     Ok(())
 }
 
-/// Refuses a request for a host of another server than the one that the client's TLS connection is to, as a gateway of
-/// Istio's has no route for it there.
-fn answerable(peer: Option<&Peer>, authority: String) -> Result<String, Reason> {
-    if peer.is_none_or(|peer| peer.may_ask_for(&host_of(&authority))) {
-        Ok(authority)
-    } else {
-        Err(Reason::RouteNotFound)
-    }
-}
-
-fn head<'a>(parts: &'a Parts, authority: &'a str, exchange: &Exchange) -> Head<'a> {
+/// The head, as it came to a port by a client that may speak TLS.
+fn head<'a>(parts: &'a Parts, authority: &'a str, (port, peer): (u16, Option<&'a Peer>)) -> Head<'a> {
     Head {
         method: &parts.method,
-        scheme: parts.uri.scheme_str().unwrap_or(exchange.scheme()),
+        scheme: parts.uri.scheme_str().unwrap_or(if peer.is_some() { "https" } else { "http" }),
         authority,
         path: parts.uri.path(),
         query: parts.uri.query(),
         headers: &parts.headers,
-        port: exchange.port(),
-        server_name: None,
+        port,
+        server_name: peer.map(|peer| &*peer.server_name),
     }
 }
 

@@ -40,13 +40,15 @@ impl Entries {
     pub(super) fn find(&self, head: &Head<'_>) -> Option<VirtualHostId> {
         let host = head.host();
         let gateway = if self.ports.is_empty() { None } else { self.ports.get(&head.port) };
-        match (gateway, head.scheme) {
-            (None, _) => self.mesh.find(&host),
-            (Some(port), "https") => {
+        // What a client calls its scheme says nothing of a connection that is known to be secured.
+        let secured = head.server_name.is_some() || head.scheme == "https";
+        match gateway {
+            None => self.mesh.find(&host),
+            Some(port) if secured => {
                 let server = port.by_server_name.find(head.server_name.unwrap_or(&host))?;
                 port.servers.get(server)?.1.find(&host)
             }
-            (Some(port), _) => port.clear.find(&host),
+            Some(port) => port.clear.find(&host),
         }
     }
 }

@@ -69,6 +69,7 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         local_model: false,
         latency_objective: None,
         connect_timeout: Duration::from_secs(1),
+        tls_place: config::Place::default(),
         traffic: TrafficPolicy::default(),
         service: ServiceIdentity {
             host: host.to_owned(),

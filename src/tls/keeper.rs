@@ -24,6 +24,13 @@ pub struct Keeper {
     next: u64,
 }
 
+/// What is wrong with the files that `checked` names, as they are now.
+pub fn problems(checked: &Checked, now: SystemTime) -> Vec<Problem> {
+    let (mut keeper, _) = Keeper::new(&checked.startup.listeners);
+    keeper.follow(checked, now);
+    keeper.problems()
+}
+
 /// Something that is handed out, and how its files are.
 struct Kept<T> {
     what: Arc<T>,

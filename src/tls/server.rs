@@ -46,7 +46,8 @@ pub struct Accepted {
 /// A client that speaks TLS.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    server: Arc<Server>,
+    /// The server name that it asked for, in lower case; empty where it asked for none.
+    pub server_name: Box<str>,
     /// What endpoints are told of its certificate: the value of `x-forwarded-client-cert`.
     pub certificate: Option<HeaderValue>,
 }
@@ -55,10 +56,10 @@ pub struct Peer {
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// No server of the port has the host.
-    #[error("no server here has the host that the client asks for: {0}")]
+    #[error("no server here has the host that the client asks for: `{0}`")]
     NoServer(String),
     /// The server's files could not be used at any time since the start.
-    #[error("the certificates of the server for {0} cannot be used; see the warnings about the configuration")]
+    #[error("the certificates of the server for `{0}` cannot be used; see the warnings about the configuration")]
     NoCertificates(String),
     /// The handshake failed, on either side.
     #[error("{0}")]
@@ -76,31 +77,25 @@ impl Servers {
     /// [`AcceptError`].
     pub async fn accept(&self, stream: TcpStream) -> Result<Accepted, AcceptError> {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
-        let asked = start.client_hello().server_name().map(str::to_ascii_lowercase);
-        let told = || asked.clone().unwrap_or_else(|| "none".to_owned());
-        let server = self.choose(asked.as_deref()).ok_or_else(|| AcceptError::NoServer(told()))?;
-        let config = server.config.load_full().ok_or_else(|| AcceptError::NoCertificates(told()))?;
+        let asked = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
+        let Some(server) = self.choose(&asked) else { return Err(AcceptError::NoServer(asked)) };
+        let Some(config) = server.config.load_full() else { return Err(AcceptError::NoCertificates(asked)) };
         let stream = start.into_stream(config).await?;
         let chain = stream.get_ref().1.peer_certificates();
         let certificate = chain.and_then(|chain| chain.first()).and_then(forwarded);
-        Ok(Accepted { peer: Peer { server: Arc::clone(server), certificate }, stream })
+        Ok(Accepted { peer: Peer { server_name: asked.into(), certificate }, stream })
     }
 
     /// The server whose hosts fit best: a host itself before the longest domain above it before all hosts. Without a
     /// server name only a server of all hosts is chosen, as Envoy chooses filter chains.
-    fn choose(&self, asked: Option<&str>) -> Option<&Arc<Server>> {
-        let fit = |server: &Arc<Server>| server.hosts.iter().filter_map(|host| fit(host, asked)).max();
-        let fits = self.0.iter().filter_map(|server| fit(server).map(|fit| (fit, server)));
+    fn choose(&self, asked: &str) -> Option<&Server> {
+        let fit = |server: &Server| {
+            let fits = server.hosts.iter().filter(|host| host.matches(asked));
+            fits.map(HostPattern::precedence).max()
+        };
+        let fits = self.0.iter().filter_map(|server| fit(server).map(|fit| (fit, &**server)));
         // Of two that fit alike the first wins, as it does in Istio.
         fits.rev().max_by_key(|(fit, _)| *fit).map(|(_, server)| server)
-    }
-}
-
-/// How closely a pattern fits a server name; `None` where it does not.
-fn fit(pattern: &HostPattern, asked: Option<&str>) -> Option<usize> {
-    match asked {
-        Some(asked) => pattern.matches(asked).then(|| pattern.precedence()),
-        None => (*pattern == HostPattern::Any).then_some(0),
     }
 }
 
@@ -113,14 +108,6 @@ impl Server {
     /// What handshakes use from now on.
     pub(super) fn renew(&self, config: Arc<ServerConfig>) {
         self.config.store(Some(config));
-    }
-}
-
-impl Peer {
-    /// Whether the server that the client spoke to has `host`. A request for another's is not its to answer, whoever the
-    /// certificate was for.
-    pub fn may_ask_for(&self, host: &str) -> bool {
-        self.server.hosts.iter().any(|pattern| pattern.matches(host))
     }
 }
 
@@ -210,7 +197,6 @@ impl ResolvesServerCert for KeyPairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Host;
 
     fn server(hosts: &[&str]) -> Arc<Server> {
         Arc::new(Server::new(hosts.iter().map(|host| HostPattern::parse(host).expect("a host")).collect()))
@@ -227,24 +213,17 @@ mod tests {
         ];
         let servers = Servers::new(all.to_vec());
         for (asked, chosen) in [
-            (Some("a.example.com"), 1),
-            (Some("c.example.com"), 0),
-            (Some("c.deep.example.com"), 2),
-            (Some("deep.example.com"), 0),
-            (Some("example.com"), 3),
-            (Some("b.org"), 1),
-            (None, 3),
+            ("a.example.com", 1),
+            ("c.example.com", 0),
+            ("c.deep.example.com", 2),
+            ("deep.example.com", 0),
+            ("example.com", 3),
+            ("b.org", 1),
+            ("", 3),
         ] {
             let found = servers.choose(asked).expect("one serves every host");
-            assert!(Arc::ptr_eq(found, &all[chosen]), "{asked:?}");
+            assert!(std::ptr::eq(found, Arc::as_ptr(&all[chosen])), "{asked:?}");
         }
-        assert!(Servers::new(all[..2].to_vec()).choose(None).is_none(), "a client without a server name fits no host");
-    }
-
-    #[test]
-    fn a_client_asks_for_hosts_of_its_server_alone() {
-        let peer = Peer { server: server(&["*.example.com"]), certificate: None };
-        assert!(peer.may_ask_for("a.example.com") && !peer.may_ask_for("example.com") && !peer.may_ask_for("b.org"));
-        assert_eq!(Host::parse("a").map(|host| host.to_string()), Ok("a".to_owned()));
+        assert!(Servers::new(all[..2].to_vec()).choose("").is_none(), "a client without a server name fits no host");
     }
 }

@@ -98,7 +98,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
 /// A connection, secured or not.
 enum Stream {
     Clear(TcpStream),
-    Secured(TlsStream<TcpStream>),
+    Secured(Box<TlsStream<TcpStream>>),
 }
 
 /// Opens a connection, and a second handle to its socket.
@@ -118,8 +118,8 @@ async fn open_in_any_time(target: Target<'_>) -> Result<(Stream, std::net::TcpSt
     let stream = match target.tls {
         None => Stream::Clear(stream),
         Some(tls) => {
-            let secured = tls.client.connect(stream, tls.host).await;
-            Stream::Secured(secured.map_err(|_| Reason::UpstreamTlsFailed)?)
+            let secured = tls.client.connect(stream, tls.host).await.map_err(|_| Reason::UpstreamTlsFailed)?;
+            Stream::Secured(Box::new(secured))
         }
     };
     Ok((stream, socket))

@@ -37,7 +37,7 @@ pub use raw_client::{Connection, Head, Reply, get};
 pub use raw_upstream::{RawUpstream, Visitor, closed_port};
 pub use router::{Exit, Router, Setup, log_field};
 pub use runtime::{DEADLINE, wait};
-pub use upstream::{Answer, Seen, Upstream};
+pub use upstream::{Answer, Handshake, Seen, Upstream};
 
 /// What a client or an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

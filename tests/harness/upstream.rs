@@ -1,4 +1,4 @@
-//! Well-behaved upstreams that tests script: HTTP/1.1 and HTTP/2 with prior knowledge.
+//! Well-behaved upstreams that tests script: HTTP/1.1 and HTTP/2 with prior knowledge, in clear or over TLS.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,9 +15,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::body::{BodyReader, Outgoing};
 use super::runtime::{background, wait};
@@ -48,6 +51,20 @@ pub struct Seen {
     requests: AtomicU64,
     body_bytes: AtomicU64,
     connections: AtomicU64,
+    handshakes: Mutex<Vec<Handshake>>,
+}
+
+/// A TLS handshake that an upstream has ended well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// The server name that the client asked for.
+    pub server_name: Option<String>,
+    /// The protocol agreed on.
+    pub alpn: Option<String>,
+    /// The certificate that the client has shown.
+    pub certificate: Option<Vec<u8>>,
+    /// Whether it resumes a session.
+    pub resumed: bool,
 }
 
 impl Seen {
@@ -59,6 +76,11 @@ impl Seen {
     /// Bytes of request bodies that [`Answer::Echo`] and [`Answer::Fixed`] have read.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes.load(Ordering::SeqCst)
+    }
+
+    /// Handshakes that ended well, in their order.
+    pub fn handshakes(&self) -> Vec<Handshake> {
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Connections accepted.
@@ -87,17 +109,27 @@ struct Script {
 impl Upstream {
     /// Starts one on a free port.
     pub fn start(wire: Wire, answer: Answer) -> Self {
-        Self::bind((Ipv4Addr::LOCALHOST, 0).into(), wire, answer).expect("a free port")
+        Self::bind_with((Ipv4Addr::LOCALHOST, 0).into(), wire, answer, None).expect("a free port")
+    }
+
+    /// Starts one that speaks TLS alone.
+    pub fn start_tls(wire: Wire, answer: Answer, config: ServerConfig) -> Self {
+        let tls = Some(TlsAcceptor::from(Arc::new(config)));
+        Self::bind_with((Ipv4Addr::LOCALHOST, 0).into(), wire, answer, tls).expect("a free port")
     }
 
     /// Starts one at `address`; `None` where that is taken.
     pub fn bind(address: SocketAddr, wire: Wire, answer: Answer) -> Option<Self> {
+        Self::bind_with(address, wire, answer, None)
+    }
+
+    fn bind_with(address: SocketAddr, wire: Wire, answer: Answer, tls: Option<TlsAcceptor>) -> Option<Self> {
         let listener = wait(TcpListener::bind(address)).ok()?;
         let address = listener.local_addr().expect("a bound address");
         let seen = Arc::new(Seen::default());
         let (sender, exchanges) = channel();
         let script = Script { answer, seen: Arc::clone(&seen), exchanges: sender };
-        let accepting = background().spawn(accept(listener, wire, script)).abort_handle();
+        let accepting = background().spawn(accept(listener, wire, script, tls)).abort_handle();
         Some(Self { address, seen, exchanges: Mutex::new(exchanges), accepting })
     }
 
@@ -115,17 +147,32 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, wire: Wire, script: Script) {
+async fn accept(listener: TcpListener, wire: Wire, script: Script, tls: Option<TlsAcceptor>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         script.seen.connections.fetch_add(1, Ordering::SeqCst);
-        connections.spawn_on(serve(stream, wire, script.clone()), background());
+        connections.spawn_on(greet(stream, wire, script.clone(), tls.clone()), background());
     }
 }
 
-async fn serve(stream: TcpStream, wire: Wire, script: Script) {
+async fn greet(stream: TcpStream, wire: Wire, script: Script, tls: Option<TlsAcceptor>) {
     // Nagle's delay would show in every latency that a test measures.
     drop(stream.set_nodelay(true));
+    let Some(tls) = tls else { return serve(stream, wire, script).await };
+    // A client that breaks off here shows what it makes of it on its own side.
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let session = stream.get_ref().1;
+    let handshake = Handshake {
+        server_name: session.server_name().map(str::to_owned),
+        alpn: session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        certificate: session.peer_certificates().and_then(|chain| chain.first()).map(|leaf| leaf.to_vec()),
+        resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
+    };
+    script.seen.handshakes.lock().unwrap_or_else(PoisonError::into_inner).push(handshake);
+    serve(stream, wire, script).await;
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, wire: Wire, script: Script) {
     let service = service_fn(move |request| respond(request, script.clone()));
     let io = TokioIo::new(stream);
     // Connections end in errors where a test breaks them off; what matters shows on the client's side.

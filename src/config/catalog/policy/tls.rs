@@ -126,14 +126,12 @@ impl Reader<'_> {
         if mode != "MUTUAL" {
             return Some((None, authorities));
         }
-        match (given(&written.client_certificate), given(&written.private_key)) {
-            (Some(certificate), Some(key)) => Some((Some(KeyPair::Files { certificate, key }), authorities)),
-            _ => {
-                let cure = "Add `clientCertificate` and `privateKey`, or `credentialName`.";
-                self.wrong(path, remark("MUTUAL TLS needs a client certificate and its private key.", cure));
-                None
-            }
+        if let (Some(certificate), Some(key)) = (given(&written.client_certificate), given(&written.private_key)) {
+            return Some((Some(KeyPair::Files { certificate, key }), authorities));
         }
+        let cure = "Add `clientCertificate` and `privateKey`, or `credentialName`.";
+        self.wrong(path, remark("MUTUAL TLS needs a client certificate and its private key.", cure));
+        None
     }
 }
 
