@@ -5,6 +5,7 @@
 
 mod connect;
 mod idle;
+mod refusal;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use tokio::sync::OnceCell;
 use crate::domain::{Address, Protocol, Reason};
 use crate::tls;
 use idle::{Idle, Link};
+use refusal::Refusal;
 
 /// Where to send a request.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,7 @@ type SharedHttp2<B> = Rc<Http2<B>>;
 struct Http2<B> {
     identity: Identity,
     sender: OnceCell<http2::SendRequest<B>>,
+    refusal: Refusal,
     /// Requests that were sent over it.
     requests: Cell<u32>,
 }
@@ -187,7 +190,10 @@ where
                 }
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) if !fresh => request = unsent,
-                    message => return Err(Unanswered { reused: !fresh, ..unanswered(failed.error(), message) }),
+                    message => {
+                        let unanswered = unanswered(failed.error(), &link.refusal, message);
+                        return Err(Unanswered { reused: !fresh, ..unanswered });
+                    }
                 },
             }
         }
@@ -201,7 +207,8 @@ where
             if target.max_requests.is_some_and(|most| cell.requests.get() >= most.get()) {
                 self.forget(target.address, &cell);
             }
-            let mut sender = match cell.sender.get_or_try_init(|| Box::pin(connect::http2(target))).await {
+            let mut sender = match cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await
+            {
                 Ok(sender) => sender.clone(),
                 Err(reason) => return Err(Unanswered { reason, request: Some(request), reused: false }),
             };
@@ -216,7 +223,10 @@ where
                     self.forget(target.address, &cell);
                     match failed.take_message() {
                         Some(unsent) if !fresh => request = unsent,
-                        message => return Err(Unanswered { reused: !fresh, ..unanswered(failed.error(), message) }),
+                        message => {
+                            let unanswered = unanswered(failed.error(), &cell.refusal, message);
+                            return Err(Unanswered { reused: !fresh, ..unanswered });
+                        }
                     }
                 }
             }
@@ -233,7 +243,8 @@ where
             return (Rc::clone(one), one.sender.get().is_none());
         }
         let identity = Identity::of(target);
-        let one = Rc::new(Http2 { identity, sender: OnceCell::new(), requests: Cell::new(0) });
+        let refusal = Refusal::default();
+        let one = Rc::new(Http2 { identity, sender: OnceCell::new(), refusal, requests: Cell::new(0) });
         match known {
             Some(known) => {
                 known.retain(|one| !one.is_closed());
@@ -262,8 +273,8 @@ impl<B> Http2<B> {
 }
 
 /// What an error of a connection means: the endpoint broke HTTP, or broke off.
-fn unanswered<B>(error: &hyper::Error, request: Option<Request<B>>) -> Unanswered<B> {
-    let reason = if is_alert(error) {
+fn unanswered<B>(error: &hyper::Error, refusal: &Refusal, request: Option<Request<B>>) -> Unanswered<B> {
+    let reason = if refusal.came() {
         Reason::UpstreamTlsFailed
     } else if request.is_some() {
         Reason::ConnectFailed
@@ -273,12 +284,4 @@ fn unanswered<B>(error: &hyper::Error, request: Option<Request<B>>) -> Unanswere
         Reason::UpstreamReset
     };
     Unanswered { reason, request, reused: false }
-}
-
-/// Whether the endpoint told over TLS why it broke off. In TLS 1.3 a client learns only after its handshake that its own
-/// certificate was refused.
-fn is_alert(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    let cause = cause.and_then(std::io::Error::get_ref).and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    matches!(cause, Some(rustls::Error::AlertReceived(_)))
 }

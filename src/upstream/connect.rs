@@ -9,9 +9,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 
 use super::idle::Link;
+use super::refusal::{Noted, Refusal};
 use super::{Identity, Target};
 use crate::domain::Reason;
 
@@ -39,39 +39,42 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (stream, socket) = open(target).await?;
+    let refusal = Refusal::default();
+    let (stream, socket) = open(target, &refusal).await?;
     let sender = match stream {
         Stream::Clear(stream) => http1_over(stream).await,
         Stream::Secured(stream) => http1_over(stream).await,
-    }?;
-    Ok(Link { sender, identity: Identity::of(target), socket, requests: 0 })
+    };
+    let sender = sender.map_err(|_| refusal.reason())?;
+    Ok(Link { sender, identity: Identity::of(target), refusal, socket, requests: 0 })
 }
 
-async fn http1_over<B>(stream: impl Transport) -> Result<http1::SendRequest<B>, Reason>
+async fn http1_over<B>(stream: impl Transport) -> hyper::Result<http1::SendRequest<B>>
 where
     B: Body + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Reason::ConnectFailed)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Its error reaches whoever waits for an answer; here there is nobody left to tell.
     tokio::task::spawn_local(async move { connection.with_upgrades().await.ok() });
     Ok(sender)
 }
 
-pub(super) async fn http2<B>(target: Target<'_>) -> Result<http2::SendRequest<B>, Reason>
+pub(super) async fn http2<B>(target: Target<'_>, refusal: &Refusal) -> Result<http2::SendRequest<B>, Reason>
 where
     B: Body + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    match open(target).await?.0 {
+    let sender = match open(target, refusal).await?.0 {
         Stream::Clear(stream) => http2_over(stream).await,
         Stream::Secured(stream) => http2_over(stream).await,
-    }
+    };
+    sender.map_err(|_| refusal.reason())
 }
 
-async fn http2_over<B>(stream: impl Transport) -> Result<http2::SendRequest<B>, Reason>
+async fn http2_over<B>(stream: impl Transport) -> hyper::Result<http2::SendRequest<B>>
 where
     B: Body + Unpin + 'static,
     B::Data: Send,
@@ -84,8 +87,7 @@ where
         .keep_alive_interval(HTTP2_PING_INTERVAL)
         .keep_alive_timeout(HTTP2_PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|_| Reason::ConnectFailed)?;
+        .await?;
     tokio::task::spawn_local(async move { connection.await.ok() });
     Ok(sender)
 }
@@ -98,18 +100,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
 /// A connection, secured or not.
 enum Stream {
     Clear(TcpStream),
-    Secured(Box<TlsStream<TcpStream>>),
+    Secured(Noted),
 }
 
 /// Opens a connection, and a second handle to its socket.
-async fn open(target: Target<'_>) -> Result<(Stream, std::net::TcpStream), Reason> {
+async fn open(target: Target<'_>, refusal: &Refusal) -> Result<(Stream, std::net::TcpStream), Reason> {
     if target.tls.is_some_and(|tls| !tls.client.is_usable()) {
         return Err(Reason::UpstreamTlsFailed);
     }
-    timeout(target.connect_timeout, open_in_any_time(target)).await.map_err(|_| Reason::ConnectTimeout)?
+    timeout(target.connect_timeout, open_in_any_time(target, refusal)).await.map_err(|_| Reason::ConnectTimeout)?
 }
 
-async fn open_in_any_time(target: Target<'_>) -> Result<(Stream, std::net::TcpStream), Reason> {
+async fn open_in_any_time(target: Target<'_>, refusal: &Refusal) -> Result<(Stream, std::net::TcpStream), Reason> {
     let connected = TcpStream::connect(target.socket).await;
     let stream = connected.map_err(|_| Reason::ConnectFailed)?;
     // Small writes (a head, an event) leave at once instead of waiting for an acknowledgement of the last.
@@ -119,7 +121,7 @@ async fn open_in_any_time(target: Target<'_>) -> Result<(Stream, std::net::TcpSt
         None => Stream::Clear(stream),
         Some(tls) => {
             let secured = tls.client.connect(stream, tls.host).await.map_err(|_| Reason::UpstreamTlsFailed)?;
-            Stream::Secured(Box::new(secured))
+            Stream::Secured(Noted::new(secured, refusal.clone()))
         }
     };
     Ok((stream, socket))

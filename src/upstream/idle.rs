@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http1::SendRequest;
 use rustc_hash::FxHashMap;
 
+use super::refusal::Refusal;
 use super::{Identity, Target};
 use crate::domain::Address;
 
@@ -19,6 +20,7 @@ pub(super) const MAX_IDLE: usize = 1024;
 pub(super) struct Link<B> {
     pub(super) sender: SendRequest<B>,
     pub(super) identity: Identity,
+    pub(super) refusal: Refusal,
     /// Looked at before reuse. hyper learns that the endpoint has closed only when its task is next polled; what has
     /// reached the kernel by then must not cost a request. Over TLS that may be a session's ticket, which waits for the
     /// task as well.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, response};
@@ -9,8 +10,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 use super::Wire;
 use super::body::{BodyReader, BodySender, Outgoing, Rest};
@@ -30,6 +35,7 @@ pub struct Client {
     requests: Requests,
     /// The same socket once more, to close it under the connection.
     socket: std::net::TcpStream,
+    scheme: &'static str,
 }
 
 /// A request under way.
@@ -43,25 +49,27 @@ impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr, wire: Wire) -> Self {
         wait(background().spawn(async move {
-            let stream = TcpStream::connect(address).await.expect("the router listens");
-            stream.set_nodelay(true).expect("an open socket");
-            let stream = stream.into_std().expect("an open socket");
-            let socket = stream.try_clone().expect("an open socket");
-            let io = TokioIo::new(TcpStream::from_std(stream).expect("a socket that does not block"));
-            let requests = match wire {
-                Wire::H1 => {
-                    let (requests, connection) = http1::handshake(io).await.expect("a connection");
-                    tokio::spawn(connection);
-                    Requests::H1(requests)
-                }
-                Wire::H2 => {
-                    let builder = http2::Builder::new(TokioExecutor::new());
-                    let (requests, connection) = builder.handshake(io).await.expect("a connection");
-                    tokio::spawn(connection);
-                    Requests::H2(requests)
-                }
-            };
-            Self { requests, socket }
+            let (stream, socket) = open(address).await;
+            Self { requests: requests(stream, wire).await, socket, scheme: "http" }
+        }))
+        .expect("the task does not panic")
+    }
+
+    /// Connects over TLS, asking for `server_name`; an IP address asks for none.
+    ///
+    /// # Errors
+    /// Why the handshake failed. Over TLS 1.3 a server judges its client only after that: the first request shows it.
+    pub fn connect_tls(
+        address: SocketAddr,
+        wire: Wire,
+        config: ClientConfig,
+        server_name: &str,
+    ) -> Result<Self, std::io::Error> {
+        let name = ServerName::try_from(server_name.to_owned()).expect("a server name");
+        wait(background().spawn(async move {
+            let (stream, socket) = open(address).await;
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+            Ok(Self { requests: requests(stream, wire).await, socket, scheme: "https" })
         }))
         .expect("the task does not panic")
     }
@@ -106,16 +114,44 @@ impl Client {
         let response = match &mut self.requests {
             Requests::H1(requests) => {
                 let request = request(path.to_owned()).header("host", AUTHORITY).body(body).expect("a valid request");
-                wait(requests.ready()).expect("the connection is open");
+                // A connection that the router has closed shows in the answer, which then is none.
+                drop(wait(requests.ready()));
                 background().spawn(requests.send_request(request))
             }
             Requests::H2(requests) => {
-                let request = request(format!("http://{AUTHORITY}{path}")).body(body).expect("a valid request");
-                wait(requests.ready()).expect("the connection is open");
+                let request =
+                    request(format!("{}://{AUTHORITY}{path}", self.scheme)).body(body).expect("a valid request");
+                // A connection that the router has closed shows in the answer, which then is none.
+                drop(wait(requests.ready()));
                 background().spawn(requests.send_request(request))
             }
         };
         Call { sender: None, response: Some(response), reader: None }
+    }
+}
+
+async fn open(address: SocketAddr) -> (TcpStream, std::net::TcpStream) {
+    let stream = TcpStream::connect(address).await.expect("the router listens");
+    stream.set_nodelay(true).expect("an open socket");
+    let stream = stream.into_std().expect("an open socket");
+    let socket = stream.try_clone().expect("an open socket");
+    (TcpStream::from_std(stream).expect("a socket that does not block"), socket)
+}
+
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, wire: Wire) -> Requests {
+    let io = TokioIo::new(stream);
+    match wire {
+        Wire::H1 => {
+            let (requests, connection) = http1::handshake(io).await.expect("a connection");
+            tokio::spawn(connection);
+            Requests::H1(requests)
+        }
+        Wire::H2 => {
+            let (requests, connection) =
+                http2::Builder::new(TokioExecutor::new()).handshake(io).await.expect("a connection");
+            tokio::spawn(connection);
+            Requests::H2(requests)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod harness;
 
 mod authority;
 mod files;
+mod gateway;
 mod upstream;
 
 use std::fs;

@@ -33,11 +33,12 @@ fn an_endpoint_must_have_a_certificate_for_the_request_s_host() {
     let authority = Authority::new("ca");
     let files = trusting(&authority);
     let (router, upstream) = simple(&files, &authority.issue(&["app.example"], Valid::Now), "");
-    let reply = ask(&router);
-    assert_eq!((reply.head.status, reply.text().as_str()), (200, UP));
-    assert_eq!(upstream.seen.handshakes(), [spoke(Some("app.example"), "http/1.1")]);
-    assert_eq!(ask(&router).text(), UP);
-    assert_eq!(upstream.seen.connections(), 1, "a secured connection is kept and used again");
+    let mut client = Client::connect(router.traffic, Wire::H1);
+    for _ in 0..3 {
+        let reply = client.ask("GET", "/", &[], "");
+        assert_eq!((reply.head.status, reply.text().as_str()), (200, UP));
+    }
+    assert_eq!(upstream.seen.handshakes(), [spoke(Some("app.example"), "http/1.1")], "one connection is used again");
 
     let (router, upstream) = simple(&files, &authority.issue(&["up.example"], Valid::Now), "");
     let mark = router.log_mark();
@@ -135,11 +136,16 @@ fn a_mutual_policy_shows_its_certificate() {
     let certificate = upstream.seen.handshakes()[0].certificate.clone();
     assert_eq!(certificate, own.chain().first().map(|leaf| leaf.to_vec()));
 
-    for policy in [mutual("stranger"), format!("mode: SIMPLE, caCertificates: {ca}")] {
-        let upstream = start();
-        let router = files.start(&secured(upstream.address, Wire::H1, &policy));
+    for (policy, wire, protocol) in [
+        (mutual("stranger"), Wire::H1, "http/1.1"),
+        (mutual("stranger"), Wire::H2, "h2"),
+        (format!("mode: SIMPLE, caCertificates: {ca}"), Wire::H1, "http/1.1"),
+        (format!("mode: SIMPLE, caCertificates: {ca}"), Wire::H2, "h2"),
+    ] {
+        let upstream = Upstream::start_tls(wire, answer(), authority.strict_server(&shown, &[protocol]));
+        let router = files.start(&secured(upstream.address, wire, &policy));
         let reply = ask(&router);
-        assert_eq!(refused_for(&reply), "upstream_tls_failed", "{policy}");
+        assert_eq!(refused_for(&reply), "upstream_tls_failed", "{policy} {wire:?}");
         assert_eq!(upstream.seen.requests(), 0);
     }
 }
