@@ -84,18 +84,6 @@ impl Router {
         Self { child, traffic, admin, log, access, folder: None }
     }
 
-    /// Where it takes traffic for `port` of a gateway.
-    #[track_caller]
-    pub fn gateway(&self, port: u16) -> SocketAddr {
-        let bound = |line: &str| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            let field = |name| log_field(&line, name);
-            let is_it = field("message") == "listening as a gateway" && *field("port") == u64::from(port);
-            is_it.then(|| field("address").as_str()?.parse().ok())?
-        };
-        self.log.find(0, bound).expect("the router ended before it listened")
-    }
-
     /// The folder that [`Router::start`] made.
     pub fn folder(&self) -> &Folder {
         self.folder.as_ref().expect("the test started the router with documents")
