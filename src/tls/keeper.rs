@@ -189,3 +189,6 @@ fn paths(pairs: &[KeyPair], authorities: Option<&Authorities>, revocations: Opti
     let authorities = authorities.flat_map(|(file, revocations)| revocations.into_iter().chain([file]));
     pairs.chain(authorities).chain(revocations.cloned()).collect()
 }
+
+#[cfg(test)]
+mod tests;

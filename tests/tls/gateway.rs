@@ -137,6 +137,20 @@ fn a_mutual_server_takes_clients_of_its_authority_and_tells_endpoints_who_they_a
 }
 
 #[test]
+fn a_secret_may_revoke_clients() {
+    let gateway = Gateway::new(|authority, files| {
+        secret(files, "app", &authority.issue(&["app.example"], Valid::Now));
+        files.write("secrets/app/ca.crt", &authority.pem);
+        files.write("secrets/app/ca.crl", &authority.revoke(&[]));
+        server("'*'", "mode: MUTUAL, credentialName: app")
+    });
+    let own = gateway.authority.issue(&["client.example"], Valid::Now);
+    assert_eq!(gateway.ask(Some(&own), Wire::H1, "app.example").expect("it is served").head.status, 200);
+    gateway.files.write("secrets/app/ca.crl", &gateway.authority.revoke(&[&own]));
+    gateway.router.wait_until("the client is revoked", |_| gateway.ask(Some(&own), Wire::H1, "app.example").is_err());
+}
+
+#[test]
 fn a_mutual_server_may_ask_for_names() {
     let gateway = Gateway::new(|authority, files| {
         let shown = authority.issue(&["app.example"], Valid::Now);

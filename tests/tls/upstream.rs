@@ -87,6 +87,20 @@ fn names_are_verified_as_istio_verifies_them() {
 }
 
 #[test]
+fn revoked_certificates_are_not_believed() {
+    let authority = Authority::new("ca");
+    let files = trusting(&authority);
+    let (shown, another) =
+        (authority.issue(&["app.example"], Valid::Now), authority.issue(&["app.example"], Valid::Now));
+    let more = format!(", caCrl: {}", files.named("crl.pem"));
+    for (revoked, refused) in [(&another, ""), (&shown, "upstream_tls_failed")] {
+        files.write("crl.pem", &authority.revoke(&[revoked]));
+        let (router, _upstream) = simple(&files, &shown, &more);
+        assert_eq!(refused_for(&ask(&router)), refused);
+    }
+}
+
+#[test]
 fn whoever_skips_verification_talks_to_anyone() {
     let upstream = Upstream::start_tls(
         Wire::H1,
