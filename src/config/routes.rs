@@ -174,10 +174,6 @@ impl Reader<'_, '_> {
 
     fn rules(&mut self) -> Vec<Rule> {
         let (spec, document) = (&self.source.spec, &self.source.document);
-        let protocols = ["http", "tls", "tcp"].map(|protocol| document.has(&Path::spec().key(protocol)));
-        if self.source.intact && !protocols.contains(&true) {
-            self.wrong(&Path::spec(), "There are no rules.", "Add `http` with one rule at least.");
-        }
         if self.source.intact {
             reach::report(self.source, self.findings);
         }
@@ -202,25 +198,11 @@ impl Reader<'_, '_> {
     }
 
     fn route(&mut self, written: &HttpRoute, name: String, path: &Path) -> Route {
-        let others = ["redirect", "directResponse", "delegate"].map(|field| self.source.document.has(&path.key(field)));
-        let exclusive = others.iter().filter(|set| **set).count() + usize::from(!written.route.is_empty());
-        if exclusive > 1 {
-            self.wrong(
-                path,
-                "The fields route, redirect, directResponse and delegate exclude each other.",
-                "Keep one of them.",
-            );
-        } else if exclusive == 0 && self.source.intact {
-            self.wrong(path, "The rule sends requests nowhere.", "Add `route` with a destination.");
-        }
-        let has = |field: &str| self.source.document.has(&path.key(field));
-        let answers = has("redirect") || has("directResponse");
-        for field in ["fault", "rewrite"].into_iter().filter(|field| answers && has(field)) {
-            let message = format!("A rule that answers itself cannot have `{field}`.");
-            self.wrong(&path.key(field), message, "Take one of the two out.");
+        if written.delegate.is_some() && written.direct_response.is_some() {
+            let message = "A rule that delegates cannot answer by itself.";
+            self.wrong(&path.key("directResponse"), message, "Take one of the two out.");
         }
         let rewrite = written.rewrite.as_ref().map(|rewrite| self.rewrite(rewrite, &path.key("rewrite")));
-        let authority = written.rewrite.as_ref().map_or("", |rewrite| &rewrite.authority);
         Route {
             name,
             origin: self.source.document.origin(path),
@@ -229,12 +211,12 @@ impl Reader<'_, '_> {
             split: self.split(&written.route, &path.key("route")),
             answer: self.answer(written, path),
             headers: Headers {
-                authority: self.authority(&written.headers, authority, &path.key("headers")),
+                authority: self.authority(&written.headers, &path.key("headers")),
                 ..self.headers(&written.headers, &path.key("headers"))
             },
             rewrite: rewrite.unwrap_or_default(),
             cors: written.cors_policy.as_ref().map(|cors| self.cors(cors, &path.key("corsPolicy"))),
-            fault: written.fault.as_ref().map(|fault| self.fault(fault, &path.key("fault"))),
+            fault: written.fault.as_ref().map(faults::read),
             timeout: written.timeout.as_deref().and_then(|text| parse_duration(text).ok()),
         }
     }
@@ -249,26 +231,12 @@ impl Reader<'_, '_> {
             let weight = u32::try_from(written.weight).ok();
             // One destination gets everything, whatever its weight says.
             let weight = if lone { weight.filter(|weight| *weight > 0).or(Some(100)) } else { weight };
-            if written.weight < 0 {
-                self.wrong(
-                    &path.key("weight"),
-                    format!("The weight {} is negative.", written.weight),
-                    "Write 0 or more.",
-                );
-            }
             let place = self.destination(written, &path.key("destination"));
             let headers = Headers {
-                authority: self.authority(&written.headers, "", &path.key("headers")),
+                authority: self.authority(&written.headers, &path.key("headers")),
                 ..self.headers(&written.headers, &path.key("headers"))
             };
             split.extend(place.zip(weight).map(|(pool, weight)| Share { pool, weight, headers }));
-        }
-        if !lone && !destinations.is_empty() && sum == 0 && self.source.intact {
-            self.wrong(
-                path,
-                "The weights add up to 0, so nothing gets any request.",
-                "Give one destination a weight at least.",
-            );
         }
         if sum > i64::from(u32::MAX) {
             self.wrong(
@@ -283,17 +251,10 @@ impl Reader<'_, '_> {
     fn destination(&mut self, written: &HttpRouteDestination, path: &Path) -> Option<PoolIndex> {
         let destination = &written.destination;
         if destination.host.is_empty() {
-            if self.source.intact {
-                self.wrong(&path.key("host"), "The host is empty.", "Name a service.");
-            }
             return None;
         }
         let port = destination.port.as_ref().map(|port| port.number).filter(|number| *number != 0);
-        let Ok(port) = port.map(u16::try_from).transpose() else {
-            let path = path.key("port").key("number");
-            self.wrong(&path, "A port is at most 65535.", "Write a number from 1 to 65535.");
-            return None;
-        };
+        let port = port.and_then(|number| u16::try_from(number).ok());
         let document = &self.source.document;
         let subset = destination.subset.as_deref().filter(|subset| !subset.is_empty());
         let target =

@@ -109,19 +109,16 @@ fn formatters(value: &str) -> Result<(), &'static str> {
             },
             (Stage::Name | Stage::End, b'%') => Stage::Literal,
             (Stage::Name, b'(') => Stage::Arguments,
-            (Stage::Arguments, b'[') => Stage::Item,
-            (Stage::Item, b'"') => Stage::Text,
+            (Stage::Arguments, b'[') | (Stage::ItemsEnd, b',') => Stage::Item,
             (Stage::Text, b'\\') => {
                 bytes.next().ok_or(r"a `\` ends it")?;
                 Stage::Text
             }
             (Stage::Text, b'"') => Stage::ItemsEnd,
             (Stage::Text | Stage::ArgumentsEnd, b')') => Stage::End,
-            (Stage::ItemsEnd, b',') => Stage::Item,
             (Stage::ItemsEnd, b']') => Stage::ArgumentsEnd,
-            (Stage::Literal | Stage::Name | Stage::Text, _) => stage,
-            (_, b' ') => stage,
-            (Stage::Arguments, _) => Stage::Text,
+            (Stage::Literal | Stage::Name | Stage::Text, _) | (_, b' ') => stage,
+            (Stage::Arguments, _) | (Stage::Item, b'"') => Stage::Text,
             (Stage::Item, _) => return Err("an argument of a variable does not begin with `\"`"),
             (Stage::ItemsEnd, _) => return Err("the arguments of a variable are not parted by `,`"),
             (Stage::ArgumentsEnd, _) => return Err("the arguments of a variable do not end with `)`"),

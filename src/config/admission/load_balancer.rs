@@ -175,13 +175,12 @@ impl Localities {
         let overlaps = self.regions.contains_key("*")
             || match (self.regions.get(parts[0]), parts.as_slice()) {
                 (None, _) => false,
-                (Some(_), [_]) => true,
                 (Some(zones), [_, zone]) => zones.contains_key("*") || zones.contains_key(*zone),
                 (Some(zones), [_, zone, subzone, ..]) => {
                     let within = |subzones: &BTreeSet<String>| subzones.contains("*") || subzones.contains(*subzone);
                     zones.contains_key("*") || zones.get(*zone).is_some_and(within)
                 }
-                (Some(_), []) => true,
+                (Some(_), _) => true,
             };
         if overlaps {
             let message = format!("The locality `{locality}` overlaps with previously specified ones.");

@@ -22,11 +22,11 @@ pub(super) fn judge(judge: &mut Judge<'_>, policy: &Spot<'_>) {
         return;
     }
     let ports = policy.at("portLevelSettings");
-    let says = |field: &&str| match *field {
+    let says = |field: &str| match field {
         "portLevelSettings" => ports.items().next().is_some(),
         field => policy.at(field).is_set(),
     };
-    if !SECTIONS.iter().any(|field| says(&field)) {
+    if !SECTIONS.iter().any(|field| says(field)) {
         let cure = format!("Add one of {}, or take it out.", SECTIONS.join(", "));
         judge.miss(policy, "A traffic policy must have at least one field.", cure);
         return;

@@ -35,17 +35,6 @@ fn callers(request: &HttpMatchRequest, namespace: &str) -> Callers {
     }
 }
 
-/// What an empty match means where it stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// The path: an empty prefix is allowed and matches everything.
-    Uri,
-    /// Another part of the request's head that is always there.
-    Line,
-    /// Something that may be absent: the empty match and the regex `*` ask whether it is there.
-    Optional,
-}
-
 struct Reader<'a> {
     source: &'a Sourced<VirtualService>,
     document: &'a Document,
@@ -62,25 +51,21 @@ impl Reader<'_> {
     }
 
     fn request(&mut self, request: &HttpMatchRequest, path: &Path) -> RouteMatch {
-        let port = request.port.filter(|port| *port != 0).map(u16::try_from);
-        if let Some(Err(_)) = port {
-            self.wrong(&path.key("port"), "A port is at most 65535.", "Write a number from 1 to 65535.");
-        }
         RouteMatch {
             name: request.name.clone(),
-            uri: self.line(request.uri.as_ref(), &path.key("uri"), Role::Uri),
+            uri: self.line(request.uri.as_ref(), &path.key("uri")),
             ignore_uri_case: request.ignore_uri_case,
-            scheme: self.line(request.scheme.as_ref(), &path.key("scheme"), Role::Line),
-            method: self.line(request.method.as_ref(), &path.key("method"), Role::Line),
-            authority: self.line(request.authority.as_ref(), &path.key("authority"), Role::Line),
-            port: port.and_then(Result::ok),
+            scheme: self.line(request.scheme.as_ref(), &path.key("scheme")),
+            method: self.line(request.method.as_ref(), &path.key("method")),
+            authority: self.line(request.authority.as_ref(), &path.key("authority")),
+            port: request.port.filter(|port| *port != 0).and_then(|port| u16::try_from(port).ok()),
             headers: self.headers(&request.headers, &path.key("headers")),
             without_headers: self.headers(&request.without_headers, &path.key("withoutHeaders")),
             query_params: self.query_params(&request.query_params, &path.key("queryParams")),
         }
     }
 
-    fn line(&mut self, written: Option<&Written>, path: &Path, role: Role) -> Option<StringMatch> {
+    fn line(&mut self, written: Option<&Written>, path: &Path) -> Option<StringMatch> {
         let written = written?;
         if *written == Written::default() && !self.intact {
             return None;
@@ -93,7 +78,7 @@ impl Reader<'_> {
             self.findings.warning(INEFFECTIVE, self.document.place(path), said);
             return None;
         }
-        self.pattern(written, path, role)
+        self.pattern(written, path)
     }
 
     fn headers(&mut self, written: Conditions<'_>, path: &Path) -> Vec<(http::HeaderName, StringMatch)> {
@@ -129,32 +114,21 @@ impl Reader<'_> {
         match written {
             None => Some(StringMatch::Present),
             Some(written) if *written == Written::default() => Some(StringMatch::Present),
-            Some(written) => self.pattern(written, path, Role::Optional),
+            Some(Written { regex: Some(regex), .. }) if regex == "*" => Some(StringMatch::Present),
+            Some(written) => self.pattern(written, path),
         }
     }
 
-    fn pattern(&mut self, written: &Written, path: &Path, role: Role) -> Option<StringMatch> {
+    fn pattern(&mut self, written: &Written, path: &Path) -> Option<StringMatch> {
         match written {
             Written { exact: Some(exact), .. } => Some(StringMatch::Exact(exact.as_str().into())),
-            Written { prefix: Some(prefix), .. } if prefix.is_empty() && role != Role::Uri => {
-                let cure = "Write the beginning to match; `{}` asks for presence alone.";
-                self.wrong(&path.key("prefix"), "The prefix is empty.", cure);
-                None
-            }
             Written { prefix: Some(prefix), .. } => Some(StringMatch::Prefix(prefix.as_str().into())),
-            Written { regex: Some(regex), .. } => self.regex(regex, &path.key("regex"), role),
+            Written { regex: Some(regex), .. } => self.regex(regex, &path.key("regex")),
             Written { exact: None, prefix: None, regex: None } => None,
         }
     }
 
-    fn regex(&mut self, regex: &str, path: &Path, role: Role) -> Option<StringMatch> {
-        if regex == "*" && role == Role::Optional {
-            return Some(StringMatch::Present);
-        }
-        if regex.is_empty() {
-            self.wrong(path, "The regex is empty.", "Write an RE2 expression for the whole text.");
-            return None;
-        }
+    fn regex(&mut self, regex: &str, path: &Path) -> Option<StringMatch> {
         let pattern = StringMatch::regex(regex);
         if let Err(error) = &pattern {
             self.wrong(

@@ -1,4 +1,4 @@
-//! CORS policies, checked as Istio's webhook checks them.
+//! CORS policies.
 
 use http::HeaderValue;
 
@@ -8,20 +8,8 @@ use crate::domain::{CorsPolicy, StringMatch, UnmatchedPreflights, parse_duration
 
 use super::Reader;
 
-const METHODS: [&str; 10] = ["*", "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
-
 impl Reader<'_, '_> {
     pub(super) fn cors(&mut self, written: &Written, path: &Path) -> CorsPolicy {
-        for (at, method) in written.allow_methods.iter().enumerate() {
-            if !METHODS.contains(&method.as_str()) {
-                let path = path.key("allowMethods").index(at);
-                self.wrong(
-                    &path,
-                    format!("`{method}` is no method here."),
-                    format!("Write one of {}.", METHODS.join(", ")),
-                );
-            }
-        }
         let mut allow_origins = Vec::new();
         for (at, origin) in written.allow_origins.iter().enumerate() {
             allow_origins.extend(self.origin(origin, &path.key("allowOrigins").index(at)));
@@ -30,9 +18,6 @@ impl Reader<'_, '_> {
             allow_origins.extend(written.allow_origin.iter().map(|origin| StringMatch::Exact(origin.as_str().into())));
         }
         let max_age = written.max_age.as_deref().and_then(|text| parse_duration(text).ok());
-        if max_age.is_some_and(|age| age.subsec_nanos() != 0) {
-            self.wrong(&path.key("maxAge"), "The age counts whole seconds.", "Write it without a fraction.");
-        }
         CorsPolicy {
             allow_origins,
             allow_methods: self.listed(&written.allow_methods, &path.key("allowMethods")),
@@ -59,19 +44,11 @@ impl Reader<'_, '_> {
                 }
                 pattern.ok()
             }
-            WrittenMatch { exact: None, prefix: None, regex: None } => {
-                if self.source.intact {
-                    self.wrong(path, "The origin is empty.", "Write `exact`, `prefix` or `regex`.");
-                }
-                None
-            }
+            WrittenMatch { exact: None, prefix: None, regex: None } => None,
         }
     }
 
     fn listed(&mut self, written: &[String], path: &Path) -> Option<HeaderValue> {
-        if written.iter().any(String::is_empty) {
-            self.wrong(path, "A name here is empty.", "Take it out.");
-        }
         let value = HeaderValue::from_str(&written.join(","));
         if value.is_err() {
             self.wrong(path, "A name here cannot stand in a header.", "Write letters, digits and `-`.");

@@ -1,4 +1,4 @@
-//! Header operations and rewrites, checked as Istio's webhook checks them.
+//! Header operations and rewrites.
 
 use std::collections::BTreeMap;
 
@@ -63,11 +63,6 @@ impl Reader<'_, '_> {
     }
 
     fn header_name(&mut self, name: &str, path: &Path) -> Option<HeaderName> {
-        if name.starts_with(':') || is_authority(name) {
-            let message = format!("`{name}` cannot be changed here.");
-            self.wrong(path, message, "Rewrite the authority of a request by `rewrite.authority`.");
-            return None;
-        }
         let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
             let cure = "Write letters, digits and `-`, without a colon or spaces.";
             self.wrong(path, format!("`{name}` is no header name."), cure);
@@ -105,20 +100,13 @@ impl Reader<'_, '_> {
         value
     }
 
-    /// The authority that `headers` set, after whether anything else sets it has been looked at.
-    pub(super) fn authority(&mut self, written: &WrittenHeaders, rewrite: &str, path: &Path) -> Option<Box<str>> {
+    /// The authority that `headers` set.
+    pub(super) fn authority(&mut self, written: &WrittenHeaders, path: &Path) -> Option<Box<str>> {
         let request = &written.request;
         let set = request.set.iter().map(|pair| ("set", pair));
-        let all: Vec<_> = set
-            .chain(request.add.iter().map(|pair| ("add", pair)))
-            .filter(|(_, (name, value))| is_authority(name) && !value.is_empty())
-            .collect();
-        let (field, (name, value)) = *all.first()?;
-        let path = path.key("request").key(field).key(name);
-        if all.len() > 1 || !rewrite.is_empty() {
-            self.wrong(&path, "The authority is set more than once.", "Set it in one place.");
-        }
-        self.authority_value(value, &path)
+        let mut all = set.chain(request.add.iter().map(|pair| ("add", pair)));
+        let (field, (name, value)) = all.find(|(_, (name, value))| is_authority(name) && !value.is_empty())?;
+        self.authority_value(value, &path.key("request").key(field).key(name))
     }
 
     fn authority_value(&mut self, value: &str, path: &Path) -> Option<Box<str>> {
@@ -134,27 +122,12 @@ impl Reader<'_, '_> {
             .then(|| self.authority_value(&written.authority, &path.key("authority")))
             .flatten();
         let uri = (!written.uri.is_empty()).then(|| PathRewrite::Matched(written.uri.as_str().into()));
-        match (&uri, &written.uri_regex_rewrite) {
-            (Some(_), Some(_)) => {
-                self.wrong(path, "The fields uri and uriRegexRewrite exclude each other.", "Keep one of them.");
-            }
-            (None, None) if written.authority.is_empty() && self.source.intact => {
-                self.wrong(path, "The rewrite changes nothing.", "Set `uri`, `uriRegexRewrite` or `authority`.");
-            }
-            _ => {}
-        }
         let regex = written.uri_regex_rewrite.as_ref();
         let regex = regex.and_then(|regex| self.regex_rewrite(regex, &path.key("uriRegexRewrite")));
         Rewrite { path: uri.or(regex), authority }
     }
 
     fn regex_rewrite(&mut self, written: &RegexRewrite, path: &Path) -> Option<PathRewrite> {
-        if written.pattern.is_empty() || written.rewrite.is_empty() {
-            if self.source.intact {
-                self.wrong(path, "Both `match` and `rewrite` are needed.", "Write the one that is missing.");
-            }
-            return None;
-        }
         let pattern = match StringMatch::search(&written.pattern) {
             Ok(pattern) => Box::new(pattern),
             Err(error) => {
