@@ -1,4 +1,4 @@
-//! `overspill check`: judge documents as the running router would.
+//! `overspill check`: judge documents as the running router would, or each by itself as Kubernetes would.
 
 use std::io::Write;
 use std::path::PathBuf;
