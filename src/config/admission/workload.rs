@@ -21,11 +21,12 @@ pub(super) fn judge(judge: &mut Judge<'_>, endpoint: &Spot<'_>, naming: Naming, 
     let (address, own_ports) = (endpoint.at("address"), endpoint.at("ports"));
     let text = address.text();
     let socket = text.strip_prefix(UNIX);
+    // Where neither is there, that has been said.
+    let said = !address.is_set() && !endpoint.at("network").is_set();
     match (naming, socket) {
         _ if text.is_empty() && naming == Naming::Addresses => {
             if endpoint.at("network").text().is_empty() {
-                // Said already where neither is there.
-                if address.is_set() || endpoint.at("network").is_set() {
+                if !said {
                     judge.reject(&address, "An address is required.", "Write it.");
                 }
                 return;
@@ -38,7 +39,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, endpoint: &Spot<'_>, naming: Naming, 
             let message = format!("The endpoint address `{text}` is not a valid IP address.");
             judge.reject(&address, message, "Write its address, or `resolution: DNS`.");
         }
-        (Naming::Names, _) if !is_ip(text) && domain(text).is_err() => {
+        (Naming::Names, _) if !said && !is_ip(text) && domain(text).is_err() => {
             let message = format!("The endpoint address `{text}` is not a valid FQDN or an IP address.");
             judge.miss(&address, message, "Write a domain name or an address.");
         }
