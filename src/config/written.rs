@@ -4,6 +4,7 @@ mod actions;
 mod gateway;
 pub(super) mod kubernetes;
 mod own;
+mod service_entry;
 mod sorted;
 mod traffic;
 
@@ -19,10 +20,11 @@ pub(super) use actions::{
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 use own::{NameServers, OwnWorkload};
+pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, Distribute, HttpCookie, LoadBalancer, LocalityLbSetting,
-    OutlierDetection, PortTrafficPolicy, RegionFailover, TrafficPolicy,
+    OutlierDetection, PortTrafficPolicy, TrafficPolicy,
 };
 
 /// A `VirtualService`.
@@ -139,41 +141,6 @@ pub(super) struct Subset {
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) traffic_policy: TrafficPolicy,
-}
-
-/// A `ServiceEntry`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ServiceEntry {
-    pub(super) hosts: Vec<String>,
-    pub(super) export_to: Vec<String>,
-    pub(super) ports: Vec<ServicePort>,
-    pub(super) location: Option<String>,
-    pub(super) resolution: Option<String>,
-    pub(super) subject_alt_names: Vec<String>,
-    pub(super) endpoints: Vec<WorkloadEntry>,
-}
-
-/// `ServicePort`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ServicePort {
-    pub(super) number: u16,
-    pub(super) name: String,
-    pub(super) protocol: String,
-    pub(super) target_port: Option<u16>,
-}
-
-/// `WorkloadEntry`, as an endpoint of a `ServiceEntry`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WorkloadEntry {
-    pub(super) address: String,
-    pub(super) ports: BTreeMap<String, u16>,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) weight: u32,
-    pub(super) locality: String,
-    pub(super) network: String,
 }
 
 /// `Settings`.

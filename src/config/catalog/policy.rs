@@ -99,10 +99,7 @@ impl Reader<'_> {
         self.expect_one(&SECTIONS, path);
         let own = Sections {
             connection_pool: written.connection_pool.as_ref().map(|pool| self.connection_pool(pool, path)),
-            load_balancer: written
-                .load_balancer
-                .as_ref()
-                .map(|balancer| self.load_balancer(balancer, written.outlier_detection.as_ref(), path)),
+            load_balancer: written.load_balancer.as_ref().map(|balancer| self.load_balancer(balancer, path)),
             outlier_detection: written.outlier_detection.as_ref().map(|outlier| self.outlier_detection(outlier, path)),
             tls: self.tls(written.tls.as_ref(), path),
         };
@@ -115,10 +112,7 @@ impl Reader<'_> {
         self.expect_one(&["connectionPool", "loadBalancer", "outlierDetection", "tls"], path);
         let sections = Sections {
             connection_pool: written.connection_pool.as_ref().map(|pool| self.connection_pool(pool, path)),
-            load_balancer: written
-                .load_balancer
-                .as_ref()
-                .map(|balancer| self.load_balancer(balancer, written.outlier_detection.as_ref(), path)),
+            load_balancer: written.load_balancer.as_ref().map(|balancer| self.load_balancer(balancer, path)),
             outlier_detection: written.outlier_detection.as_ref().map(|outlier| self.outlier_detection(outlier, path)),
             tls: self.tls(written.tls.as_ref(), path),
         };

@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use super::Reader;
+use super::{Reader, locality};
 use crate::config::finding::{DIVERTING, INERT, remark};
 use crate::config::path::Path;
 use crate::config::written;
@@ -18,12 +18,7 @@ const MINIMUM_PERCENT: f64 = 10.0;
 const MAGLEV_LIMIT: u64 = 5_000_011;
 
 impl Reader<'_> {
-    pub(super) fn load_balancer(
-        &mut self,
-        written: &written::LoadBalancer,
-        outlier: Option<&written::OutlierDetection>,
-        path: &Path,
-    ) -> LoadBalancer {
+    pub(super) fn load_balancer(&mut self, written: &written::LoadBalancer, path: &Path) -> LoadBalancer {
         let path = path.key("loadBalancer");
         let balancing = match (&written.consistent_hash, written.simple.as_deref()) {
             (Some(hash), _) => {
@@ -44,7 +39,7 @@ impl Reader<'_> {
             }
             (None, _) => Balancing::LeastRequest,
         };
-        let locality = written.locality_lb_setting.as_ref().map(|setting| self.locality(setting, outlier, &path));
+        let locality = written.locality_lb_setting.as_ref().map(locality::read);
         LoadBalancer { balancing, locality: locality.unwrap_or_default(), warmup: self.warmup(written, &path) }
     }
 
