@@ -3,6 +3,7 @@
 //! Owns publishing, reading, and the taking of slots with the wake-up that follows their return. One [`Publisher`] writes;
 //! each worker has a [`Reader`], loads once for each request and keeps what it loaded until the request is over.
 
+mod destinations;
 mod local;
 mod room;
 
@@ -14,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
+pub use destinations::{Ask, Asked, Destination, Destinations, KnownHosts};
 pub use local::{Engaged, Local};
 pub use room::Held;
 use room::Room;

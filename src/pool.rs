@@ -29,7 +29,7 @@ pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Place, QueueState};
 pub use slot::Slot;
 
-use crate::domain::{HashKey, Moment, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
+use crate::domain::{HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
 use balance::{Asked, mix};
 use locality::{Candidate, View};
 
@@ -44,8 +44,10 @@ pub struct Pool {
     pub tier: Option<Tier>,
     /// What its endpoints speak.
     pub protocol: Protocol,
-    /// Its endpoints.
+    /// Its endpoints; one that stands for all destinations where requests bring theirs along.
     pub endpoints: Box<[Endpoint]>,
+    /// Where its requests go in place of an endpoint.
+    pub original: Option<Box<Original>>,
     /// Requests in flight that one endpoint takes.
     pub slots_per_endpoint: NonZeroU32,
     /// Requests in flight that all endpoints together take, where there is such a limit.
@@ -180,6 +182,10 @@ impl Pool {
     /// Notes how an attempt at the endpoint at `place` went. Where that changes whether it is given requests, what it is
     /// from now on comes back.
     pub fn note(&self, place: usize, outcome: Outcome, now: impl FnOnce() -> Moment) -> Option<Admission> {
+        // One destination that fails says nothing of the others; Envoy does not heed the health of such hosts either.
+        if self.original.is_some() {
+            return None;
+        }
         let health = &self.endpoints.get(place)?.state.health;
         let admitted = matches!(outcome, Outcome::Answered(_)) && health.connected();
         let ejected = match (&self.outlier_detection, outcome) {

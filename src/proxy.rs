@@ -6,6 +6,7 @@
 mod answer;
 mod attempt;
 mod connection;
+mod destination;
 mod exchange;
 mod fault;
 mod fields;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use destination::Originals;
 pub use listen::{Drain, Listener, serve};
 
 use crate::live::{Live, Local, Reader};
@@ -49,6 +51,7 @@ pub struct Worker {
     connections: Connections<RequestBody>,
     recorder: Recorder,
     local: Local,
+    originals: Originals,
     random: RefCell<fastrand::Rng>,
     /// Upgraded connections, which outlive the requests that began them.
     tunnels: RefCell<JoinSet<()>>,
@@ -56,13 +59,14 @@ pub struct Worker {
 
 impl Worker {
     /// A worker, to be built on its own thread.
-    pub fn new(limits: Limits, reader: Reader, recorder: Recorder, local: Local) -> Rc<Self> {
+    pub fn new(limits: Limits, reader: Reader, recorder: Recorder, local: Local, originals: Originals) -> Rc<Self> {
         Rc::new(Self {
             limits,
             reader: RefCell::new(reader),
             connections: Connections::default(),
             recorder,
             local,
+            originals,
             random: RefCell::default(),
             tunnels: RefCell::default(),
         })

@@ -60,6 +60,7 @@ pub struct Snapshot {
     virtual_hosts: Arc<[VirtualHost]>,
     routes: Arc<[Route]>,
     pools: Box<[Pool]>,
+    has_originals: bool,
     services: Arc<[ServiceIdentity]>,
     overflow: Arc<[Box<[PoolId]>]>,
 }
@@ -125,6 +126,11 @@ impl Snapshot {
     /// The limits on requests.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Whether some pool asks where a connection was sent to.
+    pub fn has_originals(&self) -> bool {
+        self.has_originals
     }
 
     /// One route.

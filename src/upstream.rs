@@ -166,7 +166,7 @@ where
     /// over.
     pub fn keep(&self, addresses: &Arc<HashSet<Address>>) {
         self.idle.borrow_mut().keep(addresses);
-        self.shared.borrow_mut().retain(|address, _| addresses.contains(address));
+        self.shared.borrow_mut().retain(|address, _| idle::is_kept(addresses, address));
     }
 
     // Opening a connection is boxed: it is rare, and would make the future of every request as large as itself.
@@ -245,16 +245,23 @@ where
         let identity = Identity::of(target);
         let refusal = Refusal::default();
         let one = Rc::new(Http2 { identity, sender: OnceCell::new(), refusal, requests: Cell::new(0) });
-        match known {
-            Some(known) => {
-                known.retain(|one| !one.is_closed());
-                if known.len() == idle::MAX_IDLE {
-                    known.remove(0);
-                }
-                known.push(Rc::clone(&one));
+        if let Some(known) = known {
+            known.retain(|one| !one.is_closed());
+            if known.len() == idle::MAX_IDLE {
+                known.remove(0);
             }
-            None => drop(shared.insert(target.address.clone(), vec![Rc::clone(&one)])),
+            known.push(Rc::clone(&one));
+            return (one, true);
         }
+        let is_original = |address: &Address| matches!(address, Address::Original(_));
+        if is_original(target.address)
+            && shared.keys().filter(|known| is_original(known)).count() >= idle::MAX_ORIGINALS
+        {
+            // Whichever goes is opened again if it is asked for; the streams that it carries are not broken off.
+            let any = shared.keys().find(|known| is_original(known)).cloned();
+            any.map(|any| shared.remove(&any));
+        }
+        shared.insert(target.address.clone(), vec![Rc::clone(&one)]);
         (one, true)
     }
 

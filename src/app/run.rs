@@ -59,6 +59,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     }
     tokio::spawn(shutdown.clone().obey_signals()?);
 
+    let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
+    let originals = names::originals(&startup.dns, &metrics, own);
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -68,7 +70,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
-        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone());
+        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone(), originals.clone());
         let (drained, alive) = (drained.clone(), alive.clone());
         thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
             if let Err(error) = traffic.run(sockets, drained) {

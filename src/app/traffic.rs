@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::Startup;
 use crate::live::{Local, Reader};
-use crate::proxy::{self, Drain, Worker};
+use crate::proxy::{self, Drain, Originals, Worker};
 use crate::telemetry::Recorder;
 use crate::tls::Servers;
 
@@ -59,11 +59,18 @@ pub(super) struct Traffic {
     reader: Reader,
     recorder: Recorder,
     local: Local,
+    originals: Originals,
 }
 
 impl Traffic {
-    pub(super) fn new(startup: &Startup, reader: Reader, recorder: Recorder, local: Local) -> Self {
-        Self { limits: limits(startup), reader, recorder, local }
+    pub(super) fn new(
+        startup: &Startup,
+        reader: Reader,
+        recorder: Recorder,
+        local: Local,
+        originals: Originals,
+    ) -> Self {
+        Self { limits: limits(startup), reader, recorder, local, originals }
     }
 
     /// Serves on this thread until the router has drained.
@@ -74,7 +81,7 @@ impl Traffic {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
         runtime.block_on(async move {
             let listeners = sockets.into_iter().map(Socket::listener).collect::<io::Result<_>>()?;
-            let worker = Worker::new(self.limits, self.reader, self.recorder, self.local);
+            let worker = Worker::new(self.limits, self.reader, self.recorder, self.local, self.originals);
             proxy::serve(worker, listeners, drained).await;
             Ok(())
         })

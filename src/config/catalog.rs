@@ -17,7 +17,7 @@ use super::secrets::Folders;
 use super::suggest::{did_you_mean, nearest};
 use super::visibility::{ROOT_NAMESPACE, is_visible};
 use super::written::Written;
-use crate::domain::{Host, HostPattern, Locality, PoolKey};
+use crate::domain::{Host, HostPattern, Locality, OriginalBy, PoolKey};
 pub(super) use opaque::Content;
 pub(super) use policy::{Policy, in_force};
 pub(super) use topology::with_topology;
@@ -44,6 +44,10 @@ pub(super) struct Service {
     /// The ports that requests can be routed to, in the order of the document.
     pub(super) ports: Vec<Port>,
     pub(super) endpoints: Vec<Workload>,
+    /// What tells the destination of a request, of a service without endpoints.
+    pub(super) original: Option<OriginalBy>,
+    /// Addresses that it is called by, as hosts.
+    pub(super) addresses: Vec<Host>,
 }
 
 /// One port of a service.
@@ -179,13 +183,24 @@ impl Catalog {
             let services = self.services.get(host)?;
             pick(services, namespace).or_else(|| pick(services, &self.viewer))
         };
-        meanings(text, namespace).iter().find_map(seen)
+        let named = HostPattern::parse(text).ok().map(|pattern| Host::of_many(&pattern)).filter(Host::is_wildcard);
+        let exact = named.iter().chain(&meanings(text, namespace)).find_map(seen);
+        exact.or_else(|| meanings(text, namespace).iter().find_map(|host| seen(self.wildcard(host)?)))
+    }
+
+    /// What the service is called by whose wildcard matches `host` most closely.
+    fn wildcard(&self, host: &Host) -> Option<&Host> {
+        let wildcards = self.services.keys().filter(|known| known.is_wildcard());
+        wildcards
+            .filter(|known| known.pattern().matches(host.as_str()))
+            .max_by_key(|known| known.pattern().precedence())
     }
 
     /// The rule for `host`: one of the viewer's namespace before one of the service's, and that before one of Istio's root
     /// namespace; in a namespace, the host's own before the longest wildcard.
     pub(super) fn rule(&self, host: &Host) -> Option<&Rule> {
-        let owner = self.services.get(host).and_then(|services| pick(services, &self.viewer));
+        let services = self.services.get(host).or_else(|| self.services.get(self.wildcard(host)?));
+        let owner = services.and_then(|services| pick(services, &self.viewer));
         let namespaces =
             [Some(self.viewer.as_str()), owner.map(|service| service.namespace.as_str()), Some(ROOT_NAMESPACE)];
         namespaces.into_iter().flatten().find_map(|namespace| {
@@ -220,11 +235,14 @@ impl Catalog {
                 return Err((!self.services_unknown).then_some(missing));
             }
         };
-        if let Some(subset) = target.subset.filter(|subset| self.subset(&service.host, subset).is_none()) {
-            let missing = unresolved(MISSING, "subset", self.no_subset(service, subset), &service.host, port);
+        // Of a service of many hosts, the one that is named.
+        let named = meanings(target.host, target.namespace).into_iter().next();
+        let host = named.filter(|_| service.host.is_wildcard()).unwrap_or_else(|| service.host.clone());
+        if let Some(subset) = target.subset.filter(|subset| self.subset(&host, subset).is_none()) {
+            let missing = unresolved(MISSING, "subset", self.no_subset(service, subset), &host, port);
             return Err((!self.subsets_unknown).then_some(missing));
         }
-        Ok((service, PoolKey { host: service.host.clone(), subset: target.subset.map(Box::from), port }))
+        Ok((service, PoolKey { host, subset: target.subset.map(Box::from), port }))
     }
 
     fn no_host(&self, target: Target<'_>) -> Remark {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Locality, OwnAnswer, PoolKey, Rewrite, ServerTls, StringMatch, Tier,
-    TrafficPolicy,
+    CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, PoolKey, Rewrite, ServerTls, StringMatch,
+    Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -252,6 +252,8 @@ pub struct Pool {
     pub protocol: Protocol,
     /// Its endpoints, in the order of the documents.
     pub endpoints: Vec<Endpoint>,
+    /// Where its requests go in place of an endpoint.
+    pub original: Option<Original>,
     /// Requests in flight that one endpoint takes.
     pub slots_per_endpoint: NonZeroU32,
     /// What waits once nothing else can serve.

@@ -9,8 +9,8 @@ use super::checked::{
 };
 use crate::domain::{
     Abort, Balancing, ConsistentHash, CorsPolicy, Failover, Fault, HashKey, HashTable, HeaderOps, Headers,
-    LocalityBalancing, LocalityPattern, OutlierDetection, OwnAnswer, PathRewrite, RedirectPath, RedirectPort,
-    StringMatch, UnmatchedPreflights, format_duration,
+    LocalityBalancing, LocalityPattern, Original, OriginalBy, OutlierDetection, OwnAnswer, PathRewrite, RedirectPath,
+    RedirectPort, StringMatch, UnmatchedPreflights, format_duration,
 };
 
 /// The whole of `checked`; the names stay as they are, new ones may be added.
@@ -235,6 +235,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "tier": pool.tier.map(crate::domain::Tier::as_str),
         "protocol": match pool.protocol { Protocol::Http1 => "HTTP", Protocol::Http2 => "HTTP2" },
         "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "originalDestination": pool.original.as_ref().map(original),
         "slotsPerEndpoint": pool.slots_per_endpoint,
         "queue": { "maxPending": pool.queue.max_pending, "timeout": format_duration(pool.queue.timeout) },
         "spillTo": spill_to.collect::<Vec<_>>(),
@@ -259,11 +260,20 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
     })
 }
 
+fn original(original: &Original) -> Value {
+    json!({
+        "by": match original.by { OriginalBy::Address => "address", OriginalBy::Host => "host" },
+        "hosts": original.hosts.to_string(),
+        "port": original.port,
+    })
+}
+
 fn balancing(balancing: &Balancing) -> Value {
     match balancing {
         Balancing::LeastRequest => Value::from("LEAST_REQUEST"),
         Balancing::RoundRobin => Value::from("ROUND_ROBIN"),
         Balancing::Random => Value::from("RANDOM"),
+        Balancing::Passthrough => Value::from("PASSTHROUGH"),
         Balancing::ConsistentHash(ConsistentHash { key, table }) => json!({
             "hash": key.as_ref().map(hash_key),
             "table": match table { HashTable::Ring(_) => "RING_HASH", HashTable::Maglev(_) => "MAGLEV" },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::catalog::{Catalog, Port, Service, Workload, WorkloadAddress, in_force, kubernetes_name};
 use super::checked::{Address, Endpoint, Pool, PoolIndex, Protocol, Queue, ServiceIdentity};
 use super::policies::{Policy, for_pool};
-use crate::domain::PoolKey;
+use crate::domain::{Balancing, Original, OriginalBy, PoolKey, TrafficPolicy};
 
 /// Envoy's connect timeout as Istio sets it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,6 +55,8 @@ impl<'a> Pools<'a> {
             subject_alt_names: Vec::new(),
             ports: Vec::new(),
             endpoints: Vec::new(),
+            original: None,
+            addresses: Vec::new(),
         };
         self.place(&service, key)
     }
@@ -86,10 +88,14 @@ impl<'a> Pools<'a> {
         let port = service.ports.iter().find(|port| port.number == key.port);
         let chosen =
             service.endpoints.iter().filter(|workload| subset.is_none_or(|subset| subset.selects(&workload.labels)));
-        let endpoints: Vec<Endpoint> = chosen.map(|workload| endpoint(workload, port, key.port)).collect();
+        let mut endpoints: Vec<Endpoint> = chosen.map(|workload| endpoint(workload, port, key.port)).collect();
         let rule = self.catalog.rule(&key.host).and_then(|rule| rule.policy.as_ref());
         let (mut traffic, tls) = in_force(rule, subset.and_then(|subset| subset.policy.as_ref()), key.port);
         traffic.tls = tls.as_ref().and_then(|tls| tls.resolve(&key, &service.subject_alt_names));
+        let original = original(service, port, &key, &traffic);
+        if original.is_some() {
+            endpoints.clear();
+        }
         let named = port.map_or(Protocol::Http1, |port| port.protocol);
         let protocol = if traffic.connection_pool.upgrades_to_http2 { Protocol::Http2 } else { named };
         let none = Policy::none(key.host.clone());
@@ -99,6 +105,7 @@ impl<'a> Pools<'a> {
             tier: policy.tier,
             protocol,
             endpoints,
+            original,
             slots_per_endpoint: policy.slots_per_endpoint,
             queue: Queue {
                 max_pending: policy
@@ -116,6 +123,19 @@ impl<'a> Pools<'a> {
             key,
         }
     }
+}
+
+/// Where the requests for a pool go in place of its endpoints, if its service or its policy has it so.
+fn original(service: &Service, port: Option<&Port>, key: &PoolKey, traffic: &TrafficPolicy) -> Option<Original> {
+    let passthrough = traffic.load_balancer.balancing == Balancing::Passthrough;
+    let by = service.original.or(passthrough.then_some(OriginalBy::Address))?;
+    let target = port.map_or(key.port, |port| port.target);
+    Some(Original {
+        hosts: key.host.pattern(),
+        port: target,
+        redirected_port: Some(target).filter(|target| *target != key.port),
+        by,
+    })
 }
 
 fn endpoint(workload: &Workload, port: Option<&Port>, number: u16) -> Endpoint {

@@ -4,6 +4,7 @@
 //! addresses in force.
 
 mod lookup;
+mod requested;
 mod table;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::live::Publisher;
 use crate::snapshot::{Addresses, NameStatus, Use, names};
 use crate::telemetry::Lookup;
 use lookup::{Outcome, Resolver};
+pub use requested::RequestedNames;
 pub use table::Until;
 use table::{Change, Table};
 
@@ -135,11 +137,7 @@ impl Names {
         if !self.table.follows(name) {
             return;
         }
-        let looked_up = match &outcome {
-            Ok(answer) if answer.addresses.is_empty() => Lookup::Empty,
-            Ok(_) => Lookup::Answered,
-            Err(_) => Lookup::Failed,
-        };
+        let looked_up = Lookup::of(outcome.as_ref().ok().map(|answer| answer.addresses.as_slice()));
         let failure = outcome.as_ref().err().cloned().unwrap_or_default();
         let change = self.table.note(name, outcome, Instant::now(), fastrand::f64());
         let addresses = self.table.addresses(name).map(Addresses::all).unwrap_or_default();

@@ -14,13 +14,15 @@ pub enum Address {
     Name(Host, u16),
     /// A name and a port that are one endpoint, whichever address the name has: Envoy's `LOGICAL_DNS`.
     Logical(Host, u16),
+    /// Where one request is sent that brings its destination along: Envoy's `ORIGINAL_DST`.
+    Original(SocketAddr),
 }
 
 impl Address {
     /// The name, where it has to be resolved.
     pub fn name(&self) -> Option<&Host> {
         match self {
-            Self::Socket(_) => None,
+            Self::Socket(_) | Self::Original(_) => None,
             Self::Name(host, _) | Self::Logical(host, _) => Some(host),
         }
     }
@@ -29,7 +31,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Socket(address) => write!(f, "{address}"),
+            Self::Socket(address) | Self::Original(address) => write!(f, "{address}"),
             Self::Name(host, port) | Self::Logical(host, port) => write!(f, "{host}:{port}"),
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// A host name in lower case without a trailing dot, or an IP address; never a wildcard and never with a port.
+/// A host name in lower case without a trailing dot, or an IP address; never with a port. A wildcard only where it is what
+/// a service of many hosts is called by, [`Host::of_many`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host(Box<str>);
 
@@ -38,6 +39,25 @@ impl Host {
             check_labels(bare)?;
         }
         Ok(Self(bare.to_ascii_lowercase().into_boxed_str()))
+    }
+
+    /// What a service whose hosts are those of `pattern` is called by.
+    pub fn of_many(pattern: &HostPattern) -> Self {
+        Self(pattern.to_string().into())
+    }
+
+    /// The hosts that this one stands for: itself, or those of the wildcard that it is.
+    pub fn pattern(&self) -> HostPattern {
+        match self.0.strip_prefix('*') {
+            Some("") => HostPattern::Any,
+            Some(suffix) => HostPattern::Suffix(suffix.into()),
+            None => HostPattern::Exact(self.clone()),
+        }
+    }
+
+    /// Whether it stands for many hosts.
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with('*')
     }
 
     /// The host as text.

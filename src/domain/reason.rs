@@ -10,6 +10,10 @@ pub enum Reason {
     RouteNotFound,
     /// The pool has no endpoint at all, or none that is admitting.
     NoEndpoint,
+    /// The host that a request brings along as its destination has no address, or could not be looked up.
+    NameNotResolved,
+    /// The request's destination is this router itself.
+    LoopDetected,
     /// Every slot of the pool is taken.
     SlotsTaken,
     /// Every slot is taken and so is every place in the queue.
@@ -71,6 +75,7 @@ const fn facts(
 // Envoy's response flags and their long names, as its access log prints them (`%RESPONSE_FLAGS%` and `%RESPONSE_FLAGS_LONG%`).
 const NR: (&str, &str) = ("NR", "NoRouteFound");
 const UH: (&str, &str) = ("UH", "NoHealthyUpstream");
+const DF: (&str, &str) = ("DF", "DnsResolutionFailed");
 const UO: (&str, &str) = ("UO", "UpstreamOverflow");
 const UF: (&str, &str) = ("UF", "UpstreamConnectionFailure");
 const UC: (&str, &str) = ("UC", "UpstreamConnectionTermination");
@@ -84,9 +89,11 @@ const NONE: (&str, &str) = ("-", "-");
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
+        Self::NameNotResolved,
+        Self::LoopDetected,
         Self::SlotsTaken,
         Self::QueueFull,
         Self::QueueTimeout,
@@ -117,6 +124,12 @@ impl Reason {
             }
             Self::NoEndpoint => {
                 facts("no_endpoint", 503, UH, "destination_unavailable", "the pool has no admitting endpoint")
+            }
+            Self::NameNotResolved => {
+                facts("name_not_resolved", 503, DF, "dns_error", "the request's host has no address")
+            }
+            Self::LoopDetected => {
+                facts("loop_detected", 502, NONE, "proxy_loop_detected", "the request would come back to this router")
             }
             Self::SlotsTaken => {
                 facts("slots_taken", 429, UO, "connection_limit_reached", "every slot of the pool is taken")

@@ -54,6 +54,8 @@ pub enum Balancing {
     Random,
     /// The one that the request's hash falls on, so that requests alike keep to one endpoint.
     ConsistentHash(ConsistentHash),
+    /// None of them: the request goes where it was sent to, [`Original`](super::Original).
+    Passthrough,
 }
 
 /// Istio's `ConsistentHashLB`.

@@ -22,6 +22,7 @@ fn pool(count: usize, slots: u32) -> Pool {
         warmup: None,
         max_requests: None,
         outlier_detection: None,
+        original: None,
     }
 }
 

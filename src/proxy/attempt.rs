@@ -10,6 +10,7 @@ use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::{sleep, timeout_at};
 
+use super::destination;
 use super::exchange::Exchange;
 use super::fields;
 use super::local::{self, LocalAnswer};
@@ -17,7 +18,7 @@ use super::refuse::{name_server, refuse};
 use super::relay::{AnswerBody, Continue, FromEndpoint, RequestBody, Stillness};
 use super::request::Deadlines;
 use super::tunnel;
-use crate::domain::{Protocol, Reason};
+use crate::domain::{Address, Protocol, Reason};
 use crate::live::{Held, Live};
 use crate::pool::{Admission, Outcome};
 use crate::routing::host_of;
@@ -187,17 +188,25 @@ async fn send(
 ) -> Result<Served, Unserved> {
     let live = Arc::clone(exchange.live());
     let (to, endpoint) = (live.snapshot.pool(pool), &live.snapshot.pool(pool).endpoints[place]);
-    let Some(socket) = endpoint.socket else { return Err(Unserved::Spill(Reason::NoEndpoint)) };
+    let destination = match &to.original {
+        Some(original) => {
+            let found = Box::pin(destination::find(exchange, original, &outbound.authority)).await;
+            Some(found.map_err(Unserved::Spill)?)
+        }
+        None => None,
+    };
+    let Some(socket) = destination.or(endpoint.socket) else { return Err(Unserved::Spill(Reason::NoEndpoint)) };
     let Some(mut request) = outbound.request.take() else {
         return Err(Unserved::Broken(Reason::UpstreamReset));
     };
-    exchange.attempted(pool, place);
+    exchange.attempted(pool, place, destination);
+    let brought = destination.map(Address::Original);
     let client = live.tls(pool);
     let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     fields::shape(&mut request, to.protocol, scheme, &outbound.authority);
     let host = client.map(|_| host_of(&outbound.authority)).unwrap_or_default();
     let target = Target {
-        address: &endpoint.address,
+        address: brought.as_ref().unwrap_or(&endpoint.address),
         socket,
         protocol: to.protocol,
         tls: client.map(|client| Secured { client, host: &host }),

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::destination::redirected_from;
 use super::listen::{Drain, draining};
 use super::{Limits, Worker, request};
 use crate::tls::{self, Peer, Servers};
@@ -35,6 +36,8 @@ pub(super) struct Client {
     pub(super) port: u16,
     /// Who it is, if it speaks TLS.
     pub(super) tls: Option<Rc<Peer>>,
+    /// Where it was sent to before the system redirected it here.
+    pub(super) redirected_from: Option<SocketAddr>,
     /// What the connection is doing.
     pub(super) activity: Arc<Activity>,
 }
@@ -55,8 +58,10 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let asks = worker.load().snapshot.has_originals();
+    let redirected_from = if asks { redirected_from(&stream) } else { None };
+    let client = Client { address, port, tls: None, redirected_from, activity: Arc::new(Activity::new()) };
     let _open = worker.recorder.client_connected();
-    let client = Client { address, port, tls: None, activity: Arc::new(Activity::new()) };
     let Some(servers) = tls else { return converse(worker, stream, client, drain).await };
     // Boxed, so that a connection in clear is not as large as one that is secured.
     match Box::pin(timeout(worker.limits.header_timeout, servers.accept(stream))).await {

@@ -54,6 +54,7 @@ impl Exchange {
             chosen: None,
             pool: None,
             endpoint: None,
+            destination: None,
             tier: None,
             status: 0,
             reason: None,
@@ -107,6 +108,11 @@ impl Exchange {
     /// What the client speaks: `http` or `https`.
     pub(super) fn scheme(&self) -> &'static str {
         if self.client.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Where the client's connection was sent to before the system redirected it here.
+    pub(super) fn redirected_from(&self) -> Option<SocketAddr> {
+        self.client.redirected_from
     }
 
     /// The port that the client came to.
@@ -186,9 +192,10 @@ impl Exchange {
         self.record.spills.truncate(before.unwrap_or(self.record.spills.len()));
     }
 
-    pub(super) fn attempted(&mut self, pool: PoolId, endpoint: usize) {
+    pub(super) fn attempted(&mut self, pool: PoolId, endpoint: usize, destination: Option<SocketAddr>) {
         self.record.pool = Some(pool);
         self.record.endpoint = Some(endpoint);
+        self.record.destination = destination;
         self.record.attempts += 1;
     }
 

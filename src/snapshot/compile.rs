@@ -29,6 +29,7 @@ pub fn compile(checked: &Checked, resolved: &Resolved, previous: Option<&Snapsho
         generation: previous.map_or(1, |previous| previous.generation + 1),
         limits: checked.limits.clone(),
         entries: Arc::new(entries),
+        has_originals: checked.pools.iter().any(|pool| pool.original.is_some()),
         virtual_hosts: virtual_hosts.into(),
         routes: routes.into(),
         pools: compile_pools(checked, resolved, &known),
@@ -43,6 +44,7 @@ pub fn resolve(checked: &Checked, resolved: &Resolved, previous: &Snapshot) -> S
         generation: previous.generation,
         limits: previous.limits.clone(),
         entries: Arc::clone(&previous.entries),
+        has_originals: previous.has_originals,
         virtual_hosts: Arc::clone(&previous.virtual_hosts),
         routes: Arc::clone(&previous.routes),
         pools: compile_pools(checked, resolved, &Known::of(previous)),
@@ -126,6 +128,7 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
     let (endpoints, choice) = endpoints::compile(pool, caller, resolved, known);
     Pool {
         choice,
+        original: pool.original.clone().map(Box::new),
         max_requests: max_requests(pool),
         max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
         warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),

@@ -1,6 +1,6 @@
 //! The endpoints of one pool, in the order and the groups in which they are chosen.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::compile::Known;
 use super::resolved::{Addresses, Resolved};
 use crate::config::{self, Workload};
-use crate::domain::{Address, Balancing, LocalityBalancing};
+use crate::domain::{Address, Balancing, Locality, LocalityBalancing, Original};
 use crate::pool::{Balancer, Choice, Endpoint, Group, Groups, Member, Table, arrange};
 
 /// The endpoints of `pool` as `caller` sees them, and the choice among them.
@@ -18,6 +18,9 @@ pub(super) fn compile(
     resolved: &Resolved,
     known: &Known<'_>,
 ) -> (Box<[Endpoint]>, Choice) {
+    if let Some(original) = &pool.original {
+        return (Box::new([stand_in(pool, original, known)]), Choice::Even(Balancer::Random));
+    }
     let load_balancer = &pool.traffic.load_balancer;
     let balancer = |endpoints: &[Endpoint]| compile_balancer(&load_balancer.balancing, endpoints);
     let members: Vec<Member<'_>> = pool.endpoints.iter().map(member).collect();
@@ -59,7 +62,7 @@ fn member(endpoint: &config::Endpoint) -> Member<'_> {
 fn found(written: &config::Endpoint, resolved: &Resolved) -> Vec<(Address, Option<SocketAddr>)> {
     let own = |socket| vec![(written.address.clone(), socket)];
     match &written.address {
-        Address::Socket(socket) => own(Some(*socket)),
+        Address::Socket(socket) | Address::Original(socket) => own(Some(*socket)),
         Address::Name(..) | Address::Logical(..) if resolved.assumes() => own(None),
         Address::Name(host, port) => {
             let all = resolved.of(host).map(Addresses::all).unwrap_or_default();
@@ -71,6 +74,18 @@ fn found(written: &config::Endpoint, resolved: &Resolved) -> Vec<(Address, Optio
             newest.map_or_else(Vec::new, |ip| own(Some(SocketAddr::new(ip, *port))))
         }
     }
+}
+
+/// The endpoint that stands for every destination of a pool: all that is counted of them is counted here.
+fn stand_in(pool: &config::Pool, original: &Original, known: &Known<'_>) -> Endpoint {
+    let address = Address::Logical(pool.key.host.clone(), original.port);
+    let written = config::Endpoint {
+        address: address.clone(),
+        weight: NonZeroU32::MIN,
+        labels: BTreeMap::new(),
+        locality: Locality::default(),
+    };
+    endpoint(pool, &written, (address, None), known)
 }
 
 fn endpoint(
@@ -91,7 +106,7 @@ fn endpoint(
 
 fn compile_balancer(balancing: &Balancing, endpoints: &[Endpoint]) -> Balancer {
     match balancing {
-        Balancing::LeastRequest => Balancer::LeastRequest,
+        Balancing::LeastRequest | Balancing::Passthrough => Balancer::LeastRequest,
         Balancing::Random => Balancer::Random,
         Balancing::RoundRobin => Balancer::round_robin(endpoints),
         Balancing::ConsistentHash(hash) => Balancer::Hash(Table::new(hash.table, endpoints)),

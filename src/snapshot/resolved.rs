@@ -91,7 +91,7 @@ pub fn names(checked: &Checked) -> BTreeMap<&Host, Use> {
     let mut names = BTreeMap::new();
     for endpoint in checked.pools.iter().flat_map(|pool| &pool.endpoints) {
         match &endpoint.address {
-            Address::Socket(_) => {}
+            Address::Socket(_) | Address::Original(_) => {}
             Address::Name(host, _) => {
                 names.entry(host).or_insert(Use::Every);
             }

@@ -25,6 +25,7 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
                 locality: Locality::default(),
             })
             .collect(),
+        original: None,
         slots_per_endpoint: one,
         queue: Queue { max_pending: 0, timeout: Duration::ZERO },
         spill_to,

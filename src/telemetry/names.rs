@@ -131,6 +131,8 @@ pub(super) const PROBLEMS: Definition<1> =
 
 /// A name that is looked up.
 pub(super) const HOST: &str = "host";
+/// The value of [`HOST`] for hosts that requests bring along.
+pub(super) const ANY_HOST: &str = "*";
 
 pub(super) const DNS_LOOKUPS: Definition<2> = define(
     "overspill_dns_lookups_total",

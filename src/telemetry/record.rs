@@ -36,6 +36,8 @@ pub struct Record {
     pub pool: Option<PoolId>,
     /// The endpoint that answered, or was tried last, by its place in `pool`.
     pub endpoint: Option<usize>,
+    /// Where the attempt went that brought its destination along.
+    pub destination: Option<SocketAddr>,
     /// The tier that answered.
     pub tier: Option<Tier>,
     /// The status that the client was sent; 499 where it went away before.

@@ -16,6 +16,9 @@ use crate::domain::Address;
 /// The most idle connections kept to one endpoint by one worker; for more, the one unused for longest is closed.
 pub(super) const MAX_IDLE: usize = 1024;
 
+/// The most destinations that requests have brought along to which one worker keeps connections.
+pub(super) const MAX_ORIGINALS: usize = 256;
+
 /// One HTTP/1.1 connection: hyper's end of it, and a second handle to its socket.
 pub(super) struct Link<B> {
     pub(super) sender: SendRequest<B>,
@@ -54,6 +57,11 @@ impl<B> Default for Idle<B> {
     }
 }
 
+/// Whether connections to `address` are of use where endpoints are known by `kept`. Destinations of requests are known by none.
+pub(super) fn is_kept(kept: &HashSet<Address>, address: &Address) -> bool {
+    matches!(address, Address::Original(_)) || kept.contains(address)
+}
+
 impl<B> Idle<B> {
     /// A connection to `target` that is open, secured as it should be and ready for a request.
     pub(super) fn take(&mut self, target: Target<'_>) -> Option<Link<B>> {
@@ -64,8 +72,11 @@ impl<B> Idle<B> {
     }
 
     pub(super) fn put(&mut self, address: Address, link: Link<B>) {
-        if self.kept.as_ref().is_some_and(|kept| !kept.contains(&address)) {
+        if self.kept.as_ref().is_some_and(|kept| !is_kept(kept, &address)) {
             return;
+        }
+        if matches!(address, Address::Original(_)) && !self.by_address.contains_key(&address) {
+            self.make_room();
         }
         let idle = self.by_address.entry(address).or_default();
         if link.is_closed() {
@@ -78,8 +89,18 @@ impl<B> Idle<B> {
     }
 
     pub(super) fn keep(&mut self, addresses: &Arc<HashSet<Address>>) {
-        self.by_address.retain(|address, _| addresses.contains(address));
+        self.by_address.retain(|address, _| is_kept(addresses, address));
         self.kept = Some(Arc::clone(addresses));
+    }
+
+    /// Gives up the destination whose connections have been idle for longest, where there are too many.
+    fn make_room(&mut self) {
+        let originals = || self.by_address.iter().filter(|(address, _)| matches!(address, Address::Original(_)));
+        if originals().count() >= MAX_ORIGINALS {
+            let last_used = |(_, idle): &(&Address, &Vec<(Link<B>, Instant)>)| idle.last().map(|(_, since)| *since);
+            let oldest = originals().min_by_key(last_used).map(|(address, _)| address.clone());
+            oldest.map(|address| self.by_address.remove(&address));
+        }
     }
 
     pub(super) fn sweep(&mut self, limit: Duration) {

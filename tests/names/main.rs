@@ -7,6 +7,7 @@ mod harness;
 
 mod changes;
 mod failures;
+mod original;
 mod start;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -52,6 +52,8 @@ fn service(
         subject_alt_names: Vec::new(),
         ports: spec.ports.iter().filter_map(port).collect(),
         endpoints: endpoints((document, spec), &host, written, caller),
+        original: None,
+        addresses: Vec::new(),
         host,
     })
 }

@@ -10,7 +10,7 @@ use crate::config::finding::{DIVERTING, Findings, INERT, NO_EFFECT, TWICE, remar
 use crate::config::path::Path;
 use crate::config::problem::Severity;
 use crate::config::written::{ServiceEntry, ServicePort, Sourced, WorkloadEntry};
-use crate::domain::{Host, Locality};
+use crate::domain::{Host, HostPattern, Locality, OriginalBy};
 
 /// Adds the services of `entries`, the oldest first. Entries of one namespace that name one host say of it together.
 pub(super) fn build(
@@ -20,7 +20,7 @@ pub(super) fn build(
 ) {
     for entry in entries {
         let mut reader = Reader { entry, findings };
-        let (names_endpoints, ports) = (reader.resolution(), reader.ports());
+        let (naming, ports) = (reader.resolution(), reader.ports());
         for (at, text) in entry.spec.hosts.iter().enumerate() {
             let path = Path::spec().key("hosts").index(at);
             let Some(host) = reader.host(text, &path) else { continue };
@@ -31,7 +31,9 @@ pub(super) fn build(
                 export_to: entry.spec.export_to.clone(),
                 subject_alt_names: entry.spec.subject_alt_names.clone(),
                 ports: ports.iter().map(Port::copy).collect(),
-                endpoints: reader.endpoints(&host, names_endpoints),
+                endpoints: reader.endpoints(&host, naming),
+                original: if let Naming::None(by) = naming { Some(by) } else { None },
+                addresses: reader.addresses(),
                 host: host.clone(),
             };
             let known = services.entry(host).or_default();
@@ -54,6 +56,7 @@ impl Service {
         self.ports.extend(ports);
         self.endpoints.extend(other.endpoints);
         self.subject_alt_names.extend(other.subject_alt_names);
+        self.addresses.extend(other.addresses);
     }
 }
 
@@ -72,6 +75,8 @@ impl Port {
 /// Whether an endpoint's address may be a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Naming {
+    /// There are no endpoints.
+    None(OriginalBy),
     Addresses,
     /// It may, and each address of the name is an endpoint.
     Names,
@@ -110,16 +115,14 @@ impl Reader<'_> {
         if text.is_empty() && !self.entry.intact {
             return None;
         }
-        if text.starts_with("*.") {
-            let said = remark("A service of many hosts is not executed yet.", "Name each host, with its endpoints.");
-            self.findings.error(DIVERTING, self.entry.document.place(path), said);
-            return None;
+        match HostPattern::parse(text) {
+            Ok(HostPattern::Exact(host)) => Some(host),
+            Ok(pattern) => Some(Host::of_many(&pattern)),
+            Err(error) => {
+                self.wrong(path, format!("`{text}` is no host: {error}."), "Write a DNS name or an IP address.");
+                None
+            }
         }
-        let host = Host::parse(text);
-        if let Err(error) = &host {
-            self.wrong(path, format!("`{text}` is no host: {error}."), "Write a DNS name or an IP address.");
-        }
-        host.ok()
     }
 
     fn resolution(&mut self) -> Naming {
@@ -137,20 +140,8 @@ impl Reader<'_> {
             }
             Some("DNS") => Naming::Names,
             Some("DNS_ROUND_ROBIN") => Naming::Newest,
-            Some(other) => {
-                let said = remark(format!("`resolution: {other}` is not executed yet."), "Write STATIC or DNS.");
-                self.findings.error(DIVERTING, place, said);
-                Naming::Names
-            }
-            None if !self.entry.intact => Naming::Names,
-            None => {
-                let said = remark(
-                    "Without `resolution` a request goes to the address it was sent to, which is not executed yet.",
-                    "Write `resolution: STATIC` or `DNS`.",
-                );
-                self.findings.error(DIVERTING, place, said);
-                Naming::Names
-            }
+            Some("DYNAMIC_DNS") => Naming::None(OriginalBy::Host),
+            _ => Naming::None(OriginalBy::Address),
         }
     }
 
@@ -206,7 +197,11 @@ impl Reader<'_> {
     }
 
     fn endpoints(&mut self, host: &Host, naming: Naming) -> Vec<Workload> {
-        if self.entry.spec.endpoints.is_empty() && naming != Naming::Addresses {
+        let named = matches!(naming, Naming::Names | Naming::Newest);
+        if matches!(naming, Naming::None(_)) {
+            return Vec::new();
+        }
+        if self.entry.spec.endpoints.is_empty() && named && !host.is_wildcard() {
             let address = host.as_str().parse().map_or_else(|_| naming.address(host.clone()), WorkloadAddress::Ip);
             let (ports, labels, locality) = (BTreeMap::new(), BTreeMap::new(), Locality::default());
             return vec![Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }];
@@ -214,6 +209,19 @@ impl Reader<'_> {
         let path = |at| Path::spec().key("endpoints").index(at);
         let endpoints = &self.entry.spec.endpoints;
         endpoints.iter().enumerate().filter_map(|(at, written)| self.endpoint(written, naming, &path(at))).collect()
+    }
+
+    /// The addresses by which clients may call the service, beside its host. A range of them is for connections without
+    /// HTTP, which say no host.
+    fn addresses(&self) -> Vec<Host> {
+        let addresses = self.entry.spec.addresses.iter();
+        let one = |text: &String| {
+            let (address, length) = text.split_once('/').unwrap_or((text, ""));
+            let ip: IpAddr = address.parse().ok()?;
+            let whole = if ip.is_ipv4() { "32" } else { "128" };
+            Host::parse(address).ok().filter(|_| length.is_empty() || length == whole)
+        };
+        addresses.filter_map(one).collect()
     }
 
     fn endpoint(&mut self, written: &WorkloadEntry, naming: Naming, path: &Path) -> Option<Workload> {

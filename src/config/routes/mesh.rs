@@ -114,8 +114,8 @@ fn most_specific<'r, 'a>(bound: &[&'r Root<'a>], host: &Host) -> Option<(&'r Roo
 
 /// Every name that a service is called by.
 fn names(service: &Service, namespace: &str) -> impl Iterator<Item = HostPattern> {
-    let all = [service.host.clone()].into_iter().chain(aliases(&service.host, namespace));
-    all.map(HostPattern::Exact)
+    let further = aliases(&service.host, namespace).into_iter().chain(service.addresses.iter().cloned());
+    [service.host.pattern()].into_iter().chain(further.map(HostPattern::Exact))
 }
 
 /// A request to a service without a virtual service goes to the service itself, on the port that it was sent to. Where

@@ -31,7 +31,7 @@ static WORKLOAD_SELECTOR: Table = Table { fields: &[field("labels", LABELS)], on
 
 pub(in crate::config) static SERVICE_ENTRY: Table = Table {
     fields: &[
-        field("addresses", TEXTS).inert(),
+        field("addresses", TEXTS),
         field("endpoints", Shape::List(&Shape::Object(&ENDPOINTS))),
         field("exportTo", TEXTS),
         field("hosts", TEXTS).required(),

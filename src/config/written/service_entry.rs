@@ -9,6 +9,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::config) struct ServiceEntry {
     pub(in crate::config) hosts: Vec<String>,
+    pub(in crate::config) addresses: Vec<String>,
     pub(in crate::config) export_to: Vec<String>,
     pub(in crate::config) ports: Vec<ServicePort>,
     pub(in crate::config) location: Option<String>,

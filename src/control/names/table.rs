@@ -61,6 +61,11 @@ impl Table {
         self.entries.entry(name.clone()).or_insert_with(new).used = used;
     }
 
+    /// How many names are followed.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether `name` is followed.
     pub(super) fn follows(&self, name: &Host) -> bool {
         self.entries.contains_key(name)

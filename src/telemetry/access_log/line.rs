@@ -1,5 +1,6 @@
 //! One request as one JSON line.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,7 +30,7 @@ struct Line<'r> {
     /// Where another than the chosen pool answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     chosen_pool: Option<&'r str>,
-    endpoint: Option<&'r str>,
+    endpoint: Option<Cow<'r, str>>,
     tier: Option<&'r str>,
     response_code: u16,
     response_flags: &'r str,
@@ -85,9 +86,9 @@ fn line<'r>(snapshot: &'r Snapshot, record: &'r Record) -> Line<'r> {
     }
 }
 
-fn endpoint<'r>(snapshot: &'r Snapshot, record: &Record) -> Option<&'r str> {
-    let endpoints = &snapshot.pool(record.pool?).endpoints;
-    endpoints.get(record.endpoint?).map(|endpoint| &*endpoint.name)
+fn endpoint<'r>(snapshot: &'r Snapshot, record: &Record) -> Option<Cow<'r, str>> {
+    let endpoint = snapshot.pool(record.pool?).endpoints.get(record.endpoint?)?;
+    Some(record.destination.map_or(Cow::Borrowed(&*endpoint.name), |address| address.to_string().into()))
 }
 
 fn milliseconds(duration: Duration) -> f64 {

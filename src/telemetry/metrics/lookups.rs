@@ -1,6 +1,7 @@
 //! What became of lookups of names, and how many addresses each name has.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::proto::MetricFamily;
@@ -25,6 +26,15 @@ pub enum Lookup {
 impl Lookup {
     const ALL: [Self; 3] = [Self::Answered, Self::Empty, Self::Failed];
 
+    /// What an answer with these addresses is, or that there was none.
+    pub const fn of(answer: Option<&[IpAddr]>) -> Self {
+        match answer {
+            Some([]) => Self::Empty,
+            Some(_) => Self::Answered,
+            None => Self::Failed,
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -46,6 +56,11 @@ impl Metrics {
     pub fn looked_up(&self, name: &Host, result: Lookup, statuses: &[NameStatus]) {
         self.lookups.note(name, result, statuses);
     }
+
+    /// Notes a lookup of a host that a request asked for. Such hosts are clients' choice, and share one series.
+    pub fn looked_up_for_request(&self, result: Lookup) {
+        self.lookups.count(names::ANY_HOST, result);
+    }
 }
 
 impl LookupMetrics {
@@ -53,19 +68,22 @@ impl LookupMetrics {
         Self { results: Counters::new(&names::DNS_LOOKUPS, ()), addresses: Mutex::default() }
     }
 
-    fn note(&self, name: &Host, result: Lookup, statuses: &[NameStatus]) {
+    fn count(&self, host: &str, result: Lookup) {
         // The first failure is visible to `rate` only if the series stood at zero before.
         for each in Lookup::ALL {
-            self.results.with([name.as_str(), each.as_str()]);
+            self.results.with([host, each.as_str()]);
         }
-        self.results.with([name.as_str(), result.as_str()]).inc();
+        self.results.with([host, result.as_str()]).inc();
+    }
+
+    fn note(&self, name: &Host, result: Lookup, statuses: &[NameStatus]) {
+        self.count(name.as_str(), result);
         let count = |status: &NameStatus| status.addresses.as_ref().map_or(0, |addresses| addresses.all().len());
         let counts =
             statuses.iter().map(|status| (status.name.clone(), u32::try_from(count(status)).unwrap_or(u32::MAX)));
         let counts: BTreeMap<Host, u32> = counts.collect();
-        self.results.retain(|labels| {
-            labels.get(names::HOST).is_some_and(|host| counts.keys().any(|name| name.as_str() == host))
-        });
+        let is_known = |host: &str| host == names::ANY_HOST || counts.keys().any(|name| name.as_str() == host);
+        self.results.retain(|labels| labels.get(names::HOST).is_some_and(is_known));
         *self.addresses.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 

@@ -3,7 +3,7 @@
 use http::HeaderName;
 
 use super::{Reader, locality};
-use crate::config::finding::{DIVERTING, INERT, remark};
+use crate::config::finding::{INERT, remark};
 use crate::config::path::Path;
 use crate::config::written;
 use crate::domain::{Balancing, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, Warmup, parse_duration};
@@ -28,15 +28,7 @@ impl Reader<'_> {
             }
             (None, Some("ROUND_ROBIN")) => Balancing::RoundRobin,
             (None, Some("RANDOM")) => Balancing::Random,
-            (None, Some("PASSTHROUGH")) => {
-                let said = remark(
-                    "`PASSTHROUGH` is not executed: it sends a request to the address it was sent to, which a router \
-                     that is addressed itself does not know.",
-                    "Write `LEAST_REQUEST` to choose among the endpoints, or keep this document away from this router.",
-                );
-                self.findings.error(DIVERTING, self.document.place(&path.key("simple")), said);
-                Balancing::default()
-            }
+            (None, Some("PASSTHROUGH")) => Balancing::Passthrough,
             (None, _) => Balancing::LeastRequest,
         };
         let locality = written.locality_lb_setting.as_ref().map(locality::read);
