@@ -9,6 +9,6 @@ mod reconcile;
 mod watch;
 
 pub use folder::{Folder, SourceError};
-pub use names::{Names, RequestedNames, Until, Waiter};
+pub use names::{Names, Report, RequestedNames, Until, Waiter};
 pub use reconcile::{Reconciler, Reload, Start, log_problems};
 pub use watch::{Trigger, watch};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::admin::Admin;
 use crate::config::Dns;
-use crate::control::{Names, RequestedNames, Until, Waiter};
+use crate::control::{Names, Report, RequestedNames, Until, Waiter};
 use crate::live::{Destinations, Publisher};
 use crate::proxy::Originals;
 use crate::snapshot::names;
@@ -23,9 +23,12 @@ pub(super) fn originals(settings: &Dns, metrics: &Arc<Metrics>, own: Arc<[Socket
 /// Follows the names of what is in force, on this runtime, for as long as it runs.
 pub(super) fn follow(settings: Dns, publisher: Arc<Publisher>, metrics: Arc<Metrics>, admin: Arc<Admin>) -> Waiter {
     let (names, waiter) = Names::new(settings, publisher);
-    tokio::spawn(names.follow(move |name, result, statuses| {
-        metrics.looked_up(name, result, statuses);
-        admin.resolved(statuses.to_vec());
+    tokio::spawn(names.follow(move |report| match report {
+        Report::LookedUp(name, result) => metrics.looked_up(name, result),
+        Report::Known(statuses) => {
+            metrics.resolved(statuses);
+            admin.resolved(statuses.to_vec());
+        }
     }));
     waiter
 }

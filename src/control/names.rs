@@ -46,6 +46,15 @@ struct Order {
     done: oneshot::Sender<()>,
 }
 
+/// What is told while names are followed.
+#[derive(Clone, Copy, Debug)]
+pub enum Report<'a> {
+    /// A lookup of a name is over.
+    LookedUp(&'a Host, Lookup),
+    /// All that is known, now that some of it is new.
+    Known(&'a [NameStatus]),
+}
+
 /// A way to wait for names.
 #[derive(Clone)]
 pub struct Waiter(mpsc::Sender<Order>);
@@ -79,8 +88,8 @@ impl Names {
         (names, Waiter(sender))
     }
 
-    /// Follows them for as long as the future is polled. `report` is told of every lookup and of what is known since.
-    pub async fn follow(mut self, mut report: impl FnMut(&Host, Lookup, &[NameStatus])) {
+    /// Follows them for as long as the future is polled. `report` is told of every lookup, and of all that is known.
+    pub async fn follow(mut self, mut report: impl FnMut(Report<'_>)) {
         /// How long there is nothing to do where there is no name.
         const IDLE: Duration = Duration::from_hours(1);
         let mut swaps = self.publisher.swaps();
@@ -89,15 +98,21 @@ impl Names {
             self.look_up_due();
             let next = self.table.next_due().filter(|_| self.lookups.len() < MAX_LOOKUPS);
             tokio::select! {
-                Ok(()) = swaps.changed() => self.take_over(),
+                Ok(()) = swaps.changed() => {
+                    self.take_over();
+                    report(Report::Known(&self.table.statuses()));
+                }
                 Some(order) = self.orders.recv() => self.take_order(order),
                 Some(Ok((name, outcome))) = self.lookups.join_next() => {
-                    self.note(&name, outcome, &mut report);
+                    let mut changed = self.note(&name, outcome, &mut report);
                     // Names that were answered at once are put in force at once.
                     while let Some(Ok((name, outcome))) = self.lookups.try_join_next() {
-                        self.note(&name, outcome, &mut report);
+                        changed |= self.note(&name, outcome, &mut report);
                     }
-                    self.publish();
+                    if changed {
+                        self.publish(&mut report);
+                    }
+                    self.let_go();
                 }
                 () = sleep_until(next.unwrap_or_else(|| Instant::now() + IDLE).into()) => {}
             }
@@ -133,11 +148,13 @@ impl Names {
         }
     }
 
-    fn note(&mut self, name: &Host, outcome: Outcome, report: &mut impl FnMut(&Host, Lookup, &[NameStatus])) {
+    /// Notes what came of a lookup. Whether it is news.
+    fn note(&mut self, name: &Host, outcome: Outcome, report: &mut impl FnMut(Report<'_>)) -> bool {
         if !self.table.follows(name) {
-            return;
+            return false;
         }
         let looked_up = Lookup::of(outcome.as_ref().ok().map(|answer| answer.addresses.as_slice()));
+        report(Report::LookedUp(name, looked_up));
         let failure = outcome.as_ref().err().cloned().unwrap_or_default();
         let change = self.table.note(name, outcome, Instant::now(), fastrand::f64());
         let addresses = self.table.addresses(name).map(Addresses::all).unwrap_or_default();
@@ -148,20 +165,21 @@ impl Names {
             (Change::Failed, _) => {
                 tracing::warn!(%name, error = failure, ?addresses, "name not resolved; the addresses stay as they were");
             }
+            (Change::Recovered, _) => tracing::info!(%name, ?addresses, "name resolved again, to what it was"),
         }
-        report(name, looked_up, &self.table.statuses());
+        change != Change::None
     }
 
     /// Puts in force what the names resolve to now.
-    fn publish(&mut self) {
+    fn publish(&mut self, report: &mut impl FnMut(Report<'_>)) {
         let statuses = self.table.statuses();
+        report(Report::Known(&statuses));
         self.publisher.resolve(|resolved| {
-            resolved.retain(|name| statuses.iter().any(|status| status.name == *name));
+            resolved.retain(|name| self.table.follows(name));
             for status in statuses {
                 resolved.set(status.name, status.addresses);
             }
         });
-        self.let_go();
     }
 
     /// Answers those whose wait is over.

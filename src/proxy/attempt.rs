@@ -188,13 +188,8 @@ async fn send(
 ) -> Result<Served, Unserved> {
     let live = Arc::clone(exchange.live());
     let (to, endpoint) = (live.snapshot.pool(pool), &live.snapshot.pool(pool).endpoints[place]);
-    let destination = match &to.original {
-        Some(original) => {
-            let found = Box::pin(destination::find(exchange, original, &outbound.authority)).await;
-            Some(found.map_err(Unserved::Spill)?)
-        }
-        None => None,
-    };
+    let brought = destination::brought(exchange, to.original.as_deref(), &outbound.authority).await;
+    let destination = brought.map_err(Unserved::Spill)?;
     let Some(socket) = destination.or(endpoint.socket) else { return Err(Unserved::Spill(Reason::NoEndpoint)) };
     let Some(mut request) = outbound.request.take() else {
         return Err(Unserved::Broken(Reason::UpstreamReset));

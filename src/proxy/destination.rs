@@ -20,12 +20,24 @@ pub struct Originals {
     pub own: Arc<[SocketAddr]>,
 }
 
-/// The destination of a request for `authority` to a pool whose requests bring theirs along.
+/// The destination that a request for `authority` brings along to a pool; `None` where the pool has endpoints.
 ///
 /// # Errors
 /// [`Reason::NoEndpoint`] for a host that the pool is not for, [`Reason::NameNotResolved`], and [`Reason::LoopDetected`]
 /// where it would come back to this router.
-pub(super) async fn find(exchange: &Exchange, original: &Original, authority: &str) -> Result<SocketAddr, Reason> {
+pub(super) async fn brought(
+    exchange: &Exchange,
+    original: Option<&Original>,
+    authority: &str,
+) -> Result<Option<SocketAddr>, Reason> {
+    match original {
+        None => Ok(None),
+        // What is rare is boxed: it would make the future of every request as large as itself.
+        Some(original) => Box::pin(find(exchange, original, authority)).await.map(Some),
+    }
+}
+
+async fn find(exchange: &Exchange, original: &Original, authority: &str) -> Result<SocketAddr, Reason> {
     let originals = &exchange.worker().originals;
     let redirected = exchange.redirected_from().filter(|_| original.by == OriginalBy::Address);
     let destination = match redirected {

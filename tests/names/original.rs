@@ -149,3 +149,22 @@ fn a_service_is_called_by_its_addresses_too() {
         assert_eq!(get(&router, host).0, status, "{host}");
     }
 }
+
+#[test]
+fn a_host_that_is_asked_for_is_looked_up_again_when_its_time_is_over() {
+    let upstreams = upstreams(2, by_place);
+    let dns = DnsServer::start();
+    dns.found(NAME, &[ip(0)]);
+    dns.found("a.many.example", &[ip(0)]);
+    let documents = many(upstreams[0].address.port(), "NONE");
+    let router = setting(&dns, &documents).router();
+    assert_eq!(get(&router, "a.many.example"), (200, "0".to_owned()));
+    dns.found("a.many.example", &[ip(1)]);
+    router.wait_until("its new address is in force", |router| get(router, "a.many.example").1 == "1");
+    dns.tell("a.many.example", Lookup::Failing);
+    let asked = dns.asked("a.many.example");
+    router.wait_until("a lookup has failed", |router| {
+        get(router, "a.many.example").0 == 200 && dns.asked("a.many.example") > asked
+    });
+    assert_eq!(get(&router, "a.many.example"), (200, "1".to_owned()), "the last good address stays");
+}

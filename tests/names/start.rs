@@ -1,7 +1,7 @@
 //! The first answers: at the start, and for names that a reload brings.
 
 use super::harness::{DnsServer, Lookup, Router};
-use super::{NAME, Setting, by_place, get, ip, upstreams};
+use super::{NAME, Setting, by_place, get, ip, service, upstreams};
 
 #[test]
 fn a_router_is_ready_once_its_names_are_answered() {
@@ -46,4 +46,12 @@ fn a_reload_waits_for_the_names_that_it_brings() {
         answers.last().is_some_and(|(_, body)| body == "1")
     });
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+}
+
+#[test]
+fn without_servers_names_are_looked_up_as_the_system_does() {
+    let upstreams = upstreams(1, by_place);
+    let documents = service("localhost", upstreams[0].address.port(), "DNS");
+    let router = Router::start(&documents);
+    assert_eq!(get(&router, "localhost"), (200, "0".to_owned()));
 }

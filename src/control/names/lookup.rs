@@ -1,6 +1,6 @@
 //! Asking for the addresses of one name: the system's hosts file, then DNS.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +16,9 @@ use crate::domain::Host;
 
 /// Files that the system says in how names are resolved.
 const SYSTEM: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
+/// The server of a system that names none.
+const LOCAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
 
 /// What a name came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +76,18 @@ impl Resolver {
 fn make(settings: &Dns) -> Result<TokioResolver, NetError> {
     /// How often a server may be asked within the time that a lookup has.
     const TRIES: u32 = 3;
-    let mut builder = if settings.servers.is_empty() {
-        TokioResolver::builder_tokio()?
-    } else {
-        let servers = settings.servers.iter().map(server).collect();
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+    let by = |servers: &[SocketAddr]| {
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(server).collect());
         TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let mut builder = if settings.servers.is_empty() {
+        // Where the system names no server it is the machine itself (resolv.conf(5)).
+        TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the system names no DNS server; this machine's own is asked");
+            by(&[LOCAL_SERVER])
+        })
+    } else {
+        by(&settings.servers)
     };
     let options = builder.options_mut();
     // Names are asked for when their time is over; keeping them a second time would only make them older.

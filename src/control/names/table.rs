@@ -43,6 +43,8 @@ pub(super) enum Change {
     Addresses,
     /// It fails, as it did not before or not in this way.
     Failed,
+    /// It has failed, and is what it was before that.
+    Recovered,
 }
 
 /// What is waited for.
@@ -96,6 +98,7 @@ impl Table {
                 // As in Envoy, a name that is one endpoint keeps its address where the answer has none.
                 let kept = entry.addresses.clone().filter(|_| entry.used == Use::Newest);
                 let found = Addresses::new(&addresses).or(kept);
+                let recovered = entry.failure.is_some();
                 let changed = !entry.answered || !is_same(entry.used, entry.addresses.as_ref(), found.as_ref());
                 *entry = Entry {
                     addresses: found,
@@ -105,7 +108,11 @@ impl Table {
                     due: Some(now + ttl.clamp(LEAST_TTL, LONGEST_TTL)),
                     used: entry.used,
                 };
-                if changed { Change::Addresses } else { Change::None }
+                match (changed, recovered) {
+                    (true, _) => Change::Addresses,
+                    (false, true) => Change::Recovered,
+                    (false, false) => Change::None,
+                }
             }
             Err(failure) => {
                 let doubled = FIRST_RETRY.saturating_mul(1 << entry.failures.min(16)).min(LONGEST_RETRY);

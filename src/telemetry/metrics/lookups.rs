@@ -52,9 +52,14 @@ pub(super) struct LookupMetrics {
 }
 
 impl Metrics {
-    /// Notes a lookup of `name`, and what is known of every name since. Others have no series any more.
-    pub fn looked_up(&self, name: &Host, result: Lookup, statuses: &[NameStatus]) {
-        self.lookups.note(name, result, statuses);
+    /// Notes a lookup of `name`.
+    pub fn looked_up(&self, name: &Host, result: Lookup) {
+        self.lookups.count(name.as_str(), result);
+    }
+
+    /// Notes what is known of every name. Others have no series any more.
+    pub fn resolved(&self, statuses: &[NameStatus]) {
+        self.lookups.resolved(statuses);
     }
 
     /// Notes a lookup of a host that a request asked for. Such hosts are clients' choice, and share one series.
@@ -76,8 +81,7 @@ impl LookupMetrics {
         self.results.with([host, result.as_str()]).inc();
     }
 
-    fn note(&self, name: &Host, result: Lookup, statuses: &[NameStatus]) {
-        self.count(name.as_str(), result);
+    fn resolved(&self, statuses: &[NameStatus]) {
         let count = |status: &NameStatus| status.addresses.as_ref().map_or(0, |addresses| addresses.all().len());
         let counts =
             statuses.iter().map(|status| (status.name.clone(), u32::try_from(count(status)).unwrap_or(u32::MAX)));
