@@ -1,5 +1,6 @@
 //! A configuration as JSON, for `/config_dump`: the documents' own names, hosts and durations as text.
 
+mod resending;
 mod tls;
 
 use serde_json::{Value, json};
@@ -125,6 +126,8 @@ fn route(route: &Route, pools: &[Pool]) -> Value {
         "corsPolicy": route.cors.as_ref().map(cors),
         "fault": route.fault.as_ref().map(fault),
         "timeout": route.timeout.map(format_duration),
+        "retries": route.retries.as_ref().map(resending::retries),
+        "mirrors": route.mirrors.iter().map(|one| resending::mirror(one, pools)).collect::<Vec<_>>(),
     })
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 pub(super) use actions::{
     CorsPolicy, HeaderOperations, Headers, HttpBody, HttpDirectResponse, HttpFault, HttpFaultAbort, HttpFaultDelay,
-    HttpRedirect, HttpRewrite, Percent, RegexRewrite,
+    HttpMirrorPolicy, HttpRedirect, HttpRetry, HttpRewrite, Percent, RegexRewrite,
 };
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
@@ -51,6 +51,12 @@ pub(super) struct HttpRoute {
     pub(super) fault: Option<HttpFault>,
     pub(super) delegate: Option<Delegate>,
     pub(super) cors_policy: Option<CorsPolicy>,
+    pub(super) retries: Option<HttpRetry>,
+    pub(super) mirror: Option<Destination>,
+    pub(super) mirrors: Vec<HttpMirrorPolicy>,
+    pub(super) mirror_percentage: Option<Percent>,
+    #[serde(alias = "mirror_percent")]
+    pub(super) mirror_percent: Option<u32>,
 }
 
 /// `Delegate`.

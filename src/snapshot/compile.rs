@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entries::Entries;
-use super::{Action, Edits, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
+use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
-use crate::domain::{Address, Balancing, Fault, PoolKey, Protocol};
+use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol};
 use crate::pool::{EndpointState, Pool, QueueState};
 use crate::routing::{Condition, Matcher, Split};
 
@@ -102,7 +102,13 @@ fn compile_route(route: &config::Route) -> Option<Route> {
         cors: route.cors.clone().map(Box::new),
         fault: route.fault.clone().filter(|fault| *fault != Fault::default()).map(Box::new),
         timeout: route.timeout,
+        retries: route.retries.clone().map(Box::new),
+        mirrors: route.mirrors.iter().filter(|one| one.share != Percentage::default()).map(mirror).collect(),
     })
+}
+
+fn mirror(written: &config::Mirror) -> Mirror {
+    Mirror { pool: pool_id(written.pool), share: written.share }
 }
 
 /// The conditions in the order of their cost, so that most requests that fail do so early.
