@@ -32,7 +32,7 @@ pub use moment::Moment;
 pub use name::{Host, HostError, HostPattern, PoolKey};
 pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
-pub use retry::{Failure, RetryCondition, RetryConditions, RetryPolicy, Sent};
+pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

@@ -11,6 +11,7 @@ mod locality;
 mod outlier;
 mod proximity;
 mod queue;
+mod retries;
 mod slot;
 mod warmup;
 
@@ -27,6 +28,7 @@ pub use locality::{Group, Groups};
 pub use outlier::Outcome;
 pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Place, QueueState};
+pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
 
 use crate::domain::{HashKey, Moment, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
@@ -56,6 +58,10 @@ pub struct Pool {
     pub queue: Arc<QueueState>,
     /// How long one waits at most.
     pub queue_timeout: Duration,
+    /// How many requests are sent again at once.
+    pub retry_limit: RetryLimit,
+    /// Those that are now; outlives the snapshot.
+    pub retries: Arc<RetryState>,
     /// Whether the local model may answer for it.
     pub local_model: bool,
     /// The latency that its users expect.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod attempt;
+mod body;
 mod connection;
 mod exchange;
 mod fault;
@@ -14,6 +15,8 @@ mod local;
 mod refuse;
 mod relay;
 mod request;
+mod retry;
+mod send;
 mod tunnel;
 
 use std::cell::RefCell;
@@ -29,7 +32,7 @@ pub use listen::{Drain, Listener, serve};
 use crate::live::{Live, Local, Reader};
 use crate::telemetry::Recorder;
 use crate::upstream::Connections;
-use relay::RequestBody;
+use body::RequestBody;
 
 /// Settings of the data plane that hold from start to end.
 #[derive(Clone, Copy, Debug)]

@@ -118,11 +118,13 @@ pub enum Action {
     Answer(OwnAnswer),
 }
 
+/// What holds where no rule says otherwise.
+static DEFAULT_RETRIES: RetryPolicy = RetryPolicy::DEFAULT;
+
 impl Route {
     /// What is sent again where it fails, and how.
     pub fn retries(&self) -> &RetryPolicy {
-        static DEFAULT: RetryPolicy = RetryPolicy::DEFAULT;
-        self.retries.as_deref().unwrap_or(&DEFAULT)
+        self.retries.as_deref().unwrap_or(&DEFAULT_RETRIES)
     }
 
     /// The destinations that can be chosen, each with its weight; none for a rule that answers itself.
@@ -149,6 +151,11 @@ impl Snapshot {
     /// One route.
     pub fn route(&self, id: RouteId) -> &Route {
         &self.routes[id.0 as usize]
+    }
+
+    /// What is sent again of a request that `route` matched.
+    pub fn retries(&self, route: Option<RouteId>) -> &RetryPolicy {
+        route.map_or(&DEFAULT_RETRIES, |route| self.route(route).retries())
     }
 
     /// One pool.

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -41,6 +41,16 @@ pub struct Target<'a> {
     pub connect_timeout: Duration,
     /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
     pub max_requests: Option<NonZeroU32>,
+    /// Told when a connection has the request; `None` where nobody asks.
+    pub handed: Option<&'a Cell<Option<Instant>>>,
+}
+
+impl Target<'_> {
+    fn hand(&self) {
+        if let Some(handed) = self.handed {
+            handed.set(Some(Instant::now()));
+        }
+    }
 }
 
 /// How a connection is secured.
@@ -83,6 +93,14 @@ pub struct Unanswered<B> {
     pub request: Option<Request<B>>,
     /// Whether it went over a connection that had been idle, which its endpoint may have been closing just then.
     pub reused: bool,
+    /// Whether the endpoint says that it has not processed the request (RFC 9113, section 8.7).
+    pub refused: bool,
+}
+
+impl<B> Unanswered<B> {
+    fn unsent(reason: Reason, request: Request<B>) -> Self {
+        Self { reason, request: Some(request), reused: false, refused: false }
+    }
 }
 
 type SharedHttp2<B> = Rc<Http2<B>>;
@@ -178,11 +196,12 @@ where
                 Some(link) => link,
                 None => match Box::pin(connect::http1(target)).await {
                     Ok(link) => link,
-                    Err(reason) => return Err(Unanswered { reason, request: Some(request), reused: false }),
+                    Err(reason) => return Err(Unanswered::unsent(reason, request)),
                 },
             };
             link.requests = link.requests.saturating_add(1);
             let spent = target.max_requests.is_some_and(|most| link.requests >= most.get());
+            target.hand();
             match link.sender.try_send_request(request).await {
                 Ok(response) => {
                     let http1 = Some((target.address.clone(), link));
@@ -210,8 +229,9 @@ where
             let mut sender = match cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await
             {
                 Ok(sender) => sender.clone(),
-                Err(reason) => return Err(Unanswered { reason, request: Some(request), reused: false }),
+                Err(reason) => return Err(Unanswered::unsent(reason, request)),
             };
+            target.hand();
             match sender.try_send_request(request).await {
                 Ok(response) => {
                     return Ok(Answer {
@@ -220,12 +240,17 @@ where
                     });
                 }
                 Err(mut failed) => {
-                    self.forget(target.address, &cell);
+                    // A stream that is reset leaves its connection to the others.
+                    let reset = http2_error(failed.error()).is_some_and(h2::Error::is_reset);
+                    if !reset {
+                        self.forget(target.address, &cell);
+                    }
+                    let reused = !fresh && !reset;
                     match failed.take_message() {
-                        Some(unsent) if !fresh => request = unsent,
+                        Some(unsent) if reused => request = unsent,
                         message => {
                             let unanswered = unanswered(failed.error(), &cell.refusal, message);
-                            return Err(Unanswered { reused: !fresh, ..unanswered });
+                            return Err(Unanswered { reused, ..unanswered });
                         }
                     }
                 }
@@ -283,5 +308,19 @@ fn unanswered<B>(error: &hyper::Error, refusal: &Refusal, request: Option<Reques
     } else {
         Reason::UpstreamReset
     };
-    Unanswered { reason, request, reused: false }
+    Unanswered { reason, request, reused: false, refused: is_refused(error) }
+}
+
+/// A stream that was refused, or that a connection which goes away will not process: h2 ends those that it does process
+/// with another error.
+fn is_refused(error: &hyper::Error) -> bool {
+    http2_error(error).is_some_and(|said| {
+        said.is_remote() && (said.is_go_away() || said.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
+
+/// What HTTP/2 says of an error.
+fn http2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    let mut sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    sources.find_map(|error| error.downcast_ref::<h2::Error>())
 }

@@ -3,9 +3,13 @@
 //! Owns the decisions as pure functions of a policy and of how a try went. Which endpoint is tried next, and whether the
 //! request can be repeated at all, is decided where it is sent.
 
+mod budget;
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode};
+
+pub use budget::RetryBudget;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
@@ -54,18 +58,15 @@ impl RetryPolicy {
     /// may name the headers of `retriable-headers` and further codes for `retriable-status-codes`.
     pub fn retries_answer(&self, status: StatusCode, headers: &HeaderMap, request: &HeaderMap) -> bool {
         let on = |condition| self.on.has(condition);
-        if self.retries == 0 {
-            return false;
-        }
-        if headers.contains_key(&RATE_LIMITED) {
-            return on(RetryCondition::EnvoyRatelimited);
-        }
-        (on(RetryCondition::ServerError) && status.is_server_error())
+        // What the status alone tells comes first: an answer that is not retried costs one look at its headers at most.
+        let told = (on(RetryCondition::ServerError) && status.is_server_error())
             || (on(RetryCondition::GatewayError) && matches!(status.as_u16(), 502..=504))
             || (on(RetryCondition::Retriable4xx) && status == StatusCode::CONFLICT)
             || (on(RetryCondition::RetriableStatusCodes) && self.names_status(status, request))
             || (on(RetryCondition::RetriableHeaders) && names_header(headers, request))
-            || (self.on.any(RetryConditions::GRPC) && grpc(headers).is_some_and(on))
+            || (self.on.any(RetryConditions::GRPC) && grpc(headers).is_some_and(on));
+        let limited = on(RetryCondition::EnvoyRatelimited);
+        self.retries > 0 && (told || limited) && if headers.contains_key(&RATE_LIMITED) { limited } else { told }
     }
 
     /// Whether a try that brought no answer is retried.
@@ -77,7 +78,6 @@ impl RetryPolicy {
         self.retries > 0
             && match failure {
                 Failure::Connect => on(RetryCondition::ConnectFailure) || unwritten || reset,
-                Failure::Unwritten => unwritten || reset,
                 Failure::RefusedStream => on(RetryCondition::RefusedStream) || reset,
                 Failure::Reset | Failure::PerTryTimeout => reset,
             }
@@ -139,16 +139,54 @@ fn grpc(headers: &HeaderMap) -> Option<RetryCondition> {
 /// How a try ended that brought no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No connection could be opened.
+    /// No connection could be opened, or it broke before anything of the request was written to it.
     Connect,
-    /// The connection broke before anything of the request was written to it.
-    Unwritten,
     /// The endpoint says that it has not processed the request (RFC 9113, section 8.7).
     RefusedStream,
     /// The connection or the stream broke, or what came over it was not HTTP.
     Reset,
     /// The try took longer than [`RetryPolicy::per_try_timeout`].
     PerTryTimeout,
+}
+
+/// Why a request was not sent again although its policy would have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RetryEnd {
+    /// It had been sent again as often as its policy allows.
+    LimitExceeded,
+    /// As many retries were under way as its pool allows.
+    Overflow,
+    /// Its body was too large to be kept.
+    BodyTooLarge,
+}
+
+impl RetryEnd {
+    /// The word for it in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LimitExceeded => "limit_exceeded",
+            Self::Overflow => "overflow",
+            Self::BodyTooLarge => "body_too_large",
+        }
+    }
+
+    /// Envoy's short response flag; Envoy has none for a body that is not kept.
+    pub const fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::LimitExceeded => Some("URX"),
+            Self::Overflow => Some("UO"),
+            Self::BodyTooLarge => None,
+        }
+    }
+
+    /// Envoy's long response flag.
+    pub const fn long_flag(self) -> Option<&'static str> {
+        match self {
+            Self::LimitExceeded => Some("UpstreamRetryLimitExceeded"),
+            Self::Overflow => Some("UpstreamOverflow"),
+            Self::BodyTooLarge => None,
+        }
+    }
 }
 
 /// What of a request decides whether it is worth keeping for a retry.

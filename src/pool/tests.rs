@@ -13,6 +13,8 @@ fn pool(count: usize, slots: u32) -> Pool {
         max_pending: 0,
         queue: Arc::default(),
         queue_timeout: Duration::ZERO,
+        retry_limit: RetryLimit::Count(None),
+        retries: Arc::default(),
         local_model: false,
         latency_objective: None,
         connect_timeout: Duration::from_secs(1),

@@ -15,6 +15,15 @@ pub(in crate::config) struct TrafficPolicy {
     pub(in crate::config) outlier_detection: Option<OutlierDetection>,
     pub(in crate::config) tls: Option<ClientTls>,
     pub(in crate::config) port_level_settings: Vec<PortTrafficPolicy>,
+    pub(in crate::config) retry_budget: Option<RetryBudget>,
+}
+
+/// `TrafficPolicy.RetryBudget`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct RetryBudget {
+    pub(in crate::config) percent: Option<f64>,
+    pub(in crate::config) min_retry_concurrency: u32,
 }
 
 /// `TrafficPolicy.PortTrafficPolicy`.
@@ -52,6 +61,7 @@ pub(in crate::config) struct HttpSettings {
     pub(in crate::config) http2_max_requests: i32,
     pub(in crate::config) max_requests_per_connection: i32,
     pub(in crate::config) h2_upgrade_policy: Option<String>,
+    pub(in crate::config) max_retries: i32,
     pub(in crate::config) use_client_protocol: bool,
 }
 

@@ -78,13 +78,13 @@ fn a_request_names_further_headers_and_codes_where_the_policy_asks_for_them() {
 
 #[test]
 fn failures_are_retried_as_envoy_retries_resets() {
-    use Failure::{Connect, PerTryTimeout, RefusedStream, Reset, Unwritten};
-    let every = [Connect, Unwritten, RefusedStream, Reset, PerTryTimeout];
+    use Failure::{Connect, PerTryTimeout, RefusedStream, Reset};
+    let every = [Connect, RefusedStream, Reset, PerTryTimeout];
     for (token, retried) in [
         ("5xx", &every[..]),
         ("gateway-error", &every),
         ("reset", &every),
-        ("reset-before-request", &[Connect, Unwritten]),
+        ("reset-before-request", &[Connect]),
         ("connect-failure", &[Connect]),
         ("refused-stream", &[RefusedStream]),
         ("retriable-4xx", &[]),

@@ -1,0 +1,127 @@
+//! A copy of a body that another request reads: it follows as fast as it can, and is cut off rather than slow the original.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+
+use crate::domain::Reason;
+use crate::proxy::relay::Broken;
+
+/// How many bytes a copy may lag behind its original: as many as Envoy's buffer of a mirrored request holds.
+const MOST: usize = 1 << 20;
+
+enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+struct Queue {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+    state: State,
+    /// What is left to come of a body whose length is known.
+    left: SizeHint,
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Flowing,
+    /// The original came to its end.
+    Ended,
+    /// The original was broken off, or the copy lagged too far behind.
+    Cut,
+}
+
+impl Queue {
+    fn come_to(&mut self, state: State) {
+        if self.state == State::Flowing {
+            self.state = state;
+        }
+        if self.state == State::Cut {
+            self.pieces.clear();
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The original's end of one copy. Dropped before [`Original::end`], it cuts the copy off.
+pub(super) struct Original(Rc<RefCell<Queue>>);
+
+impl Original {
+    /// A copy of a body that is expected to have this size.
+    pub(super) fn new(left: SizeHint) -> (Self, Copied) {
+        let (pieces, bytes, state, waker) = (VecDeque::new(), 0, State::Flowing, None);
+        let queue = Rc::new(RefCell::new(Queue { pieces, bytes, state, left, waker }));
+        (Self(Rc::clone(&queue)), Copied(queue))
+    }
+
+    /// Has the copy say the same.
+    pub(super) fn tell(&self, frame: &Frame<Bytes>) {
+        let mut queue = self.0.borrow_mut();
+        // The copy may have been given up; nothing is stored for nobody.
+        if queue.state != State::Flowing || Rc::strong_count(&self.0) == 1 {
+            return;
+        }
+        if let Some(data) = frame.data_ref() {
+            queue.bytes += data.len();
+            queue.pieces.push_back(Piece::Data(data.clone()));
+        } else if let Some(trailers) = frame.trailers_ref() {
+            queue.pieces.push_back(Piece::Trailers(trailers.clone()));
+        }
+        let state = if queue.bytes > MOST { State::Cut } else { State::Flowing };
+        queue.come_to(state);
+    }
+
+    /// Ends the copy as the original has ended.
+    pub(super) fn end(self) {
+        self.0.borrow_mut().come_to(State::Ended);
+    }
+}
+
+impl Drop for Original {
+    fn drop(&mut self) {
+        self.0.borrow_mut().come_to(State::Cut);
+    }
+}
+
+/// The copy as it is sent.
+pub(super) struct Copied(Rc<RefCell<Queue>>);
+
+impl Copied {
+    pub(super) fn is_over(&self) -> bool {
+        let queue = self.0.borrow();
+        queue.state == State::Ended && queue.pieces.is_empty()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.0.borrow().left.clone()
+    }
+
+    pub(super) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let mut queue = self.0.borrow_mut();
+        match (queue.pieces.pop_front(), queue.state) {
+            (Some(Piece::Data(data)), _) => {
+                queue.bytes -= data.len();
+                if let Some(exact) = queue.left.exact() {
+                    queue.left = SizeHint::with_exact(exact.saturating_sub(data.len() as u64));
+                }
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            (Some(Piece::Trailers(trailers)), _) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            (None, State::Ended) => Poll::Ready(None),
+            (None, State::Cut) => Poll::Ready(Some(Err(Broken(Reason::UpstreamReset)))),
+            (None, State::Flowing) => {
+                queue.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
