@@ -27,7 +27,7 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, Fault, GrpcStatus, Percentage};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
-pub use mirror::shadow_authority;
+pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
 pub use name::{Host, HostError, HostPattern, PoolKey};
 pub use pattern::{Expression, PatternError, StringMatch};

@@ -12,6 +12,7 @@ mod fault;
 mod fields;
 mod listen;
 mod local;
+mod mirror;
 mod refuse;
 mod relay;
 mod request;
@@ -19,7 +20,7 @@ mod retry;
 mod send;
 mod tunnel;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub struct Worker {
     recorder: Recorder,
     local: Local,
     random: RefCell<fastrand::Rng>,
+    /// Copies of requests that are under way.
+    mirrored: Cell<u32>,
     /// Upgraded connections, which outlive the requests that began them.
     tunnels: RefCell<JoinSet<()>>,
 }
@@ -67,6 +70,7 @@ impl Worker {
             recorder,
             local,
             random: RefCell::default(),
+            mirrored: Cell::new(0),
             tunnels: RefCell::default(),
         })
     }

@@ -1,4 +1,4 @@
-//! The host of a mirrored request.
+//! Mirrored requests: their host, and what becomes of them.
 
 /// What Envoy appends to the host of a request that it mirrors, so that logs tell it from the original.
 const SUFFIX: &str = "-shadow";
@@ -13,6 +13,29 @@ pub fn shadow_authority(authority: &str) -> String {
     let port = authority[literal..].rfind(':').map_or(authority.len(), |colon| literal + colon);
     let (host, port) = authority.split_at(port);
     format!("{host}{SUFFIX}{port}")
+}
+
+/// What became of a mirrored request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MirrorEnd {
+    /// It was answered.
+    Answered,
+    /// It was not answered, or the original ended before its body was whole.
+    Failed,
+    /// It was given up for want of room: too many were under way, its pool took no more, or it fell too far behind the
+    /// original.
+    Dropped,
+}
+
+impl MirrorEnd {
+    /// The word for it in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use super::fields;
 use super::relay::Broken;
 use copy::Copied;
+pub(super) use copy::{Cut, Fate};
 use kept::{Kept, Reading};
 pub(super) use source::Meter;
 use source::Source;
@@ -90,13 +91,17 @@ impl RequestBody {
     }
 
     /// A second body that follows this one as it is read; `None` where it is too late for one.
-    pub(super) fn copy(&mut self) -> Option<Self> {
-        let content = match &mut self.content {
-            Content::Streamed(source) if !source.is_over() => Content::Copied(source.copy()),
-            content if content.is_over() => Content::Whole(None),
+    pub(super) fn copy(&mut self) -> Option<(Self, Fate)> {
+        let (content, fate) = match &mut self.content {
+            Content::Streamed(source) if !source.is_over() => {
+                let copied = source.copy();
+                let fate = copied.fate();
+                (Content::Copied(copied), fate)
+            }
+            content if content.is_over() => (Content::Whole(None), Fate::WHOLE),
             _ => return None,
         };
-        Some(Self { trailers: self.trailers, ..Self::of(content) })
+        Some((Self { trailers: self.trailers, ..Self::of(content) }, fate))
     }
 
     /// Lets go of it: the request is refused.

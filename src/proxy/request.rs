@@ -19,6 +19,7 @@ use super::connection::Client;
 use super::exchange::Exchange;
 use super::fault;
 use super::fields::{self, TrustProto};
+use super::mirror;
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use super::retry::Retries;
@@ -116,10 +117,14 @@ async fn send_on(
     }
     // An injected delay comes before the deadlines begin, as Envoy's fault filter stands before its router.
     let deadlines = Deadlines::of(&live.snapshot, route, exchange.begun() + delayed);
-    match (outbound(&exchange, (route, share), arrived), course) {
-        (Err(reason), _) => refuse(exchange, reason),
-        (Ok(outbound), Course::Pools(pools)) => attempt::forward(exchange, pools, outbound, deadlines).await,
-        (Ok(outbound), Course::Local(pool)) => attempt::answer_locally(exchange, pool, outbound, deadlines).await,
+    let mut outbound = match outbound(&exchange, (route, share), arrived) {
+        Ok(outbound) => outbound,
+        Err(reason) => return refuse(exchange, reason),
+    };
+    mirror::start(&exchange, route, &mut outbound);
+    match course {
+        Course::Pools(pools) => attempt::forward(exchange, pools, outbound, deadlines).await,
+        Course::Local(pool) => attempt::answer_locally(exchange, pool, outbound, deadlines).await,
     }
 }
 

@@ -98,6 +98,11 @@ pub(super) const RETRIES_ENDED: Definition<2> = define(
     [POOL, "cause"],
     "Requests that failed and were not sent again: as often as their rule allows, as many as their pool allows, or too large.",
 );
+pub(super) const MIRRORED: Definition<2> = define(
+    "overspill_mirrored_requests_total",
+    [POOL, "result"],
+    "Copies of requests for this pool: answered, failed, or dropped for want of room.",
+);
 pub(super) const QUEUE_WAIT: Definition<1> =
     define("overspill_queue_wait_seconds", [POOL], "Time in the pool's queue, of the requests that waited.");
 

@@ -30,3 +30,5 @@ pub const CLIENT_CONNECTIONS: &str = "overspill_client_connections";
 pub const RETRIES: &str = "overspill_upstream_retries_total";
 /// Requests that failed and were not sent again, by `pool` and `cause`.
 pub const RETRIES_ENDED: &str = "overspill_upstream_retries_ended_total";
+/// Copies of requests, by `pool` and `result`.
+pub const MIRRORED: &str = "overspill_mirrored_requests_total";

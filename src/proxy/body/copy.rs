@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -20,22 +21,34 @@ enum Piece {
     Trailers(HeaderMap),
 }
 
-struct Queue {
-    pieces: VecDeque<Piece>,
-    bytes: usize,
-    state: State,
-    /// What is left to come of a body whose length is known.
-    left: SizeHint,
-    waker: Option<Waker>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Flowing,
     /// The original came to its end.
     Ended,
-    /// The original was broken off, or the copy lagged too far behind.
-    Cut,
+    Cut(Cut),
+}
+
+/// Why a copy is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Cut {
+    /// Nobody reads the original any more.
+    Original,
+    /// It fell too far behind.
+    Lagged,
+    /// Nobody reads the copy any more: its request is over.
+    Unread,
+}
+
+struct Queue {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+    state: State,
+    /// What is left to come.
+    left: SizeHint,
+    waker: Option<Waker>,
+    /// Whoever waits for a cut: a reader that is held up elsewhere does not come to see it.
+    watcher: Option<Waker>,
 }
 
 impl Queue {
@@ -43,12 +56,12 @@ impl Queue {
         if self.state == State::Flowing {
             self.state = state;
         }
-        if self.state == State::Cut {
+        let cut = matches!(self.state, State::Cut(_));
+        if cut {
             self.pieces.clear();
         }
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        let watcher = if cut { self.watcher.take() } else { None };
+        self.waker.take().into_iter().chain(watcher).for_each(Waker::wake);
     }
 }
 
@@ -56,18 +69,17 @@ impl Queue {
 pub(super) struct Original(Rc<RefCell<Queue>>);
 
 impl Original {
-    /// A copy of a body that is expected to have this size.
+    /// The two ends of a copy of a body that is expected to have this size.
     pub(super) fn new(left: SizeHint) -> (Self, Copied) {
-        let (pieces, bytes, state, waker) = (VecDeque::new(), 0, State::Flowing, None);
-        let queue = Rc::new(RefCell::new(Queue { pieces, bytes, state, left, waker }));
+        let (pieces, bytes, state) = (VecDeque::new(), 0, State::Flowing);
+        let queue = Rc::new(RefCell::new(Queue { pieces, bytes, state, left, waker: None, watcher: None }));
         (Self(Rc::clone(&queue)), Copied(queue))
     }
 
     /// Has the copy say the same.
     pub(super) fn tell(&self, frame: &Frame<Bytes>) {
         let mut queue = self.0.borrow_mut();
-        // The copy may have been given up; nothing is stored for nobody.
-        if queue.state != State::Flowing || Rc::strong_count(&self.0) == 1 {
+        if queue.state != State::Flowing {
             return;
         }
         if let Some(data) = frame.data_ref() {
@@ -76,7 +88,7 @@ impl Original {
         } else if let Some(trailers) = frame.trailers_ref() {
             queue.pieces.push_back(Piece::Trailers(trailers.clone()));
         }
-        let state = if queue.bytes > MOST { State::Cut } else { State::Flowing };
+        let state = if queue.bytes > MOST { State::Cut(Cut::Lagged) } else { State::Flowing };
         queue.come_to(state);
     }
 
@@ -88,14 +100,40 @@ impl Original {
 
 impl Drop for Original {
     fn drop(&mut self) {
-        self.0.borrow_mut().come_to(State::Cut);
+        self.0.borrow_mut().come_to(State::Cut(Cut::Original));
     }
 }
 
 /// The copy as it is sent.
 pub(super) struct Copied(Rc<RefCell<Queue>>);
 
+/// Whether a copy comes to be whole.
+pub(in crate::proxy) struct Fate(Option<Rc<RefCell<Queue>>>);
+
+impl Fate {
+    /// That of a copy which is whole from the beginning.
+    pub(super) const WHOLE: Self = Self(None);
+
+    /// Completes once the copy is cut off, and says why; never for one that is whole.
+    pub(in crate::proxy) async fn cut(&self) -> Cut {
+        poll_fn(|context| {
+            let Some(queue) = &self.0 else { return Poll::Pending };
+            let mut queue = queue.borrow_mut();
+            if let State::Cut(cut) = queue.state {
+                return Poll::Ready(cut);
+            }
+            queue.watcher = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
 impl Copied {
+    pub(super) fn fate(&self) -> Fate {
+        Fate(Some(Rc::clone(&self.0)))
+    }
+
     pub(super) fn is_over(&self) -> bool {
         let queue = self.0.borrow();
         queue.state == State::Ended && queue.pieces.is_empty()
@@ -117,11 +155,17 @@ impl Copied {
             }
             (Some(Piece::Trailers(trailers)), _) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             (None, State::Ended) => Poll::Ready(None),
-            (None, State::Cut) => Poll::Ready(Some(Err(Broken(Reason::UpstreamReset)))),
+            (None, State::Cut(_)) => Poll::Ready(Some(Err(Broken(Reason::UpstreamReset)))),
             (None, State::Flowing) => {
                 queue.waker = Some(context.waker().clone());
                 Poll::Pending
             }
         }
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        self.0.borrow_mut().come_to(State::Cut(Cut::Unread));
     }
 }

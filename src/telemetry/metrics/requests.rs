@@ -4,7 +4,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, IntCounter};
 
 use super::istio::IstioSeries;
-use crate::domain::{Reason, RetryEnd, Tier};
+use crate::domain::{MirrorEnd, Reason, RetryEnd, Tier};
 use crate::snapshot::{PoolId, RouteId, Snapshot};
 use crate::telemetry::Record;
 use crate::telemetry::family::{Counters, Histograms, Labels};
@@ -111,6 +111,7 @@ pub(super) struct RequestFamilies {
     retries: Counters<1>,
     retries_ended: Counters<2>,
     queue_wait: Histograms<1>,
+    mirrored: Counters<2>,
 }
 
 impl RequestFamilies {
@@ -126,6 +127,7 @@ impl RequestFamilies {
             retries: Counters::new(&names::RETRIES, ()),
             retries_ended: Counters::new(&names::RETRIES_ENDED, ()),
             queue_wait: Histograms::new(&names::QUEUE_WAIT, names::WAIT_EDGES),
+            mirrored: Counters::new(&names::MIRRORED, ()),
         }
     }
 
@@ -154,6 +156,10 @@ impl RequestFamilies {
         self.spilled.with([&pool.name, pool.tier.map_or("", Tier::as_str), reason.code()])
     }
 
+    pub(super) fn mirrored(&self, snapshot: &Snapshot, pool: PoolId, end: MirrorEnd) -> IntCounter {
+        self.mirrored.with([&snapshot.pool(pool).name, end.as_str()])
+    }
+
     pub(super) fn retain(&self, keep: &impl Fn(&Labels<'_>) -> bool) {
         self.duration.retain(keep);
         self.requests.retain(keep);
@@ -165,9 +171,10 @@ impl RequestFamilies {
         self.retries.retain(keep);
         self.retries_ended.retain(keep);
         self.queue_wait.retain(keep);
+        self.mirrored.retain(keep);
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 10] {
+    pub(super) fn collect(&self) -> [MetricFamily; 11] {
         [
             self.duration.collect(),
             self.requests.collect(),
@@ -179,6 +186,7 @@ impl RequestFamilies {
             self.retries.collect(),
             self.retries_ended.collect(),
             self.queue_wait.collect(),
+            self.mirrored.collect(),
         ]
     }
 }
