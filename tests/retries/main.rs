@@ -9,6 +9,7 @@ mod answers;
 mod bodies;
 mod endpoints;
 mod failures;
+mod limits;
 mod mirrors;
 
 use std::net::SocketAddr;
