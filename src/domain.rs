@@ -5,6 +5,7 @@
 
 mod action;
 mod address;
+mod connection;
 mod cors;
 mod duration;
 mod fault;
@@ -23,6 +24,7 @@ pub use action::{
     DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
 };
 pub use address::{Address, Protocol};
+pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, Fault, GrpcStatus, Percentage};

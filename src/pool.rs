@@ -31,7 +31,9 @@ pub use queue::{Place, QueueState};
 pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
 
-use crate::domain::{HashKey, Moment, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
+use http::Version;
+
+use crate::domain::{ConnectionSettings, HashKey, Moment, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
 use balance::{Asked, mix};
 use locality::{Candidate, View};
 
@@ -44,8 +46,12 @@ pub struct Pool {
     pub name: Arc<str>,
     /// Which tier it is, if a `PoolPolicy` says.
     pub tier: Option<Tier>,
-    /// What its endpoints speak.
+    /// What its endpoints speak; see [`Pool::protocol_for`].
     pub protocol: Protocol,
+    /// Whether they are spoken to as the client speaks instead.
+    pub uses_client_protocol: bool,
+    /// How connections to them are kept.
+    pub connections: ConnectionSettings,
     /// Its endpoints.
     pub endpoints: Box<[Endpoint]>,
     /// Requests in flight that one endpoint takes.
@@ -100,6 +106,15 @@ struct Asking<'a> {
 }
 
 impl Pool {
+    /// What its endpoints are spoken to in for a request that came in `version`.
+    pub fn protocol_for(&self, version: Version) -> Protocol {
+        match (self.uses_client_protocol, version) {
+            (false, _) => self.protocol,
+            (true, Version::HTTP_2) => Protocol::Http2,
+            (true, _) => Protocol::Http1,
+        }
+    }
+
     /// Takes a slot of the first endpoint in its balancer's order that has one free. The endpoint's place comes with it.
     /// Endpoints in `tried` are left out. `draw` is a number uniform over all of `u64`, or the request's hash.
     ///

@@ -1,5 +1,6 @@
 //! A configuration as JSON, for `/config_dump`: the documents' own names, hosts and durations as text.
 
+mod connections;
 mod resending;
 mod tls;
 
@@ -250,6 +251,8 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "maxConnections": pool.traffic.connection_pool.max_connections,
         "maxRequestsPerConnection": pool.traffic.connection_pool.max_requests_per_connection,
         "http2MaxRequests": pool.traffic.connection_pool.max_requests,
+        "connections": connections::connections(&pool.traffic.connection_pool),
+        "retries": connections::retries(&pool.traffic),
         "tls": pool.traffic.tls.as_ref().map(tls::client),
         "outlierDetection": pool.traffic.outlier_detection.as_ref().map(outlier_detection),
         "service": {

@@ -22,7 +22,7 @@ use own::{NameServers, OwnWorkload};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, Distribute, HttpCookie, LoadBalancer, LocalityLbSetting,
-    OutlierDetection, PortTrafficPolicy, RegionFailover, RetryBudget, TrafficPolicy,
+    OutlierDetection, PortTrafficPolicy, RegionFailover, RetryBudget, TcpKeepalive, TrafficPolicy,
 };
 
 /// A `VirtualService`.

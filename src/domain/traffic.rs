@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{ClientTls, LocalityBalancing, RetryBudget};
+use super::{ClientTls, ConnectionSettings, LocalityBalancing, RetryBudget};
 
 /// The policy of one pool. Its default is what Istio does without any `DestinationRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,6 +136,10 @@ pub struct ConnectionPool {
     pub max_requests_per_connection: Option<NonZeroU32>,
     /// `maxRetries`: requests that are sent again at once.
     pub max_retries: Option<NonZeroU32>,
+    /// How each connection is kept.
+    pub settings: ConnectionSettings,
+    /// `useClientProtocol`: endpoints are spoken to as the client speaks, whatever their port says.
+    pub uses_client_protocol: bool,
     /// `h2UpgradePolicy: UPGRADE`: endpoints speak HTTP/2 whatever their port says.
     pub upgrades_to_http2: bool,
 }

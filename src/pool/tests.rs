@@ -8,6 +8,8 @@ fn pool(count: usize, slots: u32) -> Pool {
         key,
         tier: Some(Tier::Gpu),
         protocol: Protocol::Http1,
+        uses_client_protocol: false,
+        connections: ConnectionSettings::default(),
         endpoints: fixtures::endpoints(&vec![1; count]).into(),
         slots_per_endpoint: NonZeroU32::new(slots).expect("at least one slot"),
         max_pending: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 
 use super::Worker;
 use super::body::Meter;
@@ -208,6 +208,11 @@ impl Exchange {
     /// Notes why a try that failed is not repeated.
     pub(super) fn retry_ended(&mut self, end: RetryEnd) {
         self.record.retry_end = Some(end);
+    }
+
+    /// The version that the client spoke.
+    pub(super) fn version(&self) -> Version {
+        self.record.version
     }
 
     /// The rule that matched.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::EXPECT;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
 use tokio::time::timeout_at;
 
@@ -38,6 +38,7 @@ struct Copy {
     request: Request<RequestBody>,
     fate: Fate,
     authority: String,
+    version: Version,
     until: Instant,
 }
 
@@ -62,6 +63,7 @@ pub(super) fn start(exchange: &Exchange, route: RouteId, outbound: &mut Outbound
             request: shadow(request, body),
             fate,
             authority: shadow_authority(&outbound.authority),
+            version: exchange.version(),
             until: Instant::now() + timeout.unwrap_or(exchange.limits().request_timeout),
         };
         let live = Arc::clone(exchange.live());
@@ -103,14 +105,15 @@ impl Drop for UnderWay {
 
 /// Sends a copy to an endpoint that has a slot free now, and reads its answer to the end.
 async fn send(worker: &Worker, live: &Live, copy: Copy) -> MirrorEnd {
-    let Copy { pool, mut request, fate, authority, until } = copy;
+    let Copy { pool, mut request, fate, authority, version, until } = copy;
     let Ok((place, _held)) = live.take(pool, worker.draw(), &[]) else { return MirrorEnd::Dropped };
     let to = live.snapshot.pool(pool);
-    fields::shape(&mut request, to.protocol, &authority);
+    let protocol = to.protocol_for(version);
+    fields::shape(&mut request, protocol, &authority);
     fields::set_attempt(request.headers_mut(), 1);
     let target = Target {
         address: &to.endpoints[place].address,
-        protocol: to.protocol,
+        protocol,
         connect_timeout: to.connect_timeout,
         max_requests: to.max_requests_per_connection,
         handed: None,

@@ -36,7 +36,9 @@ impl Retries {
         let policy = snapshot.retries(exchange.route());
         let sent = Sent {
             grpc: speaks_grpc(request.headers()),
-            http2: candidates.iter().any(|pool| snapshot.pool(*pool).protocol == Protocol::Http2),
+            http2: candidates
+                .iter()
+                .any(|pool| snapshot.pool(*pool).protocol_for(exchange.version()) == Protocol::Http2),
         };
         let needs_body = policy.needs_body(sent);
         if needs_body {

@@ -47,6 +47,7 @@ pub(super) async fn send(
         return Err(Failed { reason: Reason::UpstreamReset, failure: None });
     };
     exchange.attempted(pool, place);
+    let protocol = to.protocol_for(exchange.version());
     let per_try = live.snapshot.retries(exchange.route()).per_try_timeout;
     let handed = Cell::new(None);
     let client = live.tls(pool);
@@ -55,7 +56,7 @@ pub(super) async fn send(
     let target = Target {
         address: &endpoint.address,
         socket,
-        protocol: to.protocol,
+        protocol,
         tls: client.map(|client| Secured { client, host: &host }),
         connect_timeout: to.connect_timeout,
         max_requests: to.max_requests_per_connection,
@@ -63,9 +64,9 @@ pub(super) async fn send(
     };
     let worker = Rc::clone(exchange.worker());
     let sent = loop {
-        fields::shape(&mut request, to.protocol, scheme.clone(), &outbound.authority);
+        fields::shape(&mut request, protocol, scheme.clone(), &outbound.authority);
         fields::set_attempt(request.headers_mut(), exchange.attempts());
-        let continued = expects_continue(&request, to.protocol).then(|| hold_body(&mut request));
+        let continued = expects_continue(&request, protocol).then(|| hold_body(&mut request));
         let sending = worker.connections.send(target, request);
         let sent = match (&continued, per_try) {
             (None, None) => Some(sending.await),

@@ -146,6 +146,8 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         key: pool.key.clone(),
         tier: pool.tier,
         protocol: pool.protocol,
+        uses_client_protocol: pool.traffic.connection_pool.uses_client_protocol,
+        connections: pool.traffic.connection_pool.settings.clone(),
         endpoints,
         slots_per_endpoint: pool.slots_per_endpoint,
         max_pending: pool.queue.max_pending,

@@ -1,6 +1,7 @@
 //! `trafficPolicy` sections, checked, and which of them holds where rule, subset and port each have a say.
 
 mod balancing;
+mod connections;
 mod locality;
 mod outlier;
 mod tls;
@@ -172,6 +173,8 @@ impl Reader<'_> {
             max_pending: count(http.http1_max_pending_requests),
             max_requests_per_connection: count(http.max_requests_per_connection),
             max_retries: count(http.max_retries),
+            settings: connections::settings(written),
+            uses_client_protocol: http.use_client_protocol,
             upgrades_to_http2,
         }
     }

@@ -16,11 +16,11 @@ static HTTP: Table = Table {
         field("http1MaxPendingRequests", COUNT),
         field("http2KeepAlive", Shape::Object(&HTTP2_KEEP_ALIVE)).inert(),
         field("http2MaxRequests", COUNT),
-        field("idleTimeout", DURATION).inert(),
-        field("maxConcurrentStreams", COUNT).inert(),
+        field("idleTimeout", DURATION),
+        field("maxConcurrentStreams", COUNT),
         field("maxRequestsPerConnection", COUNT),
         field("maxRetries", COUNT),
-        field("useClientProtocol", BOOL).inert(),
+        field("useClientProtocol", BOOL),
     ],
     one_of: &[],
 };
@@ -31,10 +31,10 @@ static TCP_KEEPALIVE: Table =
 static TCP: Table = Table {
     fields: &[
         field("connectTimeout", DURATION),
-        field("idleTimeout", Shape::SignedDuration).inert(),
-        field("maxConnectionDuration", DURATION).inert(),
+        field("idleTimeout", Shape::SignedDuration),
+        field("maxConnectionDuration", DURATION),
         field("maxConnections", COUNT),
-        field("tcpKeepalive", Shape::Object(&TCP_KEEPALIVE)).inert(),
+        field("tcpKeepalive", Shape::Object(&TCP_KEEPALIVE)),
     ],
     one_of: &[],
 };

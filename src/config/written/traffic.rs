@@ -51,6 +51,18 @@ pub(in crate::config) struct ConnectionPool {
 pub(in crate::config) struct TcpSettings {
     pub(in crate::config) connect_timeout: Option<String>,
     pub(in crate::config) max_connections: i32,
+    pub(in crate::config) idle_timeout: Option<String>,
+    pub(in crate::config) max_connection_duration: Option<String>,
+    pub(in crate::config) tcp_keepalive: Option<TcpKeepalive>,
+}
+
+/// `ConnectionPoolSettings.TCPSettings.TcpKeepalive`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct TcpKeepalive {
+    pub(in crate::config) probes: u32,
+    pub(in crate::config) time: Option<String>,
+    pub(in crate::config) interval: Option<String>,
 }
 
 /// `ConnectionPoolSettings.HTTPSettings`.
@@ -62,6 +74,8 @@ pub(in crate::config) struct HttpSettings {
     pub(in crate::config) max_requests_per_connection: i32,
     pub(in crate::config) h2_upgrade_policy: Option<String>,
     pub(in crate::config) max_retries: i32,
+    pub(in crate::config) idle_timeout: Option<String>,
+    pub(in crate::config) max_concurrent_streams: i32,
     pub(in crate::config) use_client_protocol: bool,
 }
 
