@@ -150,8 +150,8 @@ async fn wait_for(
         let waited = live.wait(pool, exchange.draw(pool), &tries.tried, until).await;
         exchange.queued(begun.elapsed());
         let (place, held) = waited?;
-        let tried = send(exchange, (pool, place), held, outbound).await;
-        match judge(exchange, &mut tries, (place, tried), outbound) {
+        let ended = send(exchange, (pool, place), held, outbound).await;
+        match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(Ok(served)) => {
                 exchange.unspilled(pool);
                 return Ok(served);
@@ -183,9 +183,9 @@ async fn try_pool(
             Err(Reason::SlotsTaken) => return Err(Unserved::Spill(Reason::SlotsTaken)),
             Err(reason) => return Err(Unserved::Spill(last.unwrap_or(reason))),
         };
-        let tried = send(exchange, (pool, place), held, outbound).await;
-        match judge(exchange, &mut tries, (place, tried), outbound) {
-            Verdict::Final(ended) => return ended,
+        let ended = send(exchange, (pool, place), held, outbound).await;
+        match judge(exchange, &mut tries, (place, ended), outbound) {
+            Verdict::Final(result) => return result,
             Verdict::Again(after, reason) => {
                 last = reason.or(last);
                 sleep(after).await;

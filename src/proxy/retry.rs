@@ -84,6 +84,15 @@ pub(super) enum Elsewhere {
     Nothing,
 }
 
+/// How far a try came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Nothing of the request was written.
+    Nothing,
+    /// An endpoint may have seen some of it.
+    Endpoint,
+}
+
 /// The tries of one request at one pool.
 pub(super) struct Tries<'l> {
     live: &'l Live,
@@ -118,10 +127,10 @@ impl<'l> Tries<'l> {
     }
 
     /// Whether the endpoint that was just tried is avoided, where the rule does not say. Consistent hashing keeps a request
-    /// to its endpoint, but for one that cannot even be connected to (`unsent`): its requests belong to the next.
-    fn avoids(&self, unsent: bool) -> bool {
+    /// to its endpoint, but for one that cannot even be connected to: its requests belong to the next.
+    fn avoids(&self, reach: Reach) -> bool {
         let by_hash = self.live.snapshot.pool(self.pool).hash_key.is_some();
-        self.policy.avoid_tried.unwrap_or(unsent || !by_hash)
+        self.policy.avoid_tried.unwrap_or(reach == Reach::Nothing || !by_hash)
     }
 }
 
@@ -137,23 +146,23 @@ pub(super) enum Verdict {
 pub(super) fn judge(
     exchange: &mut Exchange,
     tries: &mut Tries<'_>,
-    (place, tried): (usize, Result<Served, Failed>),
+    (place, ended): (usize, Result<Served, Failed>),
     outbound: &mut Outbound,
 ) -> Verdict {
     outbound.retries.under_way = None;
-    let unsent = outbound.request.is_some();
-    let wanted = match &tried {
+    let reach = if outbound.request.is_some() { Reach::Nothing } else { Reach::Endpoint };
+    let wanted = match &ended {
         Ok(served) => outbound.retries.spare.as_ref().is_some_and(|spare| is_wanted(tries.policy, served, spare)),
         Err(failed) => failed.failure.is_some_and(|failure| tries.policy.retries_failure(failure)),
     };
-    let granted = if wanted { grant(tries, place, &outbound.retries, unsent) } else { Err(None) };
+    let granted = if wanted { grant(tries, place, &outbound.retries, reach) } else { Err(None) };
     match granted {
         Err(end) => {
             if let Some(end) = end {
                 exchange.retry_ended(end);
             }
-            let spills = unsent && !outbound.retries.sent;
-            Verdict::Final(tried.map_err(
+            let spills = reach == Reach::Nothing && !outbound.retries.sent;
+            Verdict::Final(ended.map_err(
                 |Failed { reason, .. }| {
                     if spills { Unserved::Spill(reason) } else { Unserved::Broken(reason) }
                 },
@@ -165,15 +174,15 @@ pub(super) fn judge(
             retries.used += 1;
             retries.under_way = Some(retrying);
             exchange.retried();
-            if !unsent {
+            if reach == Reach::Endpoint {
                 retries.sent = true;
                 outbound.request = retries.spare.as_ref().and_then(|spare| again(spare));
             }
-            if tries.avoids(unsent) {
+            if tries.avoids(reach) {
                 tries.avoid(place);
             }
-            let reason = tried.as_ref().err().map(|failed| failed.reason);
-            if let Ok(Served::Endpoint(_, served)) = tried {
+            let reason = ended.as_ref().err().map(|failed| failed.reason);
+            if let Ok(Served::Endpoint(_, served)) = ended {
                 discard(served.0);
             }
             Verdict::Again(after, reason)
@@ -193,16 +202,16 @@ fn is_wanted(policy: &RetryPolicy, served: &Served, spare: &Request<SpareBody>) 
 }
 
 /// The right to send the request again, or why there is none; `Err(None)` where it has better to do.
-fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, unsent: bool) -> Result<Retrying, Option<RetryEnd>> {
+fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Result<Retrying, Option<RetryEnd>> {
     let (pool, now) = (tries.live.snapshot.pool(tries.pool), tries.live.now());
     if retries.used >= tries.policy.retries {
         return Err(Some(RetryEnd::LimitExceeded));
     }
-    if !unsent && retries.spare.as_ref().is_none_or(|spare| !spare.body().is_whole()) {
+    if reach == Reach::Endpoint && retries.spare.as_ref().is_none_or(|spare| !spare.body().is_whole()) {
         return Err(Some(RetryEnd::BodyTooLarge));
     }
     let others = pool.has_another(now, &[tries.tried.as_slice(), &[place]].concat());
-    let spills = unsent && !retries.sent && tries.elsewhere == Elsewhere::Something;
+    let spills = reach == Reach::Nothing && !retries.sent && tries.elsewhere == Elsewhere::Something;
     if !others && (spills || !pool.has_another(now, &[])) {
         return Err(None);
     }

@@ -16,7 +16,9 @@ fn refuses(policy: &str, (held, failing): (u64, u64), refused: u64) {
     let _calls: Vec<_> = paths.map(|path| client.start_empty("GET", path, &[])).collect();
     let (fail, _hold): (Vec<_>, Vec<_>) =
         (0..held + failing).map(|_| upstream.next()).partition(|exchange| exchange.request.uri.path() == "/fails");
-    fail.into_iter().for_each(|exchange| exchange.answer(503, ""));
+    for exchange in fail {
+        exchange.answer(503, "");
+    }
     router.wait_for("each that failed waits for its retry, or is refused it", |metrics| {
         let over = metrics.count(RETRIES_ENDED, &[("cause", "overflow")]);
         metrics.count(IN_FLIGHT, &[]) == held && over == refused && metrics.count(REQUESTS, &[]) == refused

@@ -140,7 +140,7 @@ impl Copied {
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        self.0.borrow().left.clone()
+        self.0.borrow().left
     }
 
     pub(super) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
