@@ -3,9 +3,11 @@
 //! One [`Connections`] a worker; nothing in it is shared between threads. Knows addresses and protocols, never pools,
 //! routes or retries: a failure says what happened and hands the request back where not a byte of it was written.
 
+mod age;
 mod connect;
 mod idle;
 mod refusal;
+mod shared;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -17,14 +19,13 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http2;
 use rustc_hash::FxHashMap;
-use tokio::sync::OnceCell;
 
-use crate::domain::{Address, Protocol, Reason};
+use crate::domain::{Address, ConnectionSettings, Protocol, Reason};
 use crate::tls;
 use idle::{Idle, Link};
 use refusal::Refusal;
+use shared::{Http2, Stream};
 
 /// Where to send a request.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,8 @@ pub struct Target<'a> {
     pub connect_timeout: Duration,
     /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
     pub max_requests: Option<NonZeroU32>,
+    /// How the connection is kept.
+    pub settings: &'a ConnectionSettings,
     /// Told when a connection has the request; `None` where nobody asks.
     pub handed: Option<&'a Cell<Option<Instant>>>,
 }
@@ -105,19 +108,10 @@ impl<B> Unanswered<B> {
 
 type SharedHttp2<B> = Rc<Http2<B>>;
 
-/// One connection of HTTP/2, open or still to be opened.
-struct Http2<B> {
-    identity: Identity,
-    sender: OnceCell<http2::SendRequest<B>>,
-    refusal: Refusal,
-    /// Requests that were sent over it.
-    requests: Cell<u32>,
-}
-
 /// The connections of one worker.
 pub struct Connections<B> {
     idle: Rc<RefCell<Idle<B>>>,
-    /// By address; several for an address only where they are secured in different ways.
+    /// By address; several for an address where they are secured in different ways, or full.
     shared: RefCell<FxHashMap<Address, Vec<SharedHttp2<B>>>>,
 }
 
@@ -138,6 +132,7 @@ pub struct Answer<B> {
 /// A connection in use. Dropped before [`Lease::give_back`], it is closed (HTTP/1.1) or left to its other streams (HTTP/2).
 pub struct Lease<B> {
     http1: Option<(Address, Link<B>)>,
+    _http2: Option<Stream<B>>,
     /// Whether it has carried all the requests that it may.
     spent: bool,
     idle: Rc<RefCell<Idle<B>>>,
@@ -171,11 +166,12 @@ where
         }
     }
 
-    /// Closes connections that have been idle for `limit`, and forgets those that were closed by their endpoint.
-    pub fn sweep(&self, limit: Duration) {
-        self.idle.borrow_mut().sweep(limit);
+    /// Closes connections that have been idle for too long or are too old, and forgets those that were closed by their
+    /// endpoint. One that still carries requests closes with the last of them.
+    pub fn sweep(&self) {
+        self.idle.borrow_mut().sweep();
         self.shared.borrow_mut().retain(|_, shared| {
-            shared.retain(|one| !one.is_closed());
+            shared.retain(|one| one.is_kept());
             !shared.is_empty()
         });
     }
@@ -205,7 +201,10 @@ where
             match link.sender.try_send_request(request).await {
                 Ok(response) => {
                     let http1 = Some((target.address.clone(), link));
-                    return Ok(Answer { response, lease: Lease { http1, spent, idle: Rc::clone(&self.idle) } });
+                    return Ok(Answer {
+                        response,
+                        lease: Lease { http1, _http2: None, spent, idle: Rc::clone(&self.idle) },
+                    });
                 }
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) if !fresh => request = unsent,
@@ -221,9 +220,9 @@ where
     async fn send_http2(&self, target: Target<'_>, mut request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
         loop {
             let (cell, fresh) = self.shared_http2(target);
+            let stream = Stream::open(&cell);
             // The last request takes the connection along; it closes once the streams it carries are over.
-            cell.requests.set(cell.requests.get().saturating_add(1));
-            if target.max_requests.is_some_and(|most| cell.requests.get() >= most.get()) {
+            if cell.count(target.max_requests) {
                 self.forget(target.address, &cell);
             }
             let mut sender = match cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await
@@ -236,7 +235,7 @@ where
                 Ok(response) => {
                     return Ok(Answer {
                         response,
-                        lease: Lease { http1: None, spent: false, idle: Rc::clone(&self.idle) },
+                        lease: Lease { http1: None, _http2: Some(stream), spent: false, idle: Rc::clone(&self.idle) },
                     });
                 }
                 Err(mut failed) => {
@@ -263,16 +262,14 @@ where
         let mut shared = self.shared.borrow_mut();
         let known = shared.get_mut(target.address);
         if let Some(known) = &known
-            && let Some(one) = known.iter().find(|one| one.identity.fits(target) && !one.is_closed())
+            && let Some(one) = known.iter().find(|one| one.takes(target))
         {
             return (Rc::clone(one), one.sender.get().is_none());
         }
-        let identity = Identity::of(target);
-        let refusal = Refusal::default();
-        let one = Rc::new(Http2 { identity, sender: OnceCell::new(), refusal, requests: Cell::new(0) });
+        let one = Http2::new(target);
         match known {
             Some(known) => {
-                known.retain(|one| !one.is_closed());
+                known.retain(|one| one.is_kept());
                 if known.len() == idle::MAX_IDLE {
                     known.remove(0);
                 }
@@ -288,12 +285,6 @@ where
         if let Some(known) = self.shared.borrow_mut().get_mut(address) {
             known.retain(|one| !Rc::ptr_eq(one, failed));
         }
-    }
-}
-
-impl<B> Http2<B> {
-    fn is_closed(&self) -> bool {
-        self.sender.get().is_some_and(http2::SendRequest::is_closed)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::EXPECT;
+use http::uri::Scheme;
 use http::{HeaderName, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
 use tokio::time::timeout_at;
@@ -19,12 +20,13 @@ use super::body::{Cut, Fate, RequestBody};
 use super::exchange::Exchange;
 use super::fields;
 use super::retry::with_head_of;
-use super::send::note;
+use super::send::{note, target};
 use crate::domain::{MirrorEnd, shadow_authority};
 use crate::live::Live;
 use crate::pool::Outcome;
+use crate::routing::host_of;
 use crate::snapshot::{PoolId, RouteId};
-use crate::upstream::{Answer, Target, Unanswered};
+use crate::upstream::{Answer, Secured, Unanswered};
 
 /// The most copies that one worker has under way. Each may hold back as much of a body as a copy may lag behind.
 const MOST: u32 = 128;
@@ -109,15 +111,13 @@ async fn send(worker: &Worker, live: &Live, copy: Copy) -> MirrorEnd {
     let Ok((place, _held)) = live.take(pool, worker.draw(), &[]) else { return MirrorEnd::Dropped };
     let to = live.snapshot.pool(pool);
     let protocol = to.protocol_for(version);
-    fields::shape(&mut request, protocol, &authority);
+    let client = live.tls(pool);
+    let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let host = client.map(|_| host_of(&authority)).unwrap_or_default();
+    fields::shape(&mut request, protocol, scheme, &authority);
     fields::set_attempt(request.headers_mut(), 1);
-    let target = Target {
-        address: &to.endpoints[place].address,
-        protocol,
-        connect_timeout: to.connect_timeout,
-        max_requests: to.max_requests_per_connection,
-        handed: None,
-    };
+    let tls = client.map(|client| Secured { client, host: &host });
+    let Some(target) = target(to, place, protocol, tls) else { return MirrorEnd::Dropped };
     let exchanged = async {
         let sent = worker.connections.send(target, request).await;
         let outcome = match &sent {

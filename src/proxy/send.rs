@@ -17,7 +17,7 @@ use super::exchange::Exchange;
 use super::fields;
 use crate::domain::{Failure, Protocol, Reason};
 use crate::live::{Held, Live};
-use crate::pool::{Admission, Outcome};
+use crate::pool::{Admission, Outcome, Pool};
 use crate::routing::host_of;
 use crate::snapshot::PoolId;
 use crate::upstream::{Secured, Target, Unanswered};
@@ -41,27 +41,22 @@ pub(super) async fn send(
     outbound: &mut Outbound,
 ) -> Result<Served, Failed> {
     let live = Arc::clone(exchange.live());
-    let (to, endpoint) = (live.snapshot.pool(pool), &live.snapshot.pool(pool).endpoints[place]);
-    let Some(socket) = endpoint.socket else { return Err(Failed { reason: Reason::NoEndpoint, failure: None }) };
-    let Some(mut request) = outbound.request.take() else {
-        return Err(Failed { reason: Reason::UpstreamReset, failure: None });
-    };
-    exchange.attempted(pool, place);
+    let to = live.snapshot.pool(pool);
     let protocol = to.protocol_for(exchange.version());
     let per_try = live.snapshot.retries(exchange.route()).per_try_timeout;
     let handed = Cell::new(None);
     let client = live.tls(pool);
     let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let host = client.map(|_| host_of(&outbound.authority)).unwrap_or_default();
-    let target = Target {
-        address: &endpoint.address,
-        socket,
-        protocol,
-        tls: client.map(|client| Secured { client, host: &host }),
-        connect_timeout: to.connect_timeout,
-        max_requests: to.max_requests_per_connection,
-        handed: per_try.map(|_| &handed),
+    let tls = client.map(|client| Secured { client, host: &host });
+    let Some(target) = target(to, place, protocol, tls) else {
+        return Err(Failed { reason: Reason::NoEndpoint, failure: None });
     };
+    let target = Target { handed: per_try.map(|_| &handed), ..target };
+    let Some(mut request) = outbound.request.take() else {
+        return Err(Failed { reason: Reason::UpstreamReset, failure: None });
+    };
+    exchange.attempted(pool, place);
     let worker = Rc::clone(exchange.worker());
     let sent = loop {
         fields::shape(&mut request, protocol, scheme.clone(), &outbound.authority);
@@ -112,6 +107,26 @@ pub(super) async fn send(
             Err(Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure) })
         }
     }
+}
+
+/// Where and how the endpoint of `pool` at `place` is sent a request; `None` for one that is not for connecting.
+pub(super) fn target<'a>(
+    pool: &'a Pool,
+    place: usize,
+    protocol: Protocol,
+    tls: Option<Secured<'a>>,
+) -> Option<Target<'a>> {
+    let endpoint = &pool.endpoints[place];
+    Some(Target {
+        address: &endpoint.address,
+        socket: endpoint.socket?,
+        protocol,
+        tls,
+        connect_timeout: pool.connect_timeout,
+        max_requests: pool.max_requests_per_connection,
+        settings: &pool.connections,
+        handed: None,
+    })
 }
 
 /// Notes how a try went, and logs what that makes of the endpoint.
