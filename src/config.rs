@@ -28,8 +28,8 @@ mod written;
 mod yaml;
 
 pub use checked::{
-    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Pool, PoolIndex, Protocol, Queue, Route,
-    RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
+    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex, Protocol, Queue,
+    Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};

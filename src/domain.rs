@@ -5,15 +5,18 @@
 
 mod action;
 mod address;
+mod connection;
 mod cors;
 mod duration;
 mod fault;
 mod locality;
+mod mirror;
 mod moment;
 mod name;
 mod original;
 mod pattern;
 mod reason;
+mod retry;
 mod tier;
 mod tls;
 mod traffic;
@@ -22,15 +25,18 @@ pub use action::{
     DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
 };
 pub use address::{Address, Protocol};
+pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, Fault, GrpcStatus, Percentage};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
+pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
 pub use name::{Host, HostError, HostPattern, PoolKey};
 pub use original::{Original, OriginalBy};
 pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
+pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

@@ -11,6 +11,7 @@ mod locality;
 mod outlier;
 mod proximity;
 mod queue;
+mod retries;
 mod slot;
 mod warmup;
 
@@ -27,9 +28,14 @@ pub use locality::{Group, Groups};
 pub use outlier::Outcome;
 pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Place, QueueState};
+pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
 
-use crate::domain::{HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup};
+use http::Version;
+
+use crate::domain::{
+    ConnectionSettings, HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup,
+};
 use balance::{Asked, mix};
 use locality::{Candidate, View};
 
@@ -42,8 +48,12 @@ pub struct Pool {
     pub name: Arc<str>,
     /// Which tier it is, if a `PoolPolicy` says.
     pub tier: Option<Tier>,
-    /// What its endpoints speak.
+    /// What its endpoints speak; see [`Pool::protocol_for`].
     pub protocol: Protocol,
+    /// Whether they are spoken to as the client speaks instead.
+    pub uses_client_protocol: bool,
+    /// How connections to them are kept.
+    pub connections: ConnectionSettings,
     /// Its endpoints; one that stands for all destinations where requests bring theirs along.
     pub endpoints: Box<[Endpoint]>,
     /// Where its requests go in place of an endpoint.
@@ -58,6 +68,10 @@ pub struct Pool {
     pub queue: Arc<QueueState>,
     /// How long one waits at most.
     pub queue_timeout: Duration,
+    /// How many requests are sent again at once.
+    pub retry_limit: RetryLimit,
+    /// Those that are now; outlives the snapshot.
+    pub retries: Arc<RetryState>,
     /// Whether the local model may answer for it.
     pub local_model: bool,
     /// The latency that its users expect.
@@ -96,6 +110,15 @@ struct Asking<'a> {
 }
 
 impl Pool {
+    /// What its endpoints are spoken to in for a request that came in `version`.
+    pub fn protocol_for(&self, version: Version) -> Protocol {
+        match (self.uses_client_protocol, version) {
+            (false, _) => self.protocol,
+            (true, Version::HTTP_2) => Protocol::Http2,
+            (true, _) => Protocol::Http1,
+        }
+    }
+
     /// Takes a slot of the first endpoint in its balancer's order that has one free. The endpoint's place comes with it.
     /// Endpoints in `tried` are left out. `draw` is a number uniform over all of `u64`, or the request's hash.
     ///

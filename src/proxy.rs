@@ -5,6 +5,7 @@
 
 mod answer;
 mod attempt;
+mod body;
 mod connection;
 mod destination;
 mod exchange;
@@ -12,12 +13,15 @@ mod fault;
 mod fields;
 mod listen;
 mod local;
+mod mirror;
 mod refuse;
 mod relay;
 mod request;
+mod retry;
+mod send;
 mod tunnel;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +35,7 @@ pub use listen::{Drain, Listener, serve};
 use crate::live::{Live, Local, Reader};
 use crate::telemetry::Recorder;
 use crate::upstream::Connections;
-use relay::RequestBody;
+use body::RequestBody;
 
 /// Settings of the data plane that hold from start to end.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,8 @@ pub struct Worker {
     local: Local,
     originals: Originals,
     random: RefCell<fastrand::Rng>,
+    /// Copies of requests that are under way.
+    mirrored: Cell<u32>,
     /// Upgraded connections, which outlive the requests that began them.
     tunnels: RefCell<JoinSet<()>>,
 }
@@ -68,6 +74,7 @@ impl Worker {
             local,
             originals,
             random: RefCell::default(),
+            mirrored: Cell::new(0),
             tunnels: RefCell::default(),
         })
     }

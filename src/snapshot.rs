@@ -23,7 +23,7 @@ pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};
-use crate::domain::{CorsPolicy, Fault, OwnAnswer};
+use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, RetryPolicy};
 use crate::pool::Pool;
 use crate::routing::{Matcher, Split};
 use entries::Entries;
@@ -95,6 +95,19 @@ pub struct Route {
     pub cors: Option<Box<CorsPolicy>>,
     /// Its own deadline: `Some(ZERO)` is none at all, `None` leaves it to [`Limits::request_timeout`].
     pub timeout: Option<Duration>,
+    /// What is sent again; `None` is the default of a rule that does not say. See [`Route::retries`].
+    retries: Option<Box<RetryPolicy>>,
+    /// The destinations that are sent a copy.
+    pub mirrors: Box<[Mirror]>,
+}
+
+/// A destination that is sent a copy of a rule's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The pool.
+    pub pool: PoolId,
+    /// How many of the requests it is sent; each mirror of a rule draws by itself.
+    pub share: Percentage,
 }
 
 /// What a rule does with a request.
@@ -106,7 +119,15 @@ pub enum Action {
     Answer(OwnAnswer),
 }
 
+/// What holds where no rule says otherwise.
+static DEFAULT_RETRIES: RetryPolicy = RetryPolicy::DEFAULT;
+
 impl Route {
+    /// What is sent again where it fails, and how.
+    pub fn retries(&self) -> &RetryPolicy {
+        self.retries.as_deref().unwrap_or(&DEFAULT_RETRIES)
+    }
+
     /// The destinations that can be chosen, each with its weight; none for a rule that answers itself.
     pub fn weights(&self) -> impl Iterator<Item = (u64, PoolId)> + '_ {
         let split = match &self.action {
@@ -136,6 +157,11 @@ impl Snapshot {
     /// One route.
     pub fn route(&self, id: RouteId) -> &Route {
         &self.routes[id.0 as usize]
+    }
+
+    /// What is sent again of a request that `route` matched.
+    pub fn retries(&self, route: Option<RouteId>) -> &RetryPolicy {
+        route.map_or(&DEFAULT_RETRIES, |route| self.route(route).retries())
     }
 
     /// One pool.

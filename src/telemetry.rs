@@ -5,6 +5,7 @@
 
 mod access_log;
 mod family;
+mod flags;
 mod log;
 mod metrics;
 mod names;

@@ -3,9 +3,11 @@
 //! One [`Connections`] a worker; nothing in it is shared between threads. Knows addresses and protocols, never pools,
 //! routes or retries: a failure says what happened and hands the request back where not a byte of it was written.
 
+mod age;
 mod connect;
 mod idle;
 mod refusal;
+mod shared;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -13,18 +15,17 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http2;
 use rustc_hash::FxHashMap;
-use tokio::sync::OnceCell;
 
-use crate::domain::{Address, Protocol, Reason};
+use crate::domain::{Address, ConnectionSettings, Protocol, Reason};
 use crate::tls;
 use idle::{Idle, Link};
 use refusal::Refusal;
+use shared::{Http2, Stream};
 
 /// Where to send a request.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,18 @@ pub struct Target<'a> {
     pub connect_timeout: Duration,
     /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
     pub max_requests: Option<NonZeroU32>,
+    /// How the connection is kept.
+    pub settings: &'a ConnectionSettings,
+    /// Told when a connection has the request; `None` where nobody asks.
+    pub handed: Option<&'a Cell<Option<Instant>>>,
+}
+
+impl Target<'_> {
+    fn hand(&self) {
+        if let Some(handed) = self.handed {
+            handed.set(Some(Instant::now()));
+        }
+    }
 }
 
 /// How a connection is secured.
@@ -83,23 +96,22 @@ pub struct Unanswered<B> {
     pub request: Option<Request<B>>,
     /// Whether it went over a connection that had been idle, which its endpoint may have been closing just then.
     pub reused: bool,
+    /// Whether the endpoint says that it has not processed the request (RFC 9113, section 8.7).
+    pub refused: bool,
+}
+
+impl<B> Unanswered<B> {
+    fn unsent(reason: Reason, request: Request<B>) -> Self {
+        Self { reason, request: Some(request), reused: false, refused: false }
+    }
 }
 
 type SharedHttp2<B> = Rc<Http2<B>>;
 
-/// One connection of HTTP/2, open or still to be opened.
-struct Http2<B> {
-    identity: Identity,
-    sender: OnceCell<http2::SendRequest<B>>,
-    refusal: Refusal,
-    /// Requests that were sent over it.
-    requests: Cell<u32>,
-}
-
 /// The connections of one worker.
 pub struct Connections<B> {
     idle: Rc<RefCell<Idle<B>>>,
-    /// By address; several for an address only where they are secured in different ways.
+    /// By address; several for an address where they are secured in different ways, or full.
     shared: RefCell<FxHashMap<Address, Vec<SharedHttp2<B>>>>,
 }
 
@@ -120,6 +132,7 @@ pub struct Answer<B> {
 /// A connection in use. Dropped before [`Lease::give_back`], it is closed (HTTP/1.1) or left to its other streams (HTTP/2).
 pub struct Lease<B> {
     http1: Option<(Address, Link<B>)>,
+    _http2: Option<Stream<B>>,
     /// Whether it has carried all the requests that it may.
     spent: bool,
     idle: Rc<RefCell<Idle<B>>>,
@@ -153,11 +166,12 @@ where
         }
     }
 
-    /// Closes connections that have been idle for `limit`, and forgets those that were closed by their endpoint.
-    pub fn sweep(&self, limit: Duration) {
-        self.idle.borrow_mut().sweep(limit);
+    /// Closes connections that have been idle for too long or are too old, and forgets those that were closed by their
+    /// endpoint. One that still carries requests closes with the last of them.
+    pub fn sweep(&self) {
+        self.idle.borrow_mut().sweep();
         self.shared.borrow_mut().retain(|_, shared| {
-            shared.retain(|one| !one.is_closed());
+            shared.retain(|one| one.is_kept());
             !shared.is_empty()
         });
     }
@@ -178,15 +192,19 @@ where
                 Some(link) => link,
                 None => match Box::pin(connect::http1(target)).await {
                     Ok(link) => link,
-                    Err(reason) => return Err(Unanswered { reason, request: Some(request), reused: false }),
+                    Err(reason) => return Err(Unanswered::unsent(reason, request)),
                 },
             };
             link.requests = link.requests.saturating_add(1);
             let spent = target.max_requests.is_some_and(|most| link.requests >= most.get());
+            target.hand();
             match link.sender.try_send_request(request).await {
                 Ok(response) => {
                     let http1 = Some((target.address.clone(), link));
-                    return Ok(Answer { response, lease: Lease { http1, spent, idle: Rc::clone(&self.idle) } });
+                    return Ok(Answer {
+                        response,
+                        lease: Lease { http1, _http2: None, spent, idle: Rc::clone(&self.idle) },
+                    });
                 }
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) if !fresh => request = unsent,
@@ -202,30 +220,36 @@ where
     async fn send_http2(&self, target: Target<'_>, mut request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
         loop {
             let (cell, fresh) = self.shared_http2(target);
+            let stream = Stream::open(&cell);
             // The last request takes the connection along; it closes once the streams it carries are over.
-            cell.requests.set(cell.requests.get().saturating_add(1));
-            if target.max_requests.is_some_and(|most| cell.requests.get() >= most.get()) {
+            if cell.count(target.max_requests) {
                 self.forget(target.address, &cell);
             }
             let mut sender = match cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await
             {
                 Ok(sender) => sender.clone(),
-                Err(reason) => return Err(Unanswered { reason, request: Some(request), reused: false }),
+                Err(reason) => return Err(Unanswered::unsent(reason, request)),
             };
+            target.hand();
             match sender.try_send_request(request).await {
                 Ok(response) => {
                     return Ok(Answer {
                         response,
-                        lease: Lease { http1: None, spent: false, idle: Rc::clone(&self.idle) },
+                        lease: Lease { http1: None, _http2: Some(stream), spent: false, idle: Rc::clone(&self.idle) },
                     });
                 }
                 Err(mut failed) => {
-                    self.forget(target.address, &cell);
+                    // A stream that is reset leaves its connection to the others.
+                    let reset = http2_error(failed.error()).is_some_and(h2::Error::is_reset);
+                    if !reset {
+                        self.forget(target.address, &cell);
+                    }
+                    let reused = !fresh && !reset;
                     match failed.take_message() {
-                        Some(unsent) if !fresh => request = unsent,
+                        Some(unsent) if reused => request = unsent,
                         message => {
                             let unanswered = unanswered(failed.error(), &cell.refusal, message);
-                            return Err(Unanswered { reused: !fresh, ..unanswered });
+                            return Err(Unanswered { reused, ..unanswered });
                         }
                     }
                 }
@@ -238,15 +262,13 @@ where
         let mut shared = self.shared.borrow_mut();
         let known = shared.get_mut(target.address);
         if let Some(known) = &known
-            && let Some(one) = known.iter().find(|one| one.identity.fits(target) && !one.is_closed())
+            && let Some(one) = known.iter().find(|one| one.takes(target))
         {
             return (Rc::clone(one), one.sender.get().is_none());
         }
-        let identity = Identity::of(target);
-        let refusal = Refusal::default();
-        let one = Rc::new(Http2 { identity, sender: OnceCell::new(), refusal, requests: Cell::new(0) });
+        let one = Http2::new(target);
         if let Some(known) = known {
-            known.retain(|one| !one.is_closed());
+            known.retain(|one| one.is_kept());
             if known.len() == idle::MAX_IDLE {
                 known.remove(0);
             }
@@ -273,12 +295,6 @@ where
     }
 }
 
-impl<B> Http2<B> {
-    fn is_closed(&self) -> bool {
-        self.sender.get().is_some_and(http2::SendRequest::is_closed)
-    }
-}
-
 /// What an error of a connection means: the endpoint broke HTTP, or broke off.
 fn unanswered<B>(error: &hyper::Error, refusal: &Refusal, request: Option<Request<B>>) -> Unanswered<B> {
     let reason = if refusal.came() {
@@ -290,5 +306,19 @@ fn unanswered<B>(error: &hyper::Error, refusal: &Refusal, request: Option<Reques
     } else {
         Reason::UpstreamReset
     };
-    Unanswered { reason, request, reused: false }
+    Unanswered { reason, request, reused: false, refused: is_refused(error) }
+}
+
+/// A stream that was refused, or that a connection which goes away will not process: h2 ends those that it does process
+/// with another error.
+fn is_refused(error: &hyper::Error) -> bool {
+    http2_error(error).is_some_and(|said| {
+        said.is_remote() && (said.is_go_away() || said.reason() == Some(h2::Reason::REFUSED_STREAM))
+    })
+}
+
+/// What HTTP/2 says of an error.
+fn http2_error(error: &hyper::Error) -> Option<&h2::Error> {
+    let mut sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    sources.find_map(|error| error.downcast_ref::<h2::Error>())
 }

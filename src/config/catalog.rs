@@ -2,6 +2,7 @@
 
 mod kubernetes;
 mod opaque;
+mod passthrough;
 mod policy;
 mod rules;
 mod services;
@@ -11,10 +12,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::checked::{self, Protocol};
+use super::checked::Protocol;
 use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
 use super::secrets::Folders;
 use super::suggest::{did_you_mean, nearest};
+use super::viewpoint::Viewpoint;
 use super::visibility::{ROOT_NAMESPACE, is_visible};
 use super::written::Written;
 use crate::domain::{Host, HostPattern, Locality, OriginalBy, PoolKey};
@@ -134,18 +136,17 @@ pub(super) struct Unresolved {
 }
 
 impl Catalog {
-    /// Everything that `written` gives a destination to name, as the workload `viewer` sees it.
-    pub(super) fn build(
-        written: &Written,
-        viewer: &checked::Workload,
-        folders: Folders,
-        findings: &mut Findings,
-    ) -> Self {
+    /// Everything that `written` gives a destination to name, as the proxy sees it.
+    pub(super) fn build(written: &Written, viewpoint: &Viewpoint, folders: Folders, findings: &mut Findings) -> Self {
+        let viewer = &viewpoint.workload;
         let mut services: BTreeMap<Host, Vec<Service>> = BTreeMap::new();
         for service in kubernetes::build(written, &viewer.locality, findings) {
             services.entry(service.host.clone()).or_default().push(service);
         }
         services::build(&written.service_entries, &mut services, findings);
+        if let Some(any) = passthrough::build(written, viewpoint) {
+            services.entry(any.host.clone()).or_default().push(any);
+        }
         let mut catalog = Self {
             services,
             rules: Vec::new(),

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, PoolKey, Rewrite, ServerTls, StringMatch,
-    Tier, TrafficPolicy,
+    CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
+    ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -203,6 +203,19 @@ pub struct Route {
     pub cors: Option<CorsPolicy>,
     /// The rule's own deadline for the whole exchange; `Some(ZERO)` is none at all, `None` leaves it to the limits.
     pub timeout: Option<Duration>,
+    /// What is sent again where it fails; `None` is [`RetryPolicy::DEFAULT`].
+    pub retries: Option<RetryPolicy>,
+    /// The destinations that are sent a copy.
+    pub mirrors: Vec<Mirror>,
+}
+
+/// A destination that is sent a copy of requests, and whose answers are thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// The pool.
+    pub pool: PoolIndex,
+    /// How many of the requests it is sent.
+    pub share: Percentage,
 }
 
 /// Conditions that must all hold: Istio's `HTTPMatchRequest`.

@@ -1,5 +1,7 @@
 //! A configuration as JSON, for `/config_dump`: the documents' own names, hosts and durations as text.
 
+mod connections;
+mod resending;
 mod tls;
 
 use serde_json::{Value, json};
@@ -125,6 +127,8 @@ fn route(route: &Route, pools: &[Pool]) -> Value {
         "corsPolicy": route.cors.as_ref().map(cors),
         "fault": route.fault.as_ref().map(fault),
         "timeout": route.timeout.map(format_duration),
+        "retries": route.retries.as_ref().map(resending::retries),
+        "mirrors": route.mirrors.iter().map(|one| resending::mirror(one, pools)).collect::<Vec<_>>(),
     })
 }
 
@@ -248,6 +252,8 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "maxConnections": pool.traffic.connection_pool.max_connections,
         "maxRequestsPerConnection": pool.traffic.connection_pool.max_requests_per_connection,
         "http2MaxRequests": pool.traffic.connection_pool.max_requests,
+        "connections": connections::connections(&pool.traffic.connection_pool),
+        "retries": connections::retries(&pool.traffic),
         "tls": pool.traffic.tls.as_ref().map(tls::client),
         "outlierDetection": pool.traffic.outlier_detection.as_ref().map(outlier_detection),
         "service": {

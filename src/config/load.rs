@@ -85,7 +85,7 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     gateways::report_missing(&written.gateways, &written.virtual_services, &mut findings);
     let (address, ports) = settings::gateway_binding(&written.settings, &startup);
     startup.listeners = gateways::listeners(&servers, address, |port| ports.get(&port).copied());
-    let catalog = Catalog::build(&written, &viewpoint.workload, folders, &mut findings);
+    let catalog = Catalog::build(&written, &viewpoint, folders, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let virtual_hosts = routes::build(&written.virtual_services, &servers, &mut pools, &viewpoint, &mut findings);

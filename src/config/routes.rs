@@ -9,7 +9,9 @@ mod faults;
 mod gateway;
 mod hosts;
 mod mesh;
+mod mirrors;
 mod reach;
+mod retries;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +24,7 @@ use super::path::Path;
 use super::pools::Pools;
 use super::viewpoint::{Callers, Viewpoint};
 use super::visibility::is_visible;
-use super::written::{HttpRoute, HttpRouteDestination, Sourced, VirtualService};
+use super::written::{Destination, HttpRoute, HttpRouteDestination, Sourced, VirtualService};
 use crate::domain::{Headers, HostPattern, parse_duration};
 
 /// One rule as its document has it, before it is known where it applies.
@@ -218,6 +220,8 @@ impl Reader<'_, '_> {
             cors: written.cors_policy.as_ref().map(|cors| self.cors(cors, &path.key("corsPolicy"))),
             fault: written.fault.as_ref().map(faults::read),
             timeout: written.timeout.as_deref().and_then(|text| parse_duration(text).ok()),
+            retries: written.retries.as_ref().map(|retries| self.retries(retries, &path.key("retries"))),
+            mirrors: self.mirrors(written, path),
         }
     }
 
@@ -231,7 +235,7 @@ impl Reader<'_, '_> {
             let weight = u32::try_from(written.weight).ok();
             // One destination gets everything, whatever its weight says.
             let weight = if lone { weight.filter(|weight| *weight > 0).or(Some(100)) } else { weight };
-            let place = self.destination(written, &path.key("destination"));
+            let place = self.destination(&written.destination, &path.key("destination"));
             let headers = Headers {
                 authority: self.authority(&written.headers, &path.key("headers")),
                 ..self.headers(&written.headers, &path.key("headers"))
@@ -248,8 +252,7 @@ impl Reader<'_, '_> {
         split
     }
 
-    fn destination(&mut self, written: &HttpRouteDestination, path: &Path) -> Option<PoolIndex> {
-        let destination = &written.destination;
+    fn destination(&mut self, destination: &Destination, path: &Path) -> Option<PoolIndex> {
         if destination.host.is_empty() {
             return None;
         }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub(super) use actions::{
     CorsPolicy, HeaderOperations, Headers, HttpBody, HttpDirectResponse, HttpFault, HttpFaultAbort, HttpFaultDelay,
-    HttpRedirect, HttpRewrite, Percent, RegexRewrite,
+    HttpMirrorPolicy, HttpRedirect, HttpRetry, HttpRewrite, Percent, RegexRewrite,
 };
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
@@ -24,7 +24,7 @@ pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, Distribute, HttpCookie, LoadBalancer, LocalityLbSetting,
-    OutlierDetection, PortTrafficPolicy, TrafficPolicy,
+    OutlierDetection, PortTrafficPolicy, RetryBudget, TcpKeepalive, TrafficPolicy,
 };
 
 /// A `VirtualService`.
@@ -53,6 +53,12 @@ pub(super) struct HttpRoute {
     pub(super) fault: Option<HttpFault>,
     pub(super) delegate: Option<Delegate>,
     pub(super) cors_policy: Option<CorsPolicy>,
+    pub(super) retries: Option<HttpRetry>,
+    pub(super) mirror: Option<Destination>,
+    pub(super) mirrors: Vec<HttpMirrorPolicy>,
+    pub(super) mirror_percentage: Option<Percent>,
+    #[serde(alias = "mirror_percent")]
+    pub(super) mirror_percent: Option<u32>,
 }
 
 /// `Delegate`.
@@ -160,6 +166,7 @@ pub(super) struct Settings {
     pub(super) workload: OwnWorkload,
     pub(super) gateway: Option<GatewayRole>,
     pub(super) secrets_folder: Option<String>,
+    pub(super) outbound_traffic_policy: Option<OutboundTrafficPolicy>,
     pub(super) dns: NameServers,
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
@@ -172,6 +179,13 @@ pub(super) struct Settings {
 pub(super) struct Drain {
     pub(super) delay: Option<String>,
     pub(super) timeout: Option<String>,
+}
+
+/// `Settings.outboundTrafficPolicy`, as in Istio's `MeshConfig`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OutboundTrafficPolicy {
+    pub(super) mode: Option<String>,
 }
 
 /// `Settings.gateway`.

@@ -9,6 +9,9 @@ use http::StatusCode;
 pub struct Percentage(u32);
 
 impl Percentage {
+    /// All requests.
+    pub const ALL: Self = Self(1_000_000);
+
     /// `percent` of a hundred, cut to the resolution; `None` outside Istio's range: 0, or 0.0001 to 100.
     pub fn new(percent: f64) -> Option<Self> {
         let valid = percent == 0.0 || (0.0001..=100.0).contains(&percent);

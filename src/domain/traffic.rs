@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::{ClientTls, LocalityBalancing};
+use super::{ClientTls, ConnectionSettings, LocalityBalancing, RetryBudget};
 
 /// The policy of one pool. Its default is what Istio does without any `DestinationRule`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct TrafficPolicy {
     pub outlier_detection: Option<OutlierDetection>,
     /// How connections to the endpoints are secured; `None` speaks in clear.
     pub tls: Option<ClientTls>,
+    /// The most retries at once; `None` leaves it to [`ConnectionPool::max_retries`].
+    pub retry_budget: Option<RetryBudget>,
 }
 
 /// Istio's `LoadBalancerSettings`.
@@ -134,6 +136,12 @@ pub struct ConnectionPool {
     pub max_pending: Option<NonZeroU32>,
     /// `maxRequestsPerConnection`: requests after which a connection is not used again.
     pub max_requests_per_connection: Option<NonZeroU32>,
+    /// `maxRetries`: requests that are sent again at once.
+    pub max_retries: Option<NonZeroU32>,
+    /// How each connection is kept.
+    pub settings: ConnectionSettings,
+    /// `useClientProtocol`: endpoints are spoken to as the client speaks, whatever their port says.
+    pub uses_client_protocol: bool,
     /// `h2UpgradePolicy: UPGRADE`: endpoints speak HTTP/2 whatever their port says.
     pub upgrades_to_http2: bool,
 }

@@ -1,35 +1,27 @@
 //! From a decision to an answer: slots are taken, requests sent, and what one pool cannot serve goes to the next.
 
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use http::header::{EXPECT, SET_COOKIE, UPGRADE};
-use http::uri::Scheme;
+use http::header::{SET_COOKIE, UPGRADE};
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::{sleep, timeout_at};
 
-use super::destination;
+use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
 use super::local::{self, LocalAnswer};
 use super::refuse::{name_server, refuse};
-use super::relay::{AnswerBody, Continue, FromEndpoint, RequestBody, Stillness};
+use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
+use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
+use super::send::send;
 use super::tunnel;
-use crate::domain::{Address, Protocol, Reason};
-use crate::live::{Held, Live};
-use crate::pool::{Admission, Outcome};
-use crate::routing::host_of;
+use crate::domain::Reason;
+use crate::live::Held;
 use crate::snapshot::PoolId;
-use crate::upstream::{Answer, Secured, Target, Unanswered};
-
-/// Endpoints of one pool that are tried for a request before it spills: Istio's default of two retries.
-const TRIES_PER_POOL: usize = 3;
-/// How long an endpoint has to ask for a body that its client holds back, before it is sent unasked as RFC 9110, section
-/// 10.1.1, allows.
-const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+use crate::upstream::Answer;
 
 /// A request on its way out.
 pub(super) struct Outbound {
@@ -39,16 +31,18 @@ pub(super) struct Outbound {
     pub(super) authority: String,
     /// The client's connection, if it is to become a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
+    /// What its tries have in common.
+    pub(super) retries: Retries,
 }
 
 /// Who answered.
-enum Served {
+pub(super) enum Served {
     Endpoint(PoolId, Box<(Answer<RequestBody>, Held)>),
     Local(LocalAnswer),
 }
 
 /// Why a pool did not answer.
-enum Unserved {
+pub(super) enum Unserved {
     /// Nothing of the request is spent; the next may try.
     Spill(Reason),
     /// It was sent, at least in part.
@@ -63,6 +57,10 @@ pub(super) async fn forward(
     mut outbound: Outbound,
     deadlines: Deadlines,
 ) -> Response<AnswerBody> {
+    outbound.retries = outbound
+        .request
+        .as_mut()
+        .map_or_else(Retries::default, |request| Retries::prepare(&exchange, candidates, request));
     let search = search(&mut exchange, candidates, &mut outbound, deadlines);
     let found = within(deadlines, search).await;
     conclude(exchange, found, outbound, deadlines)
@@ -96,14 +94,17 @@ async fn search(
     outbound: &mut Outbound,
     deadlines: Deadlines,
 ) -> Result<Served, Reason> {
-    for pool in candidates {
-        match try_pool(exchange, *pool, outbound).await {
+    let may_be_local = exchange.snapshot().pool(candidates[0]).local_model;
+    for (nth, pool) in (1..).zip(candidates) {
+        let elsewhere = if nth < candidates.len() || may_be_local { Elsewhere::Something } else { Elsewhere::Nothing };
+        match try_pool(exchange, *pool, outbound, elsewhere).await {
             Ok(served) => return Ok(served),
             Err(Unserved::Spill(reason)) => exchange.spilled(*pool, reason),
             Err(Unserved::Broken(reason)) => return Err(reason),
         }
+        retry::leave(&mut outbound.retries);
     }
-    let local = if exchange.snapshot().pool(candidates[0]).local_model {
+    let local = if may_be_local {
         // What is rare is boxed: it would make the future of every request as large as itself.
         match Box::pin(local::answer(exchange, outbound, deadlines)).await {
             Ok(answer) => return Ok(Served::Local(answer)),
@@ -140,163 +141,57 @@ async fn wait_for(
     let to = live.snapshot.pool(pool);
     let patience = Instant::now() + to.queue_timeout;
     let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
-    let mut tried = Vec::new();
+    let mut tries = Tries::new(&live, live.snapshot.retries(exchange.route()), pool, Elsewhere::Nothing);
     loop {
         let begun = Instant::now();
-        let waited = live.wait(pool, exchange.draw(pool), &tried, until).await;
+        if tries.tried.len() >= to.endpoints.len() {
+            tries.tried.clear();
+        }
+        let waited = live.wait(pool, exchange.draw(pool), &tries.tried, until).await;
         exchange.queued(begun.elapsed());
         let (place, held) = waited?;
-        match send(exchange, (pool, place), held, outbound).await {
-            Ok(served) => {
+        let ended = send(exchange, (pool, place), held, outbound).await;
+        match judge(exchange, &mut tries, (place, ended), outbound) {
+            Verdict::Final(Ok(served)) => {
                 exchange.unspilled(pool);
                 return Ok(served);
             }
-            Err(Unserved::Broken(reason)) => return Err(reason),
+            Verdict::Final(Err(Unserved::Broken(reason))) => return Err(reason),
             // An endpoint that refuses has slots free, and no use for them; the others may be worth waiting for.
-            Err(Unserved::Spill(reason)) if tried.len() + 1 == to.endpoints.len() => return Err(reason),
-            Err(Unserved::Spill(_)) => tried.push(place),
+            Verdict::Final(Err(Unserved::Spill(reason))) if tries.tried.len() + 1 >= to.endpoints.len() => {
+                return Err(reason);
+            }
+            Verdict::Final(Err(Unserved::Spill(_))) => tries.avoid(place),
+            Verdict::Again(after, _) => sleep(after).await,
         }
     }
 }
 
-async fn try_pool(exchange: &mut Exchange, pool: PoolId, outbound: &mut Outbound) -> Result<Served, Unserved> {
+async fn try_pool(
+    exchange: &mut Exchange,
+    pool: PoolId,
+    outbound: &mut Outbound,
+    elsewhere: Elsewhere,
+) -> Result<Served, Unserved> {
     let live = Arc::clone(exchange.live());
-    let mut tried = Vec::new();
+    let mut tries = Tries::new(&live, live.snapshot.retries(exchange.route()), pool, elsewhere);
     let mut last = None;
-    while tried.len() < TRIES_PER_POOL {
-        let (place, held) = match live.take(pool, exchange.draw(pool), &tried) {
+    loop {
+        let (place, held) = match tries.take(exchange) {
             Ok(taken) => taken,
             // A pool that has a full endpoint left is worth waiting for; one whose others all failed is not.
             Err(Reason::SlotsTaken) => return Err(Unserved::Spill(Reason::SlotsTaken)),
             Err(reason) => return Err(Unserved::Spill(last.unwrap_or(reason))),
         };
-        match send(exchange, (pool, place), held, outbound).await {
-            Err(Unserved::Spill(reason)) => last = Some(reason),
-            ended => return ended,
-        }
-        tried.push(place);
-    }
-    Err(Unserved::Spill(last.unwrap_or(Reason::ConnectFailed)))
-}
-
-/// Sends the request to one endpoint.
-async fn send(
-    exchange: &mut Exchange,
-    (pool, place): (PoolId, usize),
-    held: Held,
-    outbound: &mut Outbound,
-) -> Result<Served, Unserved> {
-    let live = Arc::clone(exchange.live());
-    let (to, endpoint) = (live.snapshot.pool(pool), &live.snapshot.pool(pool).endpoints[place]);
-    let brought = destination::brought(exchange, to.original.as_deref(), &outbound.authority).await;
-    let destination = brought.map_err(Unserved::Spill)?;
-    let Some(socket) = destination.or(endpoint.socket) else { return Err(Unserved::Spill(Reason::NoEndpoint)) };
-    let Some(mut request) = outbound.request.take() else {
-        return Err(Unserved::Broken(Reason::UpstreamReset));
-    };
-    exchange.attempted(pool, place, destination);
-    let brought = destination.map(Address::Original);
-    let client = live.tls(pool);
-    let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    fields::shape(&mut request, to.protocol, scheme, &outbound.authority);
-    let host = client.map(|_| host_of(&outbound.authority)).unwrap_or_default();
-    let target = Target {
-        address: brought.as_ref().unwrap_or(&endpoint.address),
-        socket,
-        protocol: to.protocol,
-        tls: client.map(|client| Secured { client, host: &host }),
-        connect_timeout: to.connect_timeout,
-        max_requests: to.max_requests_per_connection,
-    };
-    let continued = expects_continue(&request, to.protocol).then(|| hold_body(&mut request));
-    let worker = Rc::clone(exchange.worker());
-    let sent = loop {
-        let spare = repeated(&request);
-        let sending = worker.connections.send(target, request);
-        let sent = match &continued {
-            Some(continued) => send_patiently(sending, continued).await,
-            None => sending.await,
-        };
-        match (sent, spare) {
-            // Each turn uses up an idle connection, so that this ends with a new one.
-            (Err(Unanswered { request: None, reused: true, reason: Reason::UpstreamReset }), Some(spare)) => {
-                request = spare;
+        let ended = send(exchange, (pool, place), held, outbound).await;
+        match judge(exchange, &mut tries, (place, ended), outbound) {
+            Verdict::Final(result) => return result,
+            Verdict::Again(after, reason) => {
+                last = reason.or(last);
+                sleep(after).await;
             }
-            (sent, _) => break sent,
-        }
-    };
-    match sent {
-        Ok(answer) => {
-            note(&live, (pool, place), Outcome::Answered(answer.response.status().as_u16()));
-            Ok(Served::Endpoint(pool, Box::new((answer, held))))
-        }
-        Err(Unanswered { reason, request: Some(request), .. }) => {
-            outbound.request = Some(request);
-            note(&live, (pool, place), Outcome::ConnectFailed);
-            Err(Unserved::Spill(reason))
-        }
-        Err(Unanswered { reason, request: None, .. }) => {
-            let broken = exchange.meter().broken();
-            if broken.is_none() {
-                note(&live, (pool, place), Outcome::Reset);
-            }
-            Err(Unserved::Broken(broken.unwrap_or(reason)))
         }
     }
-}
-
-/// Notes how an attempt went, and logs what that makes of the endpoint.
-fn note(live: &Live, (pool, place): (PoolId, usize), outcome: Outcome) {
-    let pool = live.snapshot.pool(pool);
-    let Some(admission) = pool.note(place, outcome, || live.now()) else { return };
-    let endpoint = &pool.endpoints[place].name;
-    if admission == Admission::Ejected {
-        tracing::warn!(pool = %pool.name, %endpoint, ?outcome, "endpoint ejected");
-    } else {
-        tracing::info!(pool = %pool.name, %endpoint, "endpoint admits requests again");
-    }
-}
-
-/// The same request once more, where it may be sent twice: an endpoint that closes a kept-alive connection just as it is
-/// reused may or may not have seen it (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
-fn repeated(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !request.method().is_idempotent() {
-        return None;
-    }
-    let body = request.body().repeated()?;
-    let mut again = Request::new(body);
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.version_mut() = request.version();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
-}
-
-fn expects_continue(request: &Request<RequestBody>, protocol: Protocol) -> bool {
-    protocol == Protocol::Http1 && fields::lists(request.headers(), &EXPECT, "100-continue")
-}
-
-/// Holds the body back until the endpoint answers 100, so that one which refuses by the head alone is never sent it, and
-/// the client is not asked for it.
-fn hold_body(request: &mut Request<RequestBody>) -> Arc<Continue> {
-    let continued = Arc::new(Continue::default());
-    request.body_mut().hold_until(Arc::clone(&continued));
-    let asked = Arc::clone(&continued);
-    hyper::ext::on_informational(request, move |response| {
-        if response.status() == http::StatusCode::CONTINUE {
-            asked.ask();
-        }
-    });
-    continued
-}
-
-async fn send_patiently<T>(sending: impl Future<Output = T>, continued: &Continue) -> T {
-    let mut sending = std::pin::pin!(sending);
-    tokio::select! {
-        sent = &mut sending => return sent,
-        () = sleep(CONTINUE_PATIENCE) => continued.ask(),
-    }
-    sending.await
 }
 
 /// Turns what was found into the client's answer.

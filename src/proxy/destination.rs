@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use http::uri::Authority;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -42,9 +43,17 @@ async fn find(exchange: &Exchange, original: &Original, authority: &str) -> Resu
     let redirected = exchange.redirected_from().filter(|_| original.by == OriginalBy::Address);
     let destination = match redirected {
         Some(from) => SocketAddr::new(from.ip(), original.redirected_port.unwrap_or(from.port())),
-        None => SocketAddr::new(look_up(&originals.destinations, original, authority).await?, original.port),
+        None => {
+            SocketAddr::new(look_up(&originals.destinations, original, authority).await?, port(original, authority))
+        }
     };
     if originals.is_own(destination) { Err(Reason::LoopDetected) } else { Ok(destination) }
+}
+
+/// The port of a destination: the service's, or what the request says where the service is whatever host there is.
+fn port(original: &Original, authority: &str) -> u16 {
+    let said = || authority.parse::<Authority>().ok()?.port_u16();
+    if original.hosts == HostPattern::Any { said().unwrap_or(original.port) } else { original.port }
 }
 
 async fn look_up(destinations: &Destinations, original: &Original, authority: &str) -> Result<IpAddr, Reason> {

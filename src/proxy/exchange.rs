@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 
 use super::Worker;
+use super::body::Meter;
 use super::connection::Client;
-use super::relay::Meter;
 use crate::config;
-use crate::domain::{Reason, Tier};
+use crate::domain::{Reason, RetryEnd, Tier};
 use crate::live::Live;
 use crate::routing::permit;
 use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
@@ -60,6 +60,8 @@ impl Exchange {
             reason: None,
             spills: Vec::new(),
             attempts: 0,
+            retries: 0,
+            retry_end: None,
             request_bytes: 0,
             response_bytes: 0,
             duration: Duration::ZERO,
@@ -197,6 +199,32 @@ impl Exchange {
         self.record.endpoint = Some(endpoint);
         self.record.destination = destination;
         self.record.attempts += 1;
+        self.record.retry_end = None;
+    }
+
+    /// Tries so far, the current one among them.
+    pub(super) fn attempts(&self) -> u32 {
+        self.record.attempts
+    }
+
+    /// Notes that a try that failed is repeated.
+    pub(super) fn retried(&mut self) {
+        self.record.retries += 1;
+    }
+
+    /// Notes why a try that failed is not repeated.
+    pub(super) fn retry_ended(&mut self, end: RetryEnd) {
+        self.record.retry_end = Some(end);
+    }
+
+    /// The version that the client spoke.
+    pub(super) fn version(&self) -> Version {
+        self.record.version
+    }
+
+    /// The rule that matched.
+    pub(super) fn route(&self) -> Option<RouteId> {
+        self.record.route
     }
 
     pub(super) fn queued(&mut self, waited: Duration) {
@@ -210,6 +238,7 @@ impl Exchange {
         self.record.to_first_byte = Some(self.begun.elapsed());
         if tier == Some(Tier::Local) {
             self.record.endpoint = None;
+            self.record.retry_end = None;
         }
     }
 

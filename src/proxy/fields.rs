@@ -12,6 +12,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const ATTEMPT_COUNT: HeaderName = HeaderName::from_static("x-envoy-attempt-count");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
@@ -94,6 +95,12 @@ pub(super) fn set_client_certificate(headers: &mut HeaderMap, shown: Option<&Hea
 pub(super) enum TrustProto {
     Yes,
     No,
+}
+
+/// Says which try this is, as Istio has every virtual host do (`include_request_attempt_count`).
+pub(super) fn set_attempt(headers: &mut HeaderMap, attempt: u32) {
+    let value = if attempt == 1 { HeaderValue::from_static("1") } else { HeaderValue::from(attempt) };
+    headers.insert(ATTEMPT_COUNT, value);
 }
 
 /// HTTP/2 may split cookies into fields; everything else expects them in one (RFC 9113, section 8.2.3).

@@ -16,10 +16,8 @@ use super::Worker;
 use super::connection::{self, Accepted};
 use crate::tls::Servers;
 
-/// How long an idle connection to an endpoint is kept: Istio's default `idleTimeout`.
-const UPSTREAM_IDLE: Duration = Duration::from_hours(1);
-/// How often idle connections to endpoints are looked over.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
+/// How often connections to endpoints are looked over: by so much one may close too late.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How long accepting rests where the process has no file descriptor left; busy looping would not find one sooner.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -59,7 +57,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
             },
             Some(_) = connections.join_next() => {}
             _ = sweep.tick() => {
-                worker.connections.sweep(UPSTREAM_IDLE);
+                worker.connections.sweep();
                 while worker.tunnels.borrow_mut().try_join_next().is_some() {}
             }
             Ok(()) = swaps.changed() => worker.connections.keep(&worker.load().addresses),

@@ -8,9 +8,10 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 
 use super::attempt::Outbound;
+use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::refuse::name_server;
-use super::relay::{AnswerBody, RequestBody};
+use super::relay::AnswerBody;
 use super::request::Deadlines;
 use crate::domain::{Reason, Tier};
 use crate::fallback::{Api, EmbedError};

@@ -11,15 +11,18 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 
+use super::Worker;
 use super::answer;
 use super::attempt::{self, Outbound};
+use super::body::{self, RequestBody};
 use super::connection::Client;
 use super::exchange::Exchange;
 use super::fault;
 use super::fields::{self, TrustProto};
+use super::mirror;
 use super::refuse::refuse;
-use super::relay::{AnswerBody, RequestBody};
-use super::{Worker, relay};
+use super::relay::AnswerBody;
+use super::retry::Retries;
 use crate::config::Limits;
 use crate::domain::Reason;
 use crate::routing::Head;
@@ -46,7 +49,7 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Reque
     let authority = match authority.and_then(|authority| acceptable(&parts, &body, limits).map(|()| authority)) {
         Ok(authority) => authority,
         Err(reason) => {
-            relay::let_go(&parts.headers, body);
+            body::let_go(&parts.headers, body);
             return refuse(exchange, reason);
         }
     };
@@ -65,12 +68,12 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Reque
                 Some(permission) => answer::permission(exchange, permission),
                 None => answer::respond(exchange, route, answer, &routed),
             };
-            relay::let_go(&parts.headers, body);
+            body::let_go(&parts.headers, body);
             return response;
         }
         Decision::Refuse { route, pool, reason } => {
             exchange.routed(route, pool);
-            relay::let_go(&parts.headers, body);
+            body::let_go(&parts.headers, body);
             return refuse(exchange, reason);
         }
     };
@@ -109,15 +112,19 @@ async fn send_on(
     };
     if let Some(aborted) = aborted {
         let response = fault::abort(exchange, aborted, &arrived.parts.headers);
-        relay::let_go(&arrived.parts.headers, arrived.body);
+        body::let_go(&arrived.parts.headers, arrived.body);
         return response;
     }
     // An injected delay comes before the deadlines begin, as Envoy's fault filter stands before its router.
     let deadlines = Deadlines::of(&live.snapshot, route, exchange.begun() + delayed);
-    match (outbound(&exchange, (route, share), arrived), course) {
-        (Err(reason), _) => refuse(exchange, reason),
-        (Ok(outbound), Course::Pools(pools)) => attempt::forward(exchange, pools, outbound, deadlines).await,
-        (Ok(outbound), Course::Local(pool)) => attempt::answer_locally(exchange, pool, outbound, deadlines).await,
+    let mut outbound = match outbound(&exchange, (route, share), arrived) {
+        Ok(outbound) => outbound,
+        Err(reason) => return refuse(exchange, reason),
+    };
+    mirror::start(&exchange, route, &mut outbound);
+    match course {
+        Course::Pools(pools) => attempt::forward(exchange, pools, outbound, deadlines).await,
+        Course::Local(pool) => attempt::answer_locally(exchange, pool, outbound, deadlines).await,
     }
 }
 
@@ -145,7 +152,8 @@ fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arri
         // What the client sent stands in it, and may be more than a path can hold.
         parts.uri = PathAndQuery::try_from(path).map(Uri::from).map_err(|_| Reason::MalformedRequest)?;
     }
-    Ok(Outbound { request: Some(Request::from_parts(parts, body)), authority, upgrade })
+    let request = Some(Request::from_parts(parts, body));
+    Ok(Outbound { request, authority, upgrade, retries: Retries::default() })
 }
 
 /// When a request must have been answered.

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::entries::Entries;
-use super::{Action, Edits, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
+use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
-use crate::domain::{Address, Balancing, Fault, PoolKey, Protocol};
-use crate::pool::{EndpointState, Pool, QueueState};
+use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
+use crate::pool::{EndpointState, Pool, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, Split};
 
 /// Compiles `checked`, whose names have the addresses `resolved`. Endpoints that `previous` has too, by pool and address,
@@ -72,6 +72,7 @@ fn pool_id(index: PoolIndex) -> PoolId {
 pub(super) struct Known<'p> {
     queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
+    retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
 }
 
 impl<'p> Known<'p> {
@@ -82,6 +83,7 @@ impl<'p> Known<'p> {
         Self {
             queues: previous.pools.iter().map(|pool| (&pool.key, &pool.queue)).collect(),
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
+            retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
         }
     }
 }
@@ -104,7 +106,13 @@ fn compile_route(route: &config::Route) -> Option<Route> {
         cors: route.cors.clone().map(Box::new),
         fault: route.fault.clone().filter(|fault| *fault != Fault::default()).map(Box::new),
         timeout: route.timeout,
+        retries: route.retries.clone().map(Box::new),
+        mirrors: route.mirrors.iter().filter(|one| one.share != Percentage::default()).map(mirror).collect(),
     })
+}
+
+fn mirror(written: &config::Mirror) -> Mirror {
+    Mirror { pool: pool_id(written.pool), share: written.share }
 }
 
 /// The conditions in the order of their cost, so that most requests that fail do so early.
@@ -141,11 +149,15 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         key: pool.key.clone(),
         tier: pool.tier,
         protocol: pool.protocol,
+        uses_client_protocol: pool.traffic.connection_pool.uses_client_protocol,
+        connections: pool.traffic.connection_pool.settings.clone(),
         endpoints,
         slots_per_endpoint: pool.slots_per_endpoint,
         max_pending: pool.queue.max_pending,
         queue: known.queues.get(&pool.key).map(|queue| Arc::clone(queue)).unwrap_or_default(),
         queue_timeout: pool.queue.timeout,
+        retry_limit: retry_limit(&pool.traffic),
+        retries: known.retries.get(&pool.key).map(|retries| Arc::clone(retries)).unwrap_or_default(),
         local_model: pool.local_model,
         latency_objective: pool.latency_objective,
         connect_timeout: pool.connect_timeout,
@@ -157,6 +169,11 @@ fn max_requests(pool: &config::Pool) -> Option<NonZeroU32> {
     let limits = &pool.traffic.connection_pool;
     let connections = limits.max_connections.filter(|_| pool.protocol == Protocol::Http1);
     connections.into_iter().chain(limits.max_requests).min()
+}
+
+/// A budget takes the place of the number, as in Envoy.
+fn retry_limit(traffic: &TrafficPolicy) -> RetryLimit {
+    traffic.retry_budget.map_or(RetryLimit::Count(traffic.connection_pool.max_retries), RetryLimit::Budget)
 }
 
 /// The ways of choosing that Istio warms endpoints up for.

@@ -112,6 +112,8 @@ pub(super) fn record(snapshot: &Snapshot, duration: Duration) -> Record {
         status: 200,
         reason: None,
         spills: Vec::new(),
+        retries: 0,
+        retry_end: None,
         attempts: 1,
         request_bytes: 10,
         response_bytes: 100,

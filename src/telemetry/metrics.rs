@@ -24,7 +24,7 @@ pub(super) use requests::{RequestKey, RequestSeries};
 use super::family::{Labels, Single};
 use super::names;
 use crate::config::Workload;
-use crate::domain::Reason;
+use crate::domain::{MirrorEnd, Reason};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// The router's metrics. One for the process; every method may be called from any thread.
@@ -102,6 +102,12 @@ impl Metrics {
     pub(super) fn spilled(&self, snapshot: &Snapshot, pool: PoolId, reason: Reason) -> IntCounter {
         self.note_generation(snapshot);
         self.requests.spilled(snapshot, pool, reason)
+    }
+
+    /// The counter of copies for `pool` that came to this end.
+    pub(super) fn mirrored(&self, snapshot: &Snapshot, pool: PoolId, end: MirrorEnd) -> IntCounter {
+        self.note_generation(snapshot);
+        self.requests.mirrored(snapshot, pool, end)
     }
 
     /// A request that was decided before the last publication may end after it, and its route may be gone.

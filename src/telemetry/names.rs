@@ -91,6 +91,18 @@ pub(super) const ATTEMPTS: Definition<1> = define(
     [POOL],
     "Connections that requests were sent on or that were opened for them in vain.",
 );
+pub(super) const RETRIES: Definition<1> =
+    define("overspill_upstream_retries_total", [POOL], "Requests that were sent again because a try had failed.");
+pub(super) const RETRIES_ENDED: Definition<2> = define(
+    "overspill_upstream_retries_ended_total",
+    [POOL, "cause"],
+    "Requests that failed and were not sent again: as often as their rule allows, as many as their pool allows, or too large.",
+);
+pub(super) const MIRRORED: Definition<2> = define(
+    "overspill_mirrored_requests_total",
+    [POOL, "result"],
+    "Copies of requests for this pool: answered, failed, or dropped for want of room.",
+);
 pub(super) const QUEUE_WAIT: Definition<1> =
     define("overspill_queue_wait_seconds", [POOL], "Time in the pool's queue, of the requests that waited.");
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{Method, Version};
 
-use crate::domain::{Reason, Tier};
+use crate::domain::{Reason, RetryEnd, Tier};
 use crate::snapshot::{PoolId, RouteId};
 
 /// Everything that the histograms, the counters and the access log say of one request. Its ids belong to the snapshot
@@ -48,6 +48,10 @@ pub struct Record {
     pub spills: Vec<(PoolId, Reason)>,
     /// Connections that the request was sent on or that were opened for it in vain.
     pub attempts: u32,
+    /// Tries among these that repeated one which had failed.
+    pub retries: u32,
+    /// Why the last try that failed was not repeated, where it was worth it.
+    pub retry_end: Option<RetryEnd>,
     /// Bytes of the request's body that were read.
     pub request_bytes: u64,
     /// Bytes of the answer's body that were sent.

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::metrics::{Metrics, RequestKey, RequestSeries};
 use super::{AccessLog, ClientConnection, Record};
-use crate::domain::Reason;
+use crate::domain::{MirrorEnd, Reason};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// Takes the records of one traffic worker. Its handles to series are found once for a generation; from then on a record
@@ -26,6 +26,18 @@ struct Handles {
     generation: u64,
     requests: FxHashMap<RequestKey, RequestSeries>,
     spills: FxHashMap<(PoolId, Reason), IntCounter>,
+    mirrored: FxHashMap<(PoolId, MirrorEnd), IntCounter>,
+}
+
+impl Handles {
+    /// Lets go of the handles of a generation that `snapshot` succeeds. False where `snapshot` is the older one: its ids
+    /// mean something else by now.
+    fn are_of(&mut self, snapshot: &Snapshot) -> bool {
+        if snapshot.generation() > self.generation {
+            *self = Self { generation: snapshot.generation(), ..Self::default() };
+        }
+        snapshot.generation() == self.generation
+    }
 }
 
 impl Recorder {
@@ -47,16 +59,24 @@ impl Recorder {
         }
     }
 
+    /// Counts a copy of a request that is over.
+    pub fn mirrored(&self, snapshot: &Snapshot, pool: PoolId, end: MirrorEnd) {
+        let mut handles = self.handles.borrow_mut();
+        let counter = || self.metrics.mirrored(snapshot, pool, end);
+        if handles.are_of(snapshot) {
+            handles.mirrored.entry((pool, end)).or_insert_with(counter).inc();
+        } else {
+            counter().inc();
+        }
+    }
+
     fn count(&self, snapshot: &Snapshot, record: &Record) {
         let mut handles = self.handles.borrow_mut();
-        if snapshot.generation() > handles.generation {
-            *handles = Handles { generation: snapshot.generation(), ..Handles::default() };
-        }
         let key = RequestKey::of(record);
         // A request that was refused spilled from nowhere to nowhere: it counts as refused.
         let spills = if key.refusal().is_some() { &[][..] } else { &record.spills };
-        if snapshot.generation() < handles.generation {
-            // Its ids mean something else now. Such requests end within a deadline of a reload, so that they may look up.
+        if !handles.are_of(snapshot) {
+            // Such requests end within a deadline of a reload, so that they may look up.
             self.metrics.request_series(snapshot, key).count(record);
             return spills.iter().for_each(|(pool, reason)| self.metrics.spilled(snapshot, *pool, *reason).inc());
         }

@@ -28,6 +28,7 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Client {
     identity: u64,
     sni: Sni,
+    alpn: Alpn,
     config: ArcSwapOption<ClientConfig>,
     told: LastTold,
 }
@@ -49,7 +50,8 @@ pub enum HandshakeError {
 impl Client {
     /// A client without certificates yet; `identity` is no other policy's.
     pub(super) fn new(identity: u64, tls: &ClientTls) -> Self {
-        Self { identity, sni: tls.sni.clone(), config: ArcSwapOption::empty(), told: LastTold::default() }
+        let (sni, alpn) = (tls.sni.clone(), tls.alpn);
+        Self { identity, sni, alpn, config: ArcSwapOption::empty(), told: LastTold::default() }
     }
 
     /// What handshakes use from now on.
@@ -72,17 +74,22 @@ impl Client {
         self.config.load().is_some()
     }
 
-    /// Secures `stream`, over which requests for `host` are to go.
+    /// Secures `stream`, over which requests for `host` are to go in `protocol`.
     ///
     /// # Errors
     /// [`HandshakeError`]; it has been logged, unless another of this policy was a moment ago.
-    pub async fn connect(&self, stream: TcpStream, host: &str) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    pub async fn connect(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        protocol: Protocol,
+    ) -> Result<TlsStream<TcpStream>, HandshakeError> {
         let name = match &self.sni {
             Sni::Fixed(name) => name,
             Sni::OfRequest(_) => host,
         };
         let peer = stream.peer_addr();
-        let secured = self.handshake(stream, name).await;
+        let secured = self.handshake(stream, name, protocol).await;
         if let Err(error) = &secured
             && self.told.is_due()
         {
@@ -92,11 +99,24 @@ impl Client {
         secured
     }
 
-    async fn handshake(&self, stream: TcpStream, name: &str) -> Result<TlsStream<TcpStream>, HandshakeError> {
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        name: &str,
+        protocol: Protocol,
+    ) -> Result<TlsStream<TcpStream>, HandshakeError> {
         let config = self.config.load_full().ok_or(HandshakeError::NoCertificates)?;
         let server =
             ServerName::try_from(name.to_owned()).map_err(|_| HandshakeError::NoServerName(name.to_owned()))?;
-        TlsConnector::from(config).connect(server, stream).await.map_err(HandshakeError::Failed)
+        // A pool that speaks as the client speaks has one configuration for both protocols.
+        let offered = offered(self.alpn, protocol);
+        let connector = TlsConnector::from(Arc::clone(&config));
+        let connected = if config.alpn_protocols == offered {
+            connector.connect(server, stream).await
+        } else {
+            connector.with_alpn(offered).connect(server, stream).await
+        };
+        connected.map_err(HandshakeError::Failed)
     }
 }
 
@@ -167,17 +187,18 @@ fn config(tls: &ClientTls, protocol: Protocol, reader: &mut Reader<'_>) -> Resul
         Some(pair) => builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair))),
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = alpn(tls.alpn, protocol).iter().map(|name| name.as_bytes().to_vec()).collect();
+    config.alpn_protocols = offered(tls.alpn, protocol);
     Ok(config)
 }
 
 /// Envoy offers what it is going to speak. Between sidecars Istio's ALPN filter puts names of its own in front, by which
 /// the other sidecar knows that the client is one.
-fn alpn(alpn: Alpn, protocol: Protocol) -> &'static [&'static str] {
-    match (alpn, protocol) {
+fn offered(alpn: Alpn, protocol: Protocol) -> Vec<Vec<u8>> {
+    let names: &[&str] = match (alpn, protocol) {
         (Alpn::Http, Protocol::Http1) => &["http/1.1"],
         (Alpn::Http, Protocol::Http2) => &["h2"],
         (Alpn::Mesh, Protocol::Http1) => &["istio-http/1.1", "istio", "http/1.1"],
         (Alpn::Mesh, Protocol::Http2) => &["istio-h2", "istio", "h2"],
-    }
+    };
+    names.iter().map(|name| name.as_bytes().to_vec()).collect()
 }

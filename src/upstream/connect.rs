@@ -5,15 +5,16 @@ use std::time::Duration;
 use hyper::body::Body;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::age::Age;
 use super::idle::Link;
 use super::refusal::{Noted, Refusal};
 use super::{Identity, Target};
-use crate::domain::Reason;
+use crate::domain::{Keepalive, Reason};
 
 /// What one stream and one connection may have in flight towards us: enough for a body of embeddings at the bandwidth and
 /// delay of one cluster, where HTTP/2's own default of 64 KiB makes a sender wait.
@@ -46,7 +47,8 @@ where
         Stream::Secured(stream) => http1_over(stream).await,
     };
     let sender = sender.map_err(|_| refusal.reason())?;
-    Ok(Link { sender, identity: Identity::of(target), refusal, socket, requests: 0 })
+    let age = Age::new(target.settings);
+    Ok(Link { sender, identity: Identity::of(target), age, refusal, socket, requests: 0 })
 }
 
 async fn http1_over<B>(stream: impl Transport) -> hyper::Result<http1::SendRequest<B>>
@@ -116,13 +118,33 @@ async fn open_in_any_time(target: Target<'_>, refusal: &Refusal) -> Result<(Stre
     let stream = connected.map_err(|_| Reason::ConnectFailed)?;
     // Small writes (a head, an event) leave at once instead of waiting for an acknowledgement of the last.
     stream.set_nodelay(true).map_err(|_| Reason::ConnectFailed)?;
+    if let Some(keepalive) = target.settings.keepalive {
+        SockRef::from(&stream).set_tcp_keepalive(&probing(keepalive)).map_err(|_| Reason::ConnectFailed)?;
+    }
     let socket = SockRef::from(&stream).try_clone().map_err(|_| Reason::ConnectFailed)?.into();
     let stream = match target.tls {
         None => Stream::Clear(stream),
         Some(tls) => {
-            let secured = tls.client.connect(stream, tls.host).await.map_err(|_| Reason::UpstreamTlsFailed)?;
+            let secured =
+                tls.client.connect(stream, tls.host, target.protocol).await.map_err(|_| Reason::UpstreamTlsFailed)?;
             Stream::Secured(Noted::new(secured, refusal.clone()))
         }
     };
     Ok((stream, socket))
+}
+
+/// The kernel counts in seconds, and from one; what is not set is its own.
+fn probing(keepalive: Keepalive) -> TcpKeepalive {
+    let seconds = |duration: Duration| duration.max(Duration::from_secs(1));
+    let mut probing = TcpKeepalive::new();
+    if let Some(time) = keepalive.time {
+        probing = probing.with_time(seconds(time));
+    }
+    if let Some(interval) = keepalive.interval {
+        probing = probing.with_interval(seconds(interval));
+    }
+    if let Some(probes) = keepalive.probes {
+        probing = probing.with_retries(probes.get());
+    }
+    probing
 }

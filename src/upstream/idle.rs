@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
 use rustc_hash::FxHashMap;
 
+use super::age::Age;
 use super::refusal::Refusal;
 use super::{Identity, Target};
 use crate::domain::Address;
@@ -23,6 +24,7 @@ pub(super) const MAX_ORIGINALS: usize = 256;
 pub(super) struct Link<B> {
     pub(super) sender: SendRequest<B>,
     pub(super) identity: Identity,
+    pub(super) age: Age,
     pub(super) refusal: Refusal,
     /// Looked at before reuse. hyper learns that the endpoint has closed only when its task is next polled; what has
     /// reached the kernel by then must not cost a request. Over TLS that may be a session's ticket, which waits for the
@@ -35,6 +37,11 @@ pub(super) struct Link<B> {
 impl<B> Link<B> {
     fn is_closed(&self) -> bool {
         self.sender.is_closed()
+    }
+
+    /// Whether it is neither too old nor idle for too long, without a request since `since`.
+    fn is_kept(&self, since: Instant) -> bool {
+        !self.age.is_over() && !self.age.is_idle(since)
     }
 
     /// Whether a request may be sent: the last answer is over, and neither an end nor unasked bytes have come.
@@ -67,7 +74,9 @@ impl<B> Idle<B> {
     pub(super) fn take(&mut self, target: Target<'_>) -> Option<Link<B>> {
         let idle = self.by_address.get_mut(target.address)?;
         // One that has just finished its last answer may not know yet that it is ready; it is left for later.
-        let ready = idle.iter().rposition(|(link, _)| link.identity.fits(target) && link.is_ready())?;
+        let ready = idle
+            .iter()
+            .rposition(|(link, since)| link.identity.fits(target) && link.is_kept(*since) && link.is_ready())?;
         Some(idle.remove(ready).0)
     }
 
@@ -79,7 +88,7 @@ impl<B> Idle<B> {
             self.make_room();
         }
         let idle = self.by_address.entry(address).or_default();
-        if link.is_closed() {
+        if link.is_closed() || link.age.is_over() {
             return;
         }
         if idle.len() == MAX_IDLE {
@@ -103,9 +112,9 @@ impl<B> Idle<B> {
         }
     }
 
-    pub(super) fn sweep(&mut self, limit: Duration) {
+    pub(super) fn sweep(&mut self) {
         for idle in self.by_address.values_mut() {
-            idle.retain(|(link, since)| !link.is_closed() && since.elapsed() < limit);
+            idle.retain(|(link, since)| !link.is_closed() && link.is_kept(*since));
         }
         self.by_address.retain(|_, idle| !idle.is_empty());
     }

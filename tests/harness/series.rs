@@ -26,3 +26,9 @@ pub const WEIGHT: &str = "overspill_route_weight";
 pub const DURATION: &str = "overspill_request_duration_seconds";
 /// Open client connections.
 pub const CLIENT_CONNECTIONS: &str = "overspill_client_connections";
+/// Requests that were sent again, by `pool`.
+pub const RETRIES: &str = "overspill_upstream_retries_total";
+/// Requests that failed and were not sent again, by `pool` and `cause`.
+pub const RETRIES_ENDED: &str = "overspill_upstream_retries_ended_total";
+/// Copies of requests, by `pool` and `result`.
+pub const MIRRORED: &str = "overspill_mirrored_requests_total";

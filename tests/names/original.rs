@@ -44,6 +44,23 @@ fn a_host_below_a_wildcard_goes_to_its_own_address() {
 }
 
 #[test]
+fn hosts_that_nothing_declares_are_served_where_the_settings_allow_any() {
+    let upstreams = upstreams(1, by_place);
+    let dns = DnsServer::start();
+    dns.found(NAME, &[ip(0)]);
+    tell(&dns, "elsewhere.test", 0);
+    let asked = format!("elsewhere.test:{}", upstreams[0].address.port());
+    for (mode, expected) in [("ALLOW_ANY", 200), ("REGISTRY_ONLY", 404)] {
+        let router = Router::start(&format!(
+            "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: overspill}}\n\
+             spec: {{dns: {{servers: [\"{}\"]}}, outboundTrafficPolicy: {{mode: {mode}}}}}\n",
+            dns.address
+        ));
+        assert_eq!(get(&router, &asked).0, expected, "{mode}");
+    }
+}
+
+#[test]
 fn a_rule_leads_to_one_of_the_hosts_below_a_wildcard() {
     let upstreams = upstreams(2, by_place);
     let dns = DnsServer::start();

@@ -61,7 +61,7 @@ fn other_authorities_and_expired_certificates_are_not_believed() {
         assert_eq!(upstream.seen.requests(), 0, "nothing of a request goes to an endpoint that is not believed");
         router.wait_for_log(mark, |line| line.to_string().contains(told));
         let access = router.wait_for_access(|line| line.field("reason") == "upstream_tls_failed");
-        assert_eq!(access.field("response_flags"), "UF");
+        assert_eq!(access.field("response_flags"), "UF,URX");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What becomes of a request, as JSON.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;
@@ -7,7 +9,7 @@ use super::views::View;
 use crate::config::Problem;
 use crate::domain::{Reason, Tier};
 use crate::routing::Head;
-use crate::snapshot::{Action, PoolId, Route, Snapshot, Trace, trace};
+use crate::snapshot::{Action, Mirror, PoolId, Route, Snapshot, Trace, trace};
 
 /// One request before one proxy.
 pub(super) struct Answer<'a> {
@@ -44,6 +46,8 @@ impl Answer<'_> {
             "response_headers": outcome.response_headers,
             "upstream": outcome.upstream,
             "timeout_ms": route.and_then(timeout_ms),
+            "retries": route.and_then(retries),
+            "mirrors": route.map(|route| mirrors(snapshot, route)).unwrap_or_default(),
             "fault": outcome.fault,
             "findings": route.map(|route| self.findings(route)).unwrap_or_default(),
         });
@@ -101,8 +105,35 @@ fn considered(snapshot: &Snapshot, trace: &Trace<'_>) -> Vec<Value> {
 
 /// The rule's own timeout; none at all reads as none set, for either leaves the request without one in Istio.
 fn timeout_ms(route: &Route) -> Option<u64> {
-    let set = route.timeout.filter(|timeout| !timeout.is_zero())?;
-    u64::try_from(set.as_millis()).ok()
+    route.timeout.filter(|timeout| !timeout.is_zero()).map(milliseconds)
+}
+
+/// What is sent again where it fails, with Istio's defaults; none for a rule that answers itself.
+fn retries(route: &Route) -> Option<Value> {
+    let Action::Forward(_) = route.action else { return None };
+    let policy = route.retries();
+    let conditions = policy.on.iter().map(|condition| condition.as_str().to_owned());
+    let statuses = policy.statuses.iter().map(|status| status.as_str().to_owned());
+    Some(json!({
+        "attempts": policy.retries,
+        "per_try_timeout_ms": policy.per_try_timeout.map(milliseconds),
+        "retry_on": conditions.chain(statuses).collect::<Vec<_>>().join(","),
+        "backoff_ms": milliseconds(policy.backoff),
+    }))
+}
+
+/// Each destination that is sent a copy, with the percentage of the requests.
+fn mirrors(snapshot: &Snapshot, route: &Route) -> Vec<Value> {
+    let one = |mirror: &Mirror| {
+        let mut entry = destination(snapshot, mirror.pool);
+        entry["percentage"] = json!(mirror.share.percent());
+        entry
+    };
+    route.mirrors.iter().map(one).collect()
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How often each destination of the rule was chosen of `times` draws.

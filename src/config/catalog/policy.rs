@@ -1,6 +1,7 @@
 //! `trafficPolicy` sections, checked, and which of them holds where rule, subset and port each have a say.
 
 mod balancing;
+mod connections;
 mod locality;
 mod outlier;
 mod tls;
@@ -12,13 +13,15 @@ use super::super::finding::{DIVERTING, Findings, Remark, remark};
 use super::super::path::Path;
 use super::super::secrets::Folders;
 use super::super::written;
-use crate::domain::{ConnectionPool, LoadBalancer, OutlierDetection, TrafficPolicy, parse_duration};
+use crate::domain::{ConnectionPool, LoadBalancer, OutlierDetection, RetryBudget, TrafficPolicy, parse_duration};
 pub(in crate::config) use tls::Tls;
 
 /// One `trafficPolicy`.
 #[derive(Debug)]
 pub(in crate::config) struct Policy {
     own: Sections,
+    /// Holds whatever the port: Istio's settings of a port say nothing of it.
+    retry_budget: Option<RetryBudget>,
     /// What holds on a port in place of all of it.
     ports: Vec<(u32, Sections)>,
 }
@@ -47,6 +50,7 @@ pub(in crate::config) fn in_force(
         connection_pool: sections.connection_pool.unwrap_or_default(),
         outlier_detection: sections.outlier_detection,
         tls: None,
+        retry_budget: [subset, rule].into_iter().flatten().find_map(|policy| policy.retry_budget),
     };
     (traffic, sections.tls)
 }
@@ -60,6 +64,12 @@ impl Policy {
     fn on_port(&self, port: u16) -> Option<&Sections> {
         self.ports.iter().find(|(number, _)| *number == u32::from(port)).map(|(_, sections)| sections)
     }
+}
+
+/// Istio's defaults are 20 % and 3, the latter where 0 is written too.
+fn retry_budget(written: &written::RetryBudget) -> RetryBudget {
+    let min_concurrency = if written.min_retry_concurrency == 0 { 3 } else { written.min_retry_concurrency };
+    RetryBudget { percent: written.percent.unwrap_or(20.0), min_concurrency }
 }
 
 impl Sections {
@@ -105,7 +115,7 @@ impl Reader<'_> {
         };
         let ports = written.port_level_settings.iter().enumerate();
         let ports = ports.filter_map(|(at, port)| self.port(port, &path.key("portLevelSettings").index(at)));
-        Policy { own, ports: ports.collect() }
+        Policy { own, retry_budget: written.retry_budget.as_ref().map(retry_budget), ports: ports.collect() }
     }
 
     fn port(&mut self, written: &written::PortTrafficPolicy, path: &Path) -> Option<(u32, Sections)> {
@@ -156,6 +166,9 @@ impl Reader<'_> {
             max_requests: count(http.http2_max_requests),
             max_pending: count(http.http1_max_pending_requests),
             max_requests_per_connection: count(http.max_requests_per_connection),
+            max_retries: count(http.max_retries),
+            settings: connections::settings(written),
+            uses_client_protocol: http.use_client_protocol,
             upgrades_to_http2,
         }
     }

@@ -76,6 +76,14 @@ fn merge(root: &Rule, delegate: &Rule) -> Option<Rule> {
     route.timeout = route.timeout.or(above.timeout);
     route.fault = route.fault.take().or_else(|| above.fault.clone());
     route.cors = route.cors.take().or_else(|| above.cors.clone());
+    route.retries = route.retries.take().or_else(|| above.retries.clone());
+    if route.mirrors.is_empty() {
+        route.mirrors.clone_from(&above.mirrors);
+    }
+    route.retries = route.retries.take().or_else(|| above.retries.clone());
+    if route.mirrors.is_empty() {
+        route.mirrors.clone_from(&above.mirrors);
+    }
     Some(rule)
 }
 

@@ -45,6 +45,9 @@ const BOUND_PORT: Shape = Shape::Int(0, u16::MAX as i64);
 static GATEWAY: Table =
     Table { fields: &[field("address", TEXT), field("ports", Shape::Map(&BOUND_PORT))], one_of: &[] };
 
+static OUTBOUND_TRAFFIC_POLICY: Table =
+    Table { fields: &[field("mode", Shape::Enum(&["REGISTRY_ONLY", "ALLOW_ANY"]))], one_of: &[] };
+
 pub(in crate::config) static SETTINGS: Table = Table {
     fields: &[
         field("listen", TEXT),
@@ -61,6 +64,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("workload", Shape::Object(&WORKLOAD)),
         field("gateway", Shape::Object(&GATEWAY)),
         field("secretsFolder", TEXT),
+        field("outboundTrafficPolicy", Shape::Object(&OUTBOUND_TRAFFIC_POLICY)),
         field("dns", Shape::Object(&DNS)),
         field("limits", Shape::Object(&LIMITS)),
         field("localModel", Shape::Object(&LOCAL_MODEL)),

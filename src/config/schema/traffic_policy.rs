@@ -16,11 +16,11 @@ static HTTP: Table = Table {
         field("http1MaxPendingRequests", COUNT),
         field("http2KeepAlive", Shape::Object(&HTTP2_KEEP_ALIVE)).inert(),
         field("http2MaxRequests", COUNT),
-        field("idleTimeout", DURATION).inert(),
-        field("maxConcurrentStreams", COUNT).inert(),
+        field("idleTimeout", DURATION),
+        field("maxConcurrentStreams", COUNT),
         field("maxRequestsPerConnection", COUNT),
-        field("maxRetries", COUNT).inert(),
-        field("useClientProtocol", BOOL).inert(),
+        field("maxRetries", COUNT),
+        field("useClientProtocol", BOOL),
     ],
     one_of: &[],
 };
@@ -31,10 +31,10 @@ static TCP_KEEPALIVE: Table =
 static TCP: Table = Table {
     fields: &[
         field("connectTimeout", DURATION),
-        field("idleTimeout", Shape::SignedDuration).inert(),
-        field("maxConnectionDuration", DURATION).inert(),
+        field("idleTimeout", Shape::SignedDuration),
+        field("maxConnectionDuration", DURATION),
         field("maxConnections", COUNT),
-        field("tcpKeepalive", Shape::Object(&TCP_KEEPALIVE)).inert(),
+        field("tcpKeepalive", Shape::Object(&TCP_KEEPALIVE)),
     ],
     one_of: &[],
 };
@@ -179,7 +179,7 @@ static PROXY_PROTOCOL: Table = Table { fields: &[field("version", Shape::Enum(&[
 
 static RETRY_BUDGET: Table = Table {
     fields: &[
-        field("budgetInterval", Shape::SignedDuration),
+        field("budgetInterval", Shape::SignedDuration).inert(),
         field("minRetryConcurrency", UINT32),
         field("percent", Shape::Number(0.0, 100.0)),
     ],
@@ -198,7 +198,7 @@ pub(super) static TRAFFIC_POLICY: Table = Table {
         field("outlierDetection", Shape::Object(&OUTLIER_DETECTION)),
         field("portLevelSettings", Shape::List(&Shape::Object(&PORT_LEVEL_SETTINGS))),
         field("proxyProtocol", Shape::Object(&PROXY_PROTOCOL)).diverting(),
-        field("retryBudget", Shape::Object(&RETRY_BUDGET)).inert(),
+        field("retryBudget", Shape::Object(&RETRY_BUDGET)),
         field("tls", Shape::Object(&TLS)),
         field("tunnel", Shape::Object(&TUNNEL)).diverting(),
     ],

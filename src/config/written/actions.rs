@@ -94,6 +94,26 @@ pub(in crate::config) struct HttpFaultAbort {
     pub(in crate::config) percentage: Option<Percent>,
 }
 
+/// `HTTPRetry`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct HttpRetry {
+    pub(in crate::config) attempts: i32,
+    pub(in crate::config) per_try_timeout: Option<String>,
+    pub(in crate::config) retry_on: String,
+    pub(in crate::config) retry_remote_localities: bool,
+    pub(in crate::config) retry_ignore_previous_hosts: Option<bool>,
+    pub(in crate::config) backoff: Option<String>,
+}
+
+/// `HTTPMirrorPolicy`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct HttpMirrorPolicy {
+    pub(in crate::config) destination: super::Destination,
+    pub(in crate::config) percentage: Option<Percent>,
+}
+
 /// `Percent`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -15,6 +15,15 @@ pub(in crate::config) struct TrafficPolicy {
     pub(in crate::config) outlier_detection: Option<OutlierDetection>,
     pub(in crate::config) tls: Option<ClientTls>,
     pub(in crate::config) port_level_settings: Vec<PortTrafficPolicy>,
+    pub(in crate::config) retry_budget: Option<RetryBudget>,
+}
+
+/// `TrafficPolicy.RetryBudget`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct RetryBudget {
+    pub(in crate::config) percent: Option<f64>,
+    pub(in crate::config) min_retry_concurrency: u32,
 }
 
 /// `TrafficPolicy.PortTrafficPolicy`.
@@ -42,6 +51,18 @@ pub(in crate::config) struct ConnectionPool {
 pub(in crate::config) struct TcpSettings {
     pub(in crate::config) connect_timeout: Option<String>,
     pub(in crate::config) max_connections: i32,
+    pub(in crate::config) idle_timeout: Option<String>,
+    pub(in crate::config) max_connection_duration: Option<String>,
+    pub(in crate::config) tcp_keepalive: Option<TcpKeepalive>,
+}
+
+/// `ConnectionPoolSettings.TCPSettings.TcpKeepalive`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct TcpKeepalive {
+    pub(in crate::config) probes: u32,
+    pub(in crate::config) time: Option<String>,
+    pub(in crate::config) interval: Option<String>,
 }
 
 /// `ConnectionPoolSettings.HTTPSettings`.
@@ -52,6 +73,9 @@ pub(in crate::config) struct HttpSettings {
     pub(in crate::config) http2_max_requests: i32,
     pub(in crate::config) max_requests_per_connection: i32,
     pub(in crate::config) h2_upgrade_policy: Option<String>,
+    pub(in crate::config) max_retries: i32,
+    pub(in crate::config) idle_timeout: Option<String>,
+    pub(in crate::config) max_concurrent_streams: i32,
     pub(in crate::config) use_client_protocol: bool,
 }
 

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::domain::{Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
-use crate::telemetry::{Record, names};
+use crate::telemetry::{Record, flags, names};
 
 /// Every field stands in every line, `null` where there is nothing to say, but for `chosen_pool`.
 #[derive(Serialize)]
@@ -33,11 +33,12 @@ struct Line<'r> {
     endpoint: Option<Cow<'r, str>>,
     tier: Option<&'r str>,
     response_code: u16,
-    response_flags: &'r str,
-    response_flags_long: &'r str,
+    response_flags: Cow<'static, str>,
+    response_flags_long: Cow<'static, str>,
     reason: Option<&'r str>,
     spills: Spills<'r>,
     attempts: u32,
+    retries: u32,
     bytes_received: u64,
     bytes_sent: u64,
     duration_ms: f64,
@@ -72,11 +73,12 @@ fn line<'r>(snapshot: &'r Snapshot, record: &'r Record) -> Line<'r> {
         endpoint: endpoint(snapshot, record),
         tier: record.tier.map(Tier::as_str),
         response_code: record.status,
-        response_flags: record.reason.map_or("-", Reason::flag),
-        response_flags_long: record.reason.map_or("-", Reason::long_flag),
+        response_flags: flags::short(record.reason, record.retry_end),
+        response_flags_long: flags::long(record.reason, record.retry_end),
         reason: record.reason.map(Reason::code),
         spills: Spills { snapshot, spills: &record.spills },
         attempts: record.attempts,
+        retries: record.retries,
         bytes_received: record.request_bytes,
         bytes_sent: record.response_bytes,
         duration_ms: milliseconds(record.duration),

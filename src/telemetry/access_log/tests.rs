@@ -56,6 +56,7 @@ fn a_line_says_everything_of_a_request() {
         "reason": "upstream_reset",
         "spills": [{"pool": "gpu.example:80", "reason": "slots_taken"}],
         "attempts": 2,
+        "retries": 0,
         "bytes_received": 10,
         "bytes_sent": 100,
         "duration_ms": 12.5,

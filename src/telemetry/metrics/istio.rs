@@ -8,9 +8,10 @@ use prometheus::{Histogram, IntCounter};
 
 use super::RequestKey;
 use crate::config::{ServiceIdentity, Workload};
-use crate::domain::{Reason, Tier};
+use crate::domain::Tier;
 use crate::snapshot::Snapshot;
 use crate::telemetry::family::{Counters, Histograms, Labels};
+use crate::telemetry::flags;
 use crate::telemetry::names::{self, UNKNOWN};
 
 #[derive(Clone, Debug)]
@@ -55,7 +56,8 @@ impl IstioFamilies {
 
     pub(super) fn series(&self, snapshot: &Snapshot, key: RequestKey) -> IstioSeries {
         let status = key.status.to_string();
-        let labels = self.destination(snapshot, key).labels(&status, key.reason.map_or("-", Reason::flag));
+        let flags = flags::short(key.reason, key.retry_end);
+        let labels = self.destination(snapshot, key).labels(&status, &flags);
         IstioSeries { requests: self.requests.with(labels), duration: self.duration.with(labels) }
     }
 

@@ -4,7 +4,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, IntCounter};
 
 use super::istio::IstioSeries;
-use crate::domain::{Reason, Tier};
+use crate::domain::{MirrorEnd, Reason, RetryEnd, Tier};
 use crate::snapshot::{PoolId, RouteId, Snapshot};
 use crate::telemetry::Record;
 use crate::telemetry::family::{Counters, Histograms, Labels};
@@ -19,13 +19,21 @@ pub(in crate::telemetry) struct RequestKey {
     pub(super) tier: Option<Tier>,
     pub(super) status: u16,
     pub(super) reason: Option<Reason>,
+    pub(super) retry_end: Option<RetryEnd>,
 }
 
 impl RequestKey {
     pub(in crate::telemetry) fn of(record: &Record) -> Self {
         let local = record.tier == Some(Tier::Local);
         let pool = if local { record.chosen.or(record.pool) } else { record.pool };
-        Self { route: record.route, pool, tier: record.tier, status: record.status, reason: record.reason }
+        Self {
+            route: record.route,
+            pool,
+            tier: record.tier,
+            status: record.status,
+            reason: record.reason,
+            retry_end: record.retry_end,
+        }
     }
 
     /// A refusal is an answer that the router makes itself. One that broke off has the endpoint's status, and a client
@@ -59,6 +67,8 @@ pub(in crate::telemetry) struct RequestSeries {
     response_bytes: IntCounter,
     refused: Option<IntCounter>,
     attempts: Option<IntCounter>,
+    retries: Option<IntCounter>,
+    retry_ended: Option<IntCounter>,
     queue_wait: Option<Histogram>,
     istio: IstioSeries,
 }
@@ -76,6 +86,12 @@ impl RequestSeries {
         if let Some(attempts) = &self.attempts {
             attempts.inc_by(u64::from(record.attempts));
         }
+        if let Some(retries) = self.retries.as_ref().filter(|_| record.retries > 0) {
+            retries.inc_by(u64::from(record.retries));
+        }
+        if let Some(ended) = &self.retry_ended {
+            ended.inc();
+        }
         if let Some(queue_wait) = self.queue_wait.as_ref().filter(|_| !record.queued.is_zero()) {
             queue_wait.observe(record.queued.as_secs_f64());
         }
@@ -92,7 +108,10 @@ pub(super) struct RequestFamilies {
     spilled: Counters<3>,
     refused: Counters<2>,
     attempts: Counters<1>,
+    retries: Counters<1>,
+    retries_ended: Counters<2>,
     queue_wait: Histograms<1>,
+    mirrored: Counters<2>,
 }
 
 impl RequestFamilies {
@@ -105,7 +124,10 @@ impl RequestFamilies {
             spilled: Counters::new(&names::SPILLED, ()),
             refused: Counters::new(&names::REFUSED, ()),
             attempts: Counters::new(&names::ATTEMPTS, ()),
+            retries: Counters::new(&names::RETRIES, ()),
+            retries_ended: Counters::new(&names::RETRIES_ENDED, ()),
             queue_wait: Histograms::new(&names::QUEUE_WAIT, names::WAIT_EDGES),
+            mirrored: Counters::new(&names::MIRRORED, ()),
         }
     }
 
@@ -122,6 +144,8 @@ impl RequestFamilies {
             response_bytes: self.response_bytes.with([pool, tier]),
             refused: key.refusal().map(|reason| self.refused.with([route, reason.code()])),
             attempts: sent_to.map(|pool| self.attempts.with([pool])),
+            retries: sent_to.map(|pool| self.retries.with([pool])),
+            retry_ended: sent_to.zip(key.retry_end).map(|(pool, end)| self.retries_ended.with([pool, end.as_str()])),
             queue_wait: sent_to.map(|pool| self.queue_wait.with([pool])),
             istio,
         }
@@ -132,6 +156,10 @@ impl RequestFamilies {
         self.spilled.with([&pool.name, pool.tier.map_or("", Tier::as_str), reason.code()])
     }
 
+    pub(super) fn mirrored(&self, snapshot: &Snapshot, pool: PoolId, end: MirrorEnd) -> IntCounter {
+        self.mirrored.with([&snapshot.pool(pool).name, end.as_str()])
+    }
+
     pub(super) fn retain(&self, keep: &impl Fn(&Labels<'_>) -> bool) {
         self.duration.retain(keep);
         self.requests.retain(keep);
@@ -140,10 +168,13 @@ impl RequestFamilies {
         self.spilled.retain(keep);
         self.refused.retain(keep);
         self.attempts.retain(keep);
+        self.retries.retain(keep);
+        self.retries_ended.retain(keep);
         self.queue_wait.retain(keep);
+        self.mirrored.retain(keep);
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 8] {
+    pub(super) fn collect(&self) -> [MetricFamily; 11] {
         [
             self.duration.collect(),
             self.requests.collect(),
@@ -152,7 +183,10 @@ impl RequestFamilies {
             self.spilled.collect(),
             self.refused.collect(),
             self.attempts.collect(),
+            self.retries.collect(),
+            self.retries_ended.collect(),
             self.queue_wait.collect(),
+            self.mirrored.collect(),
         ]
     }
 }

@@ -1,0 +1,50 @@
+//! Retries, as Istio turns them into Envoy's policy.
+
+use http::StatusCode;
+
+use crate::config::finding::{INERT, remark};
+use crate::config::path::Path;
+use crate::config::written::HttpRetry;
+use crate::domain::{RetryCondition, RetryConditions, RetryPolicy, parse_duration};
+
+use super::Reader;
+
+impl Reader<'_, '_> {
+    pub(super) fn retries(&mut self, written: &HttpRetry, path: &Path) -> RetryPolicy {
+        let (on, statuses) = retry_on(&written.retry_on);
+        if on.has(RetryCondition::Http3PostConnectFailure) {
+            let said = remark(
+                "`http3-post-connect-failure` never holds: HTTP/3 is not spoken here.",
+                "Take it out, or leave it in knowing that it has no effect here.",
+            );
+            self.findings.warning(INERT, self.source.document.place(&path.key("retryOn")), said);
+        }
+        let duration = |text: &Option<String>| text.as_deref().and_then(|text| parse_duration(text).ok());
+        RetryPolicy {
+            retries: u32::try_from(written.attempts).unwrap_or_default(),
+            per_try_timeout: duration(&written.per_try_timeout),
+            on,
+            statuses,
+            backoff: duration(&written.backoff).unwrap_or(RetryPolicy::DEFAULT.backoff),
+            remote_localities: written.retry_remote_localities,
+            avoid_tried: written.retry_ignore_previous_hosts,
+        }
+    }
+}
+
+/// Reads `retryOn`, a list with commas: a number is a status to retry. Empty is Istio's default.
+fn retry_on(written: &str) -> (RetryConditions, Vec<StatusCode>) {
+    let (mut on, mut statuses) = (RetryConditions::NONE, Vec::new());
+    if written.is_empty() {
+        return (RetryPolicy::DEFAULT.on, statuses);
+    }
+    for token in written.split(',') {
+        if let Some(condition) = RetryCondition::parse(token) {
+            on = on.with(condition);
+        } else if let Some(status) = token.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()) {
+            on = on.with(RetryCondition::RetriableStatusCodes);
+            statuses.push(status);
+        }
+    }
+    (on, statuses)
+}

@@ -1,0 +1,235 @@
+//! Sending a request again: what is kept for it, which endpoint is next, and whether it is worth it.
+
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, StatusCode};
+
+use super::attempt::{Outbound, Served, Unserved};
+use super::body::{RequestBody, SpareBody};
+use super::exchange::Exchange;
+use super::send::Failed;
+use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent};
+use crate::live::{Held, Live};
+use crate::pool::Retrying;
+use crate::snapshot::PoolId;
+use crate::upstream::Answer;
+
+/// What the tries of one request have in common.
+#[derive(Default)]
+pub(super) struct Retries {
+    /// Makes the request again; `None` where nothing can need it.
+    spare: Option<Box<Request<SpareBody>>>,
+    /// Retries so far; those of pools that the request left unsent are not counted.
+    used: u32,
+    /// Whether an endpoint may have seen some of it.
+    sent: bool,
+    /// The retry that the current try is, counted against its pool's limit.
+    under_way: Option<Retrying>,
+}
+
+impl Retries {
+    /// Keeps of `request` what its rule's policy can need. A request that may be sent twice whatever the rule says (RFC
+    /// 9110, section 9.2.2) is kept where it has no body.
+    pub(super) fn prepare(exchange: &Exchange, candidates: &[PoolId], request: &mut Request<RequestBody>) -> Self {
+        let snapshot = exchange.snapshot();
+        let policy = snapshot.retries(exchange.route());
+        let sent = Sent {
+            grpc: speaks_grpc(request.headers()),
+            http2: candidates
+                .iter()
+                .any(|pool| snapshot.pool(*pool).protocol_for(exchange.version()) == Protocol::Http2),
+        };
+        let needs_body = policy.needs_body(sent);
+        if needs_body {
+            request.body_mut().keep();
+        }
+        if policy.per_try_timeout.is_some() {
+            exchange.meter().time(request.body());
+        }
+        let kept = needs_body || request.method().is_idempotent();
+        let body = if kept { request.body().spare() } else { None };
+        Self { spare: body.map(|body| Box::new(with_head_of(request, body))), ..Self::default() }
+    }
+
+    /// The same request once more, where it may be sent twice whatever its rule says.
+    pub(super) fn repeat(&self) -> Option<Request<RequestBody>> {
+        self.spare.as_ref().filter(|spare| spare.method().is_idempotent()).and_then(|spare| again(spare))
+    }
+}
+
+/// `body` under the head of `request`.
+pub(super) fn with_head_of<A, B>(request: &Request<A>, body: B) -> Request<B> {
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+fn again(spare: &Request<SpareBody>) -> Option<Request<RequestBody>> {
+    spare.body().again().map(|body| with_head_of(spare, body))
+}
+
+fn speaks_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// What is left to a request that a pool's endpoints have failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// Another pool, or the local model, may serve it.
+    Something,
+    Nothing,
+}
+
+/// How far a try came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Nothing of the request was written.
+    Nothing,
+    /// An endpoint may have seen some of it.
+    Endpoint,
+}
+
+/// The tries of one request at one pool.
+pub(super) struct Tries<'l> {
+    live: &'l Live,
+    pool: PoolId,
+    policy: &'l RetryPolicy,
+    elsewhere: Elsewhere,
+    /// The endpoints to avoid.
+    pub(super) tried: Vec<usize>,
+}
+
+impl<'l> Tries<'l> {
+    pub(super) fn new(live: &'l Live, policy: &'l RetryPolicy, pool: PoolId, elsewhere: Elsewhere) -> Self {
+        Self { live, pool, policy, elsewhere, tried: Vec::new() }
+    }
+
+    /// A slot of another endpoint than those tried, or of one of them where there is no other. Envoy draws up to five
+    /// times for another; the order here leaves those tried out at once.
+    pub(super) fn take(&self, exchange: &Exchange) -> Result<(usize, Held), Reason> {
+        match self.live.take(self.pool, exchange.draw(self.pool), &self.tried) {
+            Err(Reason::NoEndpoint) if !self.tried.is_empty() => {
+                self.live.take(self.pool, exchange.draw(self.pool), &[])
+            }
+            taken => taken,
+        }
+    }
+
+    /// Avoids the endpoint at `place` from now on.
+    pub(super) fn avoid(&mut self, place: usize) {
+        if !self.tried.contains(&place) {
+            self.tried.push(place);
+        }
+    }
+
+    /// Whether the endpoint that was just tried is avoided, where the rule does not say. Consistent hashing keeps a request
+    /// to its endpoint, but for one that cannot even be connected to: its requests belong to the next.
+    fn avoids(&self, reach: Reach) -> bool {
+        let by_hash = self.live.snapshot.pool(self.pool).hash_key.is_some();
+        self.policy.avoid_tried.unwrap_or(reach == Reach::Nothing || !by_hash)
+    }
+}
+
+/// What becomes of a request after a try.
+pub(super) enum Verdict {
+    /// This came of it.
+    Final(Result<Served, Unserved>),
+    /// It is sent again after this long. The reason is the failure's, where there was no answer.
+    Again(Duration, Option<Reason>),
+}
+
+/// Decides whether the request is sent again after a try at the endpoint at `place`.
+pub(super) fn judge(
+    exchange: &mut Exchange,
+    tries: &mut Tries<'_>,
+    (place, ended): (usize, Result<Served, Failed>),
+    outbound: &mut Outbound,
+) -> Verdict {
+    outbound.retries.under_way = None;
+    let reach = if outbound.request.is_some() { Reach::Nothing } else { Reach::Endpoint };
+    let wanted = match &ended {
+        Ok(served) => outbound.retries.spare.as_ref().is_some_and(|spare| is_wanted(tries.policy, served, spare)),
+        Err(failed) => failed.failure.is_some_and(|failure| tries.policy.retries_failure(failure)),
+    };
+    let granted = if wanted { grant(tries, place, &outbound.retries, reach) } else { Err(None) };
+    match granted {
+        Err(end) => {
+            if let Some(end) = end {
+                exchange.retry_ended(end);
+            }
+            let spills = reach == Reach::Nothing && !outbound.retries.sent;
+            Verdict::Final(ended.map_err(
+                |Failed { reason, .. }| {
+                    if spills { Unserved::Spill(reason) } else { Unserved::Broken(reason) }
+                },
+            ))
+        }
+        Ok(retrying) => {
+            let retries = &mut outbound.retries;
+            let after = tries.policy.backoff(retries.used, exchange.worker().draw());
+            retries.used += 1;
+            retries.under_way = Some(retrying);
+            exchange.retried();
+            if reach == Reach::Endpoint {
+                retries.sent = true;
+                outbound.request = retries.spare.as_ref().and_then(|spare| again(spare));
+            }
+            if tries.avoids(reach) {
+                tries.avoid(place);
+            }
+            let reason = ended.as_ref().err().map(|failed| failed.reason);
+            if let Ok(Served::Endpoint(_, served)) = ended {
+                discard(served.0);
+            }
+            Verdict::Again(after, reason)
+        }
+    }
+}
+
+fn is_wanted(policy: &RetryPolicy, served: &Served, spare: &Request<SpareBody>) -> bool {
+    match served {
+        Served::Endpoint(_, served) => {
+            let answer = &served.0.response;
+            answer.status() != StatusCode::SWITCHING_PROTOCOLS
+                && policy.retries_answer(answer.status(), answer.headers(), spare.headers())
+        }
+        Served::Local(_) => false,
+    }
+}
+
+/// The right to send the request again, or why there is none; `Err(None)` where it has better to do.
+fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Result<Retrying, Option<RetryEnd>> {
+    let (pool, now) = (tries.live.snapshot.pool(tries.pool), tries.live.now());
+    if retries.used >= tries.policy.retries {
+        return Err(Some(RetryEnd::LimitExceeded));
+    }
+    if reach == Reach::Endpoint && retries.spare.as_ref().is_none_or(|spare| !spare.body().is_whole()) {
+        return Err(Some(RetryEnd::BodyTooLarge));
+    }
+    let others = pool.has_another(now, &[tries.tried.as_slice(), &[place]].concat());
+    let spills = reach == Reach::Nothing && !retries.sent && tries.elsewhere == Elsewhere::Something;
+    if !others && (spills || !pool.has_another(now, &[])) {
+        return Err(None);
+    }
+    pool.retry().ok_or(Some(RetryEnd::Overflow))
+}
+
+/// Throws an answer away. Its connection is used again where the answer has no body, and is closed otherwise, as Envoy
+/// does it.
+fn discard(answer: Answer<RequestBody>) {
+    if http_body::Body::is_end_stream(answer.response.body()) {
+        answer.lease.give_back();
+    }
+}
+
+/// Forgets the tries at a pool that the request left for the next; those of a request that was sent go on counting.
+pub(super) fn leave(retries: &mut Retries) {
+    retries.under_way = None;
+    if !retries.sent {
+        retries.used = 0;
+    }
+}
