@@ -89,6 +89,12 @@ impl Groups {
         Self(priorities.into_iter().map(Vec::into_boxed_slice).collect())
     }
 
+    /// The places of the priority that the endpoint at `place` is of.
+    pub(super) fn priority_of(&self, place: usize) -> Option<Range<usize>> {
+        let places = |groups: &[Group]| Some(groups.first()?.places.start..groups.last()?.places.end);
+        self.0.iter().filter_map(|groups| places(groups)).find(|places| places.contains(&place))
+    }
+
     /// The groups in the order in which they are to be asked: those of the priority that `draw` falls on, then those of
     /// the others, the nearest first. Of one priority, the group that `draw` falls on comes first.
     pub(super) fn order<'p>(&'p self, view: View<'p>, draw: u64) -> impl Iterator<Item = Candidate<'p>> {

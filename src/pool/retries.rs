@@ -1,10 +1,11 @@
 //! How many requests of one pool are sent again at once.
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Admission, Pool};
+use super::{Admission, Choice, Pool};
 use crate::domain::{Moment, RetryBudget};
 
 /// The retries under way of one pool, counted over every worker and every snapshot.
@@ -50,6 +51,15 @@ impl Pool {
         let below = |active| (active < most).then_some(active + 1);
         self.retries.active.fetch_update(Ordering::AcqRel, Ordering::Relaxed, below).ok()?;
         Some(Retrying(Arc::clone(&self.retries)))
+    }
+
+    /// The places of the endpoints that are as near as the one at `place`: all, where it does not matter where they are.
+    pub fn as_near_as(&self, place: usize) -> Range<usize> {
+        let priority = match &self.choice {
+            Choice::Even(_) => None,
+            Choice::ByLocality(groups) => groups.priority_of(place),
+        };
+        priority.unwrap_or(0..self.endpoints.len())
     }
 
     /// Whether any endpoint but those `tried` is given requests.

@@ -15,6 +15,9 @@ use crate::pool::Retrying;
 use crate::snapshot::PoolId;
 use crate::upstream::Answer;
 
+/// After how many failures a retry goes to other localities, where its rule sends it there.
+const UPDATE_FREQUENCY: usize = 2;
+
 /// What the tries of one request have in common.
 #[derive(Default)]
 pub(super) struct Retries {
@@ -101,22 +104,49 @@ pub(super) struct Tries<'l> {
     elsewhere: Elsewhere,
     /// The endpoints to avoid.
     pub(super) tried: Vec<usize>,
+    /// Every endpoint that failed, in order, and how far the try came.
+    failed: Vec<(usize, Reach)>,
 }
 
 impl<'l> Tries<'l> {
     pub(super) fn new(live: &'l Live, policy: &'l RetryPolicy, pool: PoolId, elsewhere: Elsewhere) -> Self {
-        Self { live, pool, policy, elsewhere, tried: Vec::new() }
+        Self { live, pool, policy, elsewhere, tried: Vec::new(), failed: Vec::new() }
     }
 
     /// A slot of another endpoint than those tried, or of one of them where there is no other. Envoy draws up to five
     /// times for another; the order here leaves those tried out at once.
     pub(super) fn take(&self, exchange: &Exchange) -> Result<(usize, Held), Reason> {
-        match self.live.take(self.pool, exchange.draw(self.pool), &self.tried) {
-            Err(Reason::NoEndpoint) if !self.tried.is_empty() => {
-                self.live.take(self.pool, exchange.draw(self.pool), &[])
+        let take = |avoided: &[usize]| self.live.take(self.pool, exchange.draw(self.pool), avoided);
+        let Some(away) = self.away() else { return take(&[]) };
+        let neither = [self.tried.as_slice(), &away].concat();
+        let next = if self.goes_far() { &self.tried } else { &away };
+        for avoided in [&neither, next] {
+            match take(avoided) {
+                Err(Reason::NoEndpoint) => {}
+                taken => return taken,
             }
-            taken => taken,
         }
+        take(&[])
+    }
+
+    /// The endpoints that a retry keeps away from for where they are; `None` for a first try. As in Istio a retry stays as
+    /// near as the try before it, unless the rule sends it to other localities: every second retry leaves the priorities
+    /// of all that have failed (Envoy's `previous_priorities` with the update frequency that Istio sets). Whatever cannot
+    /// be connected to leaves its requests to any other endpoint.
+    fn away(&self) -> Option<Vec<usize>> {
+        let pool = self.live.snapshot.pool(self.pool);
+        let (last, reach) = *self.failed.last()?;
+        if self.goes_far() {
+            let counted = &self.failed[..self.failed.len() / UPDATE_FREQUENCY * UPDATE_FREQUENCY];
+            return Some(counted.iter().flat_map(|(place, _)| pool.as_near_as(*place)).collect());
+        }
+        let near = pool.as_near_as(last);
+        let far = (0..pool.endpoints.len()).filter(|place| !near.contains(place));
+        Some(if reach == Reach::Nothing { Vec::new() } else { far.collect() })
+    }
+
+    fn goes_far(&self) -> bool {
+        self.policy.remote_localities && self.failed.len() >= UPDATE_FREQUENCY
     }
 
     /// Avoids the endpoint at `place` from now on.
@@ -126,11 +156,14 @@ impl<'l> Tries<'l> {
         }
     }
 
-    /// Whether the endpoint that was just tried is avoided, where the rule does not say. Consistent hashing keeps a request
-    /// to its endpoint, but for one that cannot even be connected to: its requests belong to the next.
-    fn avoids(&self, reach: Reach) -> bool {
+    /// Notes a try that is to be repeated. Consistent hashing keeps a request to its endpoint, where the rule does not say
+    /// otherwise, but for one that cannot even be connected to: its requests belong to the next.
+    fn fail(&mut self, place: usize, reach: Reach) {
         let by_hash = self.live.snapshot.pool(self.pool).hash_key.is_some();
-        self.policy.avoid_tried.unwrap_or(reach == Reach::Nothing || !by_hash)
+        if self.policy.avoid_tried.unwrap_or(reach == Reach::Nothing || !by_hash) {
+            self.avoid(place);
+        }
+        self.failed.push((place, reach));
     }
 }
 
@@ -178,9 +211,7 @@ pub(super) fn judge(
                 retries.sent = true;
                 outbound.request = retries.spare.as_ref().and_then(|spare| again(spare));
             }
-            if tries.avoids(reach) {
-                tries.avoid(place);
-            }
+            tries.fail(place, reach);
             let reason = ended.as_ref().err().map(|failed| failed.reason);
             if let Ok(Served::Endpoint(_, served)) = ended {
                 discard(served.0);

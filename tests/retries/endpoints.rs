@@ -1,6 +1,6 @@
 //! Which endpoint a request is sent to again.
 
-use super::harness::{Answer, Client, Upstream, Wire};
+use super::harness::{Answer, Client, Router, Upstream, Wire, virtual_service};
 use super::{ON_5XX, destination_rule, router};
 
 /// Upstreams that answer 503, each with its place.
@@ -53,6 +53,34 @@ fn consistent_hashing_keeps_a_request_to_its_endpoint() {
         let mut requests = seen(&upstreams);
         requests.sort_unstable();
         assert_eq!(requests, if spread { [1, 1, 1] } else { [0, 0, 3] });
+    }
+}
+
+/// A router beside a near endpoint that fails and a far one that does not; `fields` are the rule's.
+fn near_and_far(fields: &str) -> (Router, [Upstream; 2]) {
+    let upstreams = [503, 200].map(|status| Upstream::start(Wire::H1, Answer::Fixed(status, String::new())));
+    let [near, far] = upstreams.each_ref().map(|upstream| upstream.address.port());
+    let documents = virtual_service(
+        "app.example",
+        &format!("  - {{name: all, {fields}, route: [{{destination: {{host: pool.example}}}}]}}"),
+    ) + &format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: pool, namespace: default}}\nspec:\n  \
+         hosts: [pool.example]\n  resolution: STATIC\n  ports: [{{number: 80, name: http, protocol: HTTP}}]\n  endpoints:\n  \
+         - {{address: 127.0.0.1, ports: {{http: {near}}}, locality: here}}\n  \
+         - {{address: 127.0.0.1, ports: {{http: {far}}}, locality: there}}\n"
+    ) + &destination_rule("{outlierDetection: {interval: 10s}}")
+        + "---\napiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {name: settings}\n\
+           spec: {workload: {locality: here}}\n";
+    (Router::start(&documents), upstreams)
+}
+
+#[test]
+fn a_retry_goes_to_other_localities_where_the_rule_sends_it_there() {
+    let on_5xx = "attempts: 3, retryOn: 5xx, backoff: 1ms";
+    for (fields, status, requests) in [("", 503, [4, 0]), (", retryRemoteLocalities: true", 200, [2, 1])] {
+        let (router, upstreams) = near_and_far(&format!("retries: {{{on_5xx}{fields}}}"));
+        assert_eq!(Client::connect(router.traffic, Wire::H1).ask("GET", "/", &[], "").head.status, status);
+        assert_eq!(seen(&upstreams), requests, "{fields}");
     }
 }
 
