@@ -168,7 +168,7 @@ impl Catalog {
     /// Whether there is a service, seen or not, whose host matches `pattern`.
     pub(super) fn has(&self, pattern: &HostPattern) -> bool {
         match pattern {
-            HostPattern::Exact(host) => self.services.contains_key(host),
+            HostPattern::Exact(host) => self.services.contains_key(host) || self.wildcard(host).is_some(),
             _ => self.services.keys().any(|host| pattern.matches(host.as_str())),
         }
     }
@@ -178,15 +178,17 @@ impl Catalog {
         pick(self.services.get(host)?, viewer)
     }
 
-    /// The service that `text` means in `namespace`: a short name is one of the namespace before it is a host of its own.
-    pub(super) fn find(&self, text: &str, namespace: &str) -> Option<&Service> {
+    /// The service that `text` means in `namespace`, and what it is called by there: a short name is one of the namespace
+    /// before it is a host of its own, and a host without a service of its own is one of the closest wildcard's.
+    pub(super) fn find(&self, text: &str, namespace: &str) -> Option<(&Service, Host)> {
         let seen = |host: &Host| {
             let services = self.services.get(host)?;
             pick(services, namespace).or_else(|| pick(services, &self.viewer))
         };
-        let named = HostPattern::parse(text).ok().map(|pattern| Host::of_many(&pattern)).filter(Host::is_wildcard);
-        let exact = named.iter().chain(&meanings(text, namespace)).find_map(seen);
-        exact.or_else(|| meanings(text, namespace).iter().find_map(|host| seen(self.wildcard(host)?)))
+        let many = HostPattern::parse(text).ok().map(|pattern| Host::of_many(&pattern)).filter(Host::is_wildcard);
+        let meant: Vec<Host> = many.into_iter().chain(meanings(text, namespace)).collect();
+        let own = meant.iter().find_map(|host| Some((seen(host)?, host.clone())));
+        own.or_else(|| meant.iter().find_map(|host| Some((seen(self.wildcard(host)?)?, host.clone()))))
     }
 
     /// What the service is called by whose wildcard matches `host` most closely.
@@ -222,7 +224,7 @@ impl Catalog {
             let key = PoolKey { host: host.clone(), subset: target.subset.map(Box::from), port };
             Unresolved { code, field, remark, key }
         };
-        let Some(service) = self.find(target.host, target.namespace) else {
+        let Some((service, host)) = self.find(target.host, target.namespace) else {
             let port = target.port.or(target.sent_to).unwrap_or(HTTP_PORT);
             let meant = meanings(target.host, target.namespace).into_iter().next();
             let missing = meant.map(|host| unresolved(MISSING, "host", self.no_host(target), &host, port));
@@ -232,13 +234,10 @@ impl Catalog {
             Ok(port) => port,
             Err((code, remark)) => {
                 let port = target.port.or(target.sent_to).or(service.ports.first().map(|port| port.number));
-                let missing = unresolved(code, "port", remark, &service.host, port.unwrap_or(HTTP_PORT));
+                let missing = unresolved(code, "port", remark, &host, port.unwrap_or(HTTP_PORT));
                 return Err((!self.services_unknown).then_some(missing));
             }
         };
-        // Of a service of many hosts, the one that is named.
-        let named = meanings(target.host, target.namespace).into_iter().next();
-        let host = named.filter(|_| service.host.is_wildcard()).unwrap_or_else(|| service.host.clone());
         if let Some(subset) = target.subset.filter(|subset| self.subset(&host, subset).is_none()) {
             let missing = unresolved(MISSING, "subset", self.no_subset(service, subset), &host, port);
             return Err((!self.subsets_unknown).then_some(missing));

@@ -8,7 +8,7 @@ use super::finding::{Findings, LOCAL_OFF, POLICY_MISSING, POLICY_TWICE, Remark, 
 use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
-use crate::domain::{Host, PoolKey, Tier, parse_duration};
+use crate::domain::{Host, HostPattern, PoolKey, Tier, parse_duration};
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
 const SLOTS_PER_ENDPOINT: u32 = 1024;
@@ -64,12 +64,14 @@ impl Policy {
         }
     }
 
-    /// How closely this policy fits `key`: subset before port before host; `None` where it does not.
-    fn fit(&self, key: &PoolKey) -> Option<u8> {
+    /// How closely this policy fits `key`: by its host before by a wildcard, then subset before port before neither; `None`
+    /// where it does not.
+    fn fit(&self, key: &PoolKey) -> Option<(usize, u8)> {
         let subset = self.subset.is_none() || self.subset.as_deref() == key.subset.as_deref();
         let port = self.port.is_none_or(|port| port == key.port);
-        (self.host == key.host && subset && port)
-            .then(|| 2 * u8::from(self.subset.is_some()) + u8::from(self.port.is_some()))
+        let hosts = if self.host == key.host { HostPattern::Exact(key.host.clone()) } else { self.host.pattern() };
+        let closeness = 2 * u8::from(self.subset.is_some()) + u8::from(self.port.is_some());
+        (hosts.matches(key.host.as_str()) && subset && port).then(|| (hosts.precedence(), closeness))
     }
 }
 
@@ -128,8 +130,8 @@ impl<'a> Reader<'a> {
         if spec.host.is_empty() && !self.source.intact {
             return None;
         }
-        let service = self.find((&spec.host, spec.subset.as_deref(), spec.port), &Path::spec())?;
-        let default = Policy::none(service.host.clone());
+        let (service, host) = self.find((&spec.host, spec.subset.as_deref(), spec.port), &Path::spec())?;
+        let default = Policy::none(host.clone());
         Some(Policy {
             subset: spec.subset.clone(),
             port: spec.port,
@@ -137,21 +139,21 @@ impl<'a> Reader<'a> {
             slots_per_endpoint: spec.slots_per_endpoint.and_then(NonZeroU32::new).unwrap_or(default.slots_per_endpoint),
             max_pending: spec.queue.max_pending,
             queue_timeout: duration(spec.queue.timeout.as_deref(), default.queue_timeout),
-            spill_to: self.spill_order(service),
+            spill_to: self.spill_order((service, &host)),
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
             ..default
         })
     }
 
-    /// The service named, once its subset and port are known to exist where they are given.
-    fn find(&mut self, named: (&str, Option<&str>, Option<u16>), path: &Path) -> Option<&'a Service> {
+    /// The service named and what it is called by, once its subset and port are known to exist where they are given.
+    fn find(&mut self, named: (&str, Option<&str>, Option<u16>), path: &Path) -> Option<(&'a Service, Host)> {
         let (host, subset, port) = named;
         let namespace = self.source.document.namespace.as_str();
         let any_port =
-            self.catalog.find(host, namespace).and_then(|service| service.ports.first()).map(|port| port.number);
+            self.catalog.find(host, namespace).and_then(|(service, _)| service.ports.first()).map(|port| port.number);
         match self.catalog.resolve(Target { host, subset, port: port.or(any_port), sent_to: None, namespace }) {
-            Ok((service, _)) => Some(service),
+            Ok((service, key)) => Some((service, key.host)),
             Err(None) => None,
             Err(Some(unresolved)) => {
                 self.error(POLICY_MISSING, &path.key(unresolved.field), unresolved.remark);
@@ -160,7 +162,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn spill_order(&mut self, from: &Service) -> Vec<Spill> {
+    fn spill_order(&mut self, (from, from_host): (&Service, &Host)) -> Vec<Spill> {
         let spec = &self.source.spec;
         let mut order: Vec<Spill> = Vec::new();
         for (at, target) in spec.spill_to.iter().enumerate() {
@@ -168,11 +170,11 @@ impl<'a> Reader<'a> {
             if target.host.is_empty() && !self.source.intact {
                 continue;
             }
-            let Some(service) = self.find((&target.host, target.subset.as_deref(), target.port), &path) else {
+            let Some(to) = self.find((&target.host, target.subset.as_deref(), target.port), &path) else {
                 continue;
             };
-            let Some(spill) = self.spill(from, service, target, &path) else { continue };
-            let itself = spill.host == from.host
+            let Some(spill) = self.spill(from, to, target, &path) else { continue };
+            let itself = spill.host == *from_host
                 && spill.subset == spec.subset
                 && (spill.port.is_none() || spec.port.is_none() || spill.port == spec.port);
             if itself || order.contains(&spill) {
@@ -187,7 +189,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The port of a target that names none: its only one, else the one that the pool spilling has too.
-    fn spill(&mut self, from: &Service, to: &Service, target: &SpillTarget, path: &Path) -> Option<Spill> {
+    fn spill(
+        &mut self,
+        from: &Service,
+        (to, host): (&Service, Host),
+        target: &SpillTarget,
+        path: &Path,
+    ) -> Option<Spill> {
         let spec = &self.source.spec;
         let ports: Vec<u16> =
             spec.port.map_or_else(|| from.ports.iter().map(|port| port.number).collect(), |port| vec![port]);
@@ -196,11 +204,11 @@ impl<'a> Reader<'a> {
             (None, [only]) => Some(only.number),
             (None, several) if ports.iter().all(|port| several.iter().any(|other| other.number == *port)) => None,
             (None, _) => {
-                let message = format!("`{}` has several ports, and none is named here.", to.host);
+                let message = format!("`{host}` has several ports, and none is named here.");
                 self.error(POLICY_MISSING, path, remark(message, "Add `port`."));
                 return None;
             }
         };
-        Some(Spill { host: to.host.clone(), subset: target.subset.clone(), port })
+        Some(Spill { host, subset: target.subset.clone(), port })
     }
 }

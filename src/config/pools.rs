@@ -70,7 +70,7 @@ impl<'a> Pools<'a> {
             // A policy for every subset or port may name one of its own pools, or one pool twice, once it is applied.
             let mut spill_to: Vec<PoolIndex> = Vec::new();
             for target in order.iter().map(|spill| spill.key(key.port)).filter(|target| *target != key) {
-                if let Some(service) = self.catalog.find(target.host.as_str(), "") {
+                if let Some((service, _)) = self.catalog.find(target.host.as_str(), "") {
                     let place = self.place(service, target);
                     if !spill_to.contains(&place) {
                         spill_to.push(place);

@@ -58,6 +58,7 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    // Asked only where some pool needs it: connections from before there was one go by their requests' hosts.
     let asks = worker.load().snapshot.has_originals();
     let redirected_from = if asks { redirected_from(&stream) } else { None };
     let client = Client { address, port, tls: None, redirected_from, activity: Arc::new(Activity::new()) };

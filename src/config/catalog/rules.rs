@@ -74,7 +74,7 @@ fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut 
     };
     let pattern = match &parsed {
         HostPattern::Exact(host) => {
-            let known = catalog.find(text, &document.namespace).map(|service| service.host.clone());
+            let known = catalog.find(text, &document.namespace).map(|(_, host)| host);
             let meant = known.or_else(|| meanings(text, &document.namespace).into_iter().next());
             HostPattern::Exact(meant.unwrap_or_else(|| host.clone()))
         }

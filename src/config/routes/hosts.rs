@@ -43,7 +43,7 @@ fn pattern(source: &Sourced<VirtualService>, text: &str, path: &Path, findings: 
 fn complete(pattern: HostPattern, namespace: &str, catalog: &Catalog) -> HostPattern {
     match &pattern {
         HostPattern::Exact(host) => {
-            let known = catalog.find(host.as_str(), namespace).map(|service| service.host.clone());
+            let known = catalog.find(host.as_str(), namespace).map(|(_, host)| host);
             let meant = known.or_else(|| meanings(host.as_str(), namespace).into_iter().next());
             meant.map_or(pattern, HostPattern::Exact)
         }
