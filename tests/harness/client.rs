@@ -22,7 +22,7 @@ use super::body::{BodyReader, BodySender, Outgoing, Rest};
 use super::raw_client::{Head, Reply};
 use super::runtime::{background, wait};
 
-/// The host that every request of a [`Client`] is for.
+/// The host that the requests of a [`Client`] are for, unless it is told another.
 const AUTHORITY: &str = "app.example";
 
 enum Requests {
@@ -30,9 +30,10 @@ enum Requests {
     H2(http2::SendRequest<Outgoing>),
 }
 
-/// One connection to the router, for the host `app.example`.
+/// One connection to the router, for the host `app.example` or another.
 pub struct Client {
     requests: Requests,
+    authority: String,
     /// The same socket once more, to close it under the connection.
     socket: std::net::TcpStream,
     scheme: &'static str,
@@ -50,7 +51,7 @@ impl Client {
     pub fn connect(address: SocketAddr, wire: Wire) -> Self {
         wait(background().spawn(async move {
             let (stream, socket) = open(address).await;
-            Self { requests: requests(stream, wire).await, socket, scheme: "http" }
+            Self { requests: requests(stream, wire).await, socket, scheme: "http", authority: AUTHORITY.to_owned() }
         }))
         .expect("the task does not panic")
     }
@@ -69,9 +70,20 @@ impl Client {
         wait(background().spawn(async move {
             let (stream, socket) = open(address).await;
             let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
-            Ok(Self { requests: requests(stream, wire).await, socket, scheme: "https" })
+            Ok(Self {
+                requests: requests(stream, wire).await,
+                socket,
+                scheme: "https",
+                authority: AUTHORITY.to_owned(),
+            })
         }))
         .expect("the task does not panic")
+    }
+
+    /// Makes the requests that follow ones for `authority`.
+    pub fn to(&mut self, authority: &str) -> &mut Self {
+        authority.clone_into(&mut self.authority);
+        self
     }
 
     /// Sends a request whole and reads the answer whole.
@@ -113,14 +125,15 @@ impl Client {
         };
         let response = match &mut self.requests {
             Requests::H1(requests) => {
-                let request = request(path.to_owned()).header("host", AUTHORITY).body(body).expect("a valid request");
+                let request = request(path.to_owned()).header("host", &self.authority);
+                let request = request.body(body).expect("a valid request");
                 // A connection that the router has closed shows in the answer, which then is none.
                 drop(wait(requests.ready()));
                 background().spawn(requests.send_request(request))
             }
             Requests::H2(requests) => {
                 let request =
-                    request(format!("{}://{AUTHORITY}{path}", self.scheme)).body(body).expect("a valid request");
+                    request(format!("{}://{}{path}", self.scheme, self.authority)).body(body).expect("a valid request");
                 // A connection that the router has closed shows in the answer, which then is none.
                 drop(wait(requests.ready()));
                 background().spawn(requests.send_request(request))
