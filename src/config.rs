@@ -5,6 +5,7 @@
 //! a file, the environment or a clock, and never panics, whatever the bytes.
 
 mod admission;
+mod by_host;
 mod catalog;
 mod checked;
 mod document;

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use super::by_host::ByHost;
 use super::checked::Protocol;
 use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
 use super::secrets::Folders;
@@ -83,10 +84,8 @@ pub(super) enum WorkloadAddress {
 }
 
 /// What the `DestinationRule` documents of one host say together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rule {
-    pub(super) namespace: String,
-    pub(super) pattern: HostPattern,
     pub(super) subsets: Vec<SubsetRule>,
     /// The top-level policy: that of the first document which has one.
     pub(super) policy: Option<Policy>,
@@ -105,7 +104,8 @@ pub(super) struct SubsetRule {
 pub(super) struct Catalog {
     /// The services of each host: those of Kubernetes first, then by age.
     services: BTreeMap<Host, Vec<Service>>,
-    rules: Vec<Rule>,
+    /// The rules by namespace.
+    rules: BTreeMap<String, ByHost<Rule>>,
     folders: Folders,
     /// The namespace of the workload that the documents are read for.
     viewer: String,
@@ -149,7 +149,7 @@ impl Catalog {
         }
         let mut catalog = Self {
             services,
-            rules: Vec::new(),
+            rules: BTreeMap::new(),
             folders,
             viewer: viewer.namespace.clone(),
             services_unknown: written.services_unknown,
@@ -206,11 +206,8 @@ impl Catalog {
         let owner = services.and_then(|services| pick(services, &self.viewer));
         let namespaces =
             [Some(self.viewer.as_str()), owner.map(|service| service.namespace.as_str()), Some(ROOT_NAMESPACE)];
-        namespaces.into_iter().flatten().find_map(|namespace| {
-            let matching =
-                self.rules.iter().filter(|rule| rule.namespace == namespace && rule.pattern.matches(host.as_str()));
-            matching.max_by_key(|rule| rule.pattern.precedence())
-        })
+        let mut rules = namespaces.into_iter().flatten().filter_map(|namespace| self.rules.get(namespace));
+        rules.find_map(|rules| rules.matching(host.as_str()).next())
     }
 
     /// The subset of `host` that is called `name`.

@@ -108,7 +108,8 @@ impl Document {
 
     /// Whether the field at `path` is there and not null.
     pub(super) fn has(&self, path: &Path) -> bool {
-        let found = path.steps().iter().try_fold(&self.root, |node, step| descend(node, step).map(|(next, _)| next));
+        let found =
+            path.steps().into_iter().try_fold(&self.root, |node, step| descend(node, step).map(|(next, _)| next));
         found.is_some_and(|node| !matches!(node.value, Value::Null))
     }
 
@@ -213,6 +214,7 @@ fn read_text(text: &str, first_line: usize, faults: &mut Vec<yaml::Fault>) -> Ve
 /// The documents of a file with their first lines, without `---` lines, directives and `...` lines.
 fn split(text: &str) -> Vec<(usize, String)> {
     let mut chunks = vec![(1, String::new())];
+    let mut begun = false;
     for (at, line) in text.split_inclusive('\n').enumerate() {
         let bare = line.trim_end();
         let marker =
@@ -220,11 +222,15 @@ fn split(text: &str) -> Vec<(usize, String)> {
         if let Some(rest) = marker("---") {
             // What stands on the line behind the marker belongs to the document; its columns stay what they are.
             chunks.push((at + 1, format!("   {rest}\n")));
+            begun = !rest.trim().is_empty();
         } else if marker("...").is_some() {
             chunks.push((at + 2, String::new()));
+            begun = false;
         } else if let Some((_, chunk)) = chunks.last_mut() {
             // A directive ahead of its document says nothing that is needed; its line is kept for the count.
-            chunk.push_str(if line.starts_with('%') && chunk.trim().is_empty() { "\n" } else { line });
+            let directive = !begun && line.starts_with('%');
+            begun |= !directive && !bare.is_empty();
+            chunk.push_str(if directive { "\n" } else { line });
         }
     }
     chunks

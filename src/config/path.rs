@@ -1,17 +1,25 @@
 //! Where in a document something stands: keys and places in lists, from the document's root.
 
 use std::fmt;
+use std::rc::Rc;
 
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Key(String),
+    Key(Box<str>),
     Index(usize),
 }
 
-/// The steps from a document's root.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Path(Vec<Step>);
+/// The steps from a document's root. Paths share what they have in common, since one is made for each value looked at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Path(Option<Rc<Link>>);
+
+/// The last step of a path.
+#[derive(Debug)]
+struct Link {
+    above: Path,
+    step: Step,
+}
 
 impl Path {
     /// The document as a whole.
@@ -27,7 +35,7 @@ impl Path {
     /// The value under `key` here.
     #[must_use]
     pub(super) fn key(&self, key: &str) -> Self {
-        self.step(Step::Key(key.to_owned()))
+        self.step(Step::Key(key.into()))
     }
 
     /// The item at `index` here.
@@ -37,23 +45,26 @@ impl Path {
     }
 
     /// The steps in order.
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.0
+    pub(super) fn steps(&self) -> Vec<&Step> {
+        let links = std::iter::successors(self.0.as_deref(), |link| link.above.0.as_deref());
+        let mut steps: Vec<&Step> = links.map(|link| &link.step).collect();
+        steps.reverse();
+        steps
     }
 
     /// Whether one of the two stands within the other, or both are the same.
     pub(super) fn touches(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
+        self.steps().iter().zip(other.steps()).all(|(own, other)| *own == other)
     }
 
     fn step(&self, step: Step) -> Self {
-        Self(self.0.iter().cloned().chain([step]).collect())
+        Self(Some(Rc::new(Link { above: self.clone(), step })))
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, step) in self.0.iter().enumerate() {
+        for (at, step) in self.steps().into_iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) if key.is_empty() || key.contains(['.', '[', ']', ' ', '/']) => write!(f, "[{key:?}]")?,

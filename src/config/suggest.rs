@@ -6,13 +6,15 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     if word.len() > 255 {
         return None;
     }
-    let reach = (word.chars().count() / 3).clamp(1, 3);
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= reach)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let word: Vec<char> = word.to_lowercase().chars().collect();
+    let reach = (word.len() / 3).clamp(1, 3);
+    let mut other: Vec<char> = Vec::new();
+    let near = candidates.into_iter().filter_map(|candidate| {
+        other.clear();
+        other.extend(candidate.chars().flat_map(char::to_lowercase));
+        distance(&word, &other, reach).map(|distance| (distance, candidate))
+    });
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
 /// `Did you mean ...?` for the nearest candidate, else `otherwise`.
@@ -24,9 +26,17 @@ pub(super) fn did_you_mean<'a>(
     nearest(word, candidates).map_or_else(otherwise, |candidate| format!("Did you mean `{candidate}`?"))
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours between two words (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+/// Insertions, deletions, substitutions and swaps of neighbours between two words (optimal string alignment), where they
+/// are at most `reach`. Most candidates are far, and most of the near are alike at both ends: neither kind costs the
+/// product of the lengths, of which there is one for each wrong reference and each host.
+fn distance(a: &[char], b: &[char], reach: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > reach {
+        return None;
+    }
+    let start = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[start..], &b[start..]);
+    let end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[..a.len() - end], &b[..b.len() - end]);
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for (i, ca) in a.iter().enumerate() {
         let mut row = vec![i + 1];
@@ -38,9 +48,13 @@ fn distance(a: &str, b: &str) -> usize {
             }
             row.push(best);
         }
+        // What is out of reach here stays so.
+        if row.iter().all(|distance| *distance > reach) {
+            return None;
+        }
         rows.push(row);
     }
-    rows[a.len()][b.len()]
+    Some(rows[a.len()][b.len()]).filter(|distance| *distance <= reach)
 }
 
 #[cfg(test)]
@@ -57,6 +71,9 @@ mod tests {
             ("header", Some("headers")),
             ("retries", None),
             ("x", None),
+            ("rui", Some("uri")),
+            ("desitnatoin", Some("destination")),
+            ("headings", None),
         ] {
             assert_eq!(nearest(word, words), expected, "{word}");
         }

@@ -1,6 +1,9 @@
 //! `DestinationRule` documents into subsets and policies, merged by host as Istio merges them.
 
+use std::collections::BTreeMap;
+
 use super::{Catalog, Policy, Rule, SubsetRule, meanings, policy};
+use crate::config::by_host::ByHost;
 use crate::config::checked::Workload;
 use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::path::Path;
@@ -9,14 +12,14 @@ use crate::config::visibility::is_visible;
 use crate::config::written::{DestinationRule, Sourced, TrafficPolicy, WorkloadSelector};
 use crate::domain::HostPattern;
 
-/// The rules that the workload `viewer` sees.
+/// The rules that the workload `viewer` sees, by namespace.
 pub(super) fn build(
     written: &[Sourced<DestinationRule>],
     catalog: &Catalog,
     viewer: &Workload,
     findings: &mut Findings,
-) -> Vec<Rule> {
-    let mut rules: Vec<Rule> = Vec::new();
+) -> BTreeMap<String, ByHost<Rule>> {
+    let mut rules: BTreeMap<String, ByHost<Rule>> = BTreeMap::new();
     for source in written {
         let Some(pattern) = pattern(source, catalog, findings) else { continue };
         let path = Path::spec().key("trafficPolicy");
@@ -25,18 +28,8 @@ pub(super) fn build(
         if !applies(source, viewer) {
             continue;
         }
-        let namespace = &source.document.namespace;
-        let same = |rule: &Rule| rule.pattern == pattern && rule.namespace == *namespace;
-        let at = rules.iter().position(same).unwrap_or_else(|| {
-            rules.push(Rule {
-                namespace: namespace.clone(),
-                pattern: pattern.clone(),
-                subsets: Vec::new(),
-                policy: None,
-            });
-            rules.len() - 1
-        });
-        let rule = &mut rules[at];
+        let of_namespace = rules.entry(source.document.namespace.clone()).or_default();
+        let rule = of_namespace.get_or_insert_with(&pattern, Rule::default);
         rule.policy = rule.policy.take().or(policy);
         for subset in subsets {
             if rule.subsets.iter().all(|known| known.name != subset.name) {
@@ -141,7 +134,7 @@ fn subsets(
 
 impl SubsetRule {
     /// Whether an endpoint of these labels belongs to the subset.
-    pub(in crate::config) fn selects(&self, labels: &std::collections::BTreeMap<String, String>) -> bool {
+    pub(in crate::config) fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
         self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Root, routes_for};
+use crate::config::by_host::ByHost;
 use crate::config::catalog::{Catalog, Service, aliases};
 use crate::config::checked::{Entry, Route, RouteMatch, Share, VirtualHost};
 use crate::config::finding::{Findings, HOST_TWICE, remark};
@@ -27,8 +28,9 @@ pub(super) fn virtual_hosts(roots: &[Root<'_>], pools: &mut Pools<'_>, viewpoint
     let (port, namespace) = (viewpoint.mesh_port(), viewpoint.workload.namespace.as_str());
     let mut taken = BTreeSet::new();
     let mut virtual_hosts = Vec::new();
+    let owners = Owners::of(&bound, pools.catalog());
     let claims: Vec<(&Root<'_>, Claim<'_>)> =
-        bound.iter().map(|root| (*root, Claim::of(root, &bound, pools.catalog(), viewpoint))).collect();
+        bound.iter().map(|root| (*root, Claim::of(root, &owners, pools.catalog(), viewpoint))).collect();
     for (root, claim) in &claims {
         let routes = routes_for(&root.rules, MESH, port, viewpoint);
         if routes.is_empty() {
@@ -57,7 +59,7 @@ struct Claim<'c> {
 }
 
 impl<'c> Claim<'c> {
-    fn of(root: &Root<'_>, bound: &[&Root<'_>], catalog: &'c Catalog, viewpoint: &Viewpoint) -> Self {
+    fn of(root: &Root<'_>, owners: &Owners<'_, 'c>, catalog: &'c Catalog, viewpoint: &Viewpoint) -> Self {
         let mut claim = Self { services: Vec::new(), others: Vec::new() };
         for pattern in root.hosts {
             match pattern {
@@ -75,14 +77,12 @@ impl<'c> Claim<'c> {
                 }
                 HostPattern::Suffix(_) => {}
             }
-            let mut matched = catalog.services().filter(|service| pattern.matches(service.host.as_str())).peekable();
-            if matched.peek().is_none() {
-                claim.others.push(pattern.clone());
+            match owners.of_wildcard(pattern) {
+                Some(owner) if owner.stands_for_services => {
+                    claim.services.extend(owner.services.iter().filter(|_| std::ptr::eq(owner.root, root)));
+                }
+                _ => claim.others.push(pattern.clone()),
             }
-            claim.services.extend(matched.filter(|service| {
-                let owner = most_specific(bound, &service.host);
-                owner.is_some_and(|(owner, by)| std::ptr::eq(owner, root) && by == pattern)
-            }));
         }
         claim
     }
@@ -104,12 +104,44 @@ impl<'c> Claim<'c> {
     }
 }
 
-/// The virtual service whose host matches `host` most closely, and by which of its hosts; of equals the oldest.
-fn most_specific<'r, 'a>(bound: &[&'r Root<'a>], host: &Host) -> Option<(&'r Root<'a>, &'r HostPattern)> {
-    let matching = bound.iter().flat_map(|root| root.hosts.iter().map(|pattern| (*root, pattern)));
-    let matching = matching.filter(|(_, pattern)| pattern.matches(host.as_str()));
-    // The last of equals is taken, so the oldest come last.
-    matching.rev().max_by_key(|(_, pattern)| pattern.precedence())
+/// Who has each host of the virtual services: of several the oldest.
+struct Owners<'r, 'c> {
+    places: ByHost<usize>,
+    owners: Vec<Owner<'r, 'c>>,
+}
+
+/// The virtual service that has a host.
+struct Owner<'r, 'c> {
+    root: &'r Root<'r>,
+    /// Whether the host is or matches a service at all.
+    stands_for_services: bool,
+    /// The services that no other host matches more closely.
+    services: Vec<&'c Service>,
+}
+
+impl<'r, 'c> Owners<'r, 'c> {
+    fn of(bound: &[&'r Root<'r>], catalog: &'c Catalog) -> Self {
+        let (mut places, mut owners) = (ByHost::default(), Vec::new());
+        for (root, pattern) in bound.iter().flat_map(|root| root.hosts.iter().map(move |pattern| (root, pattern))) {
+            places.get_or_insert_with(pattern, || {
+                owners.push(Owner { root, stands_for_services: false, services: Vec::new() });
+                owners.len() - 1
+            });
+        }
+        for service in catalog.services() {
+            for (rank, place) in places.matching(service.host.as_str()).enumerate() {
+                owners[*place].stands_for_services = true;
+                if rank == 0 {
+                    owners[*place].services.push(service);
+                }
+            }
+        }
+        Self { places, owners }
+    }
+
+    fn of_wildcard(&self, pattern: &HostPattern) -> Option<&Owner<'r, 'c>> {
+        self.places.get(pattern).map(|place| &self.owners[*place])
+    }
 }
 
 /// Every name that a service is called by.
