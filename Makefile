@@ -8,7 +8,7 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model release
+.PHONY: run test lint format check-tools local-model release bench-peers
 
 run: release local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
@@ -22,6 +22,11 @@ test: check-tools local-model
 release: check-tools
 	@echo "== building the release binary (minutes the first time, seconds after)"
 	$(CARGO) build --release --locked
+
+# Minutes for each workload. QUICK=1 only tries it; ROUNDS, SECONDS_EACH, ONLY and PEERS narrow it (see --help).
+bench-peers: release
+	@echo "== building the bench (minutes the first time, seconds after)"
+	@cd benches && $(CARGO) run --release --locked --package peers
 
 lint: check-tools
 	$(CARGO) fmt --check

@@ -1,0 +1,48 @@
+//! Overspill, as it is shipped: every setting is its default but the addresses, the workers and the access log.
+
+mod documents;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) use self::documents::Table;
+use super::{Front, Peer, Plan, Program, version};
+
+/// One build of it.
+pub(crate) struct Overspill {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) table: Table,
+}
+
+impl Peer for Overspill {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_own(&self) -> bool {
+        true
+    }
+
+    fn obtain(&self, _cache: &Path) -> Result<Program, String> {
+        if !self.path.is_file() {
+            return Err(format!("there is no {}; `make release` builds it", self.path.display()));
+        }
+        Ok(Program { path: self.path.clone(), version: version(&self.path, "--version")? })
+    }
+
+    fn lacks(&self, plan: &Plan) -> Option<String> {
+        (plan.front == Front::Tls).then(|| "does not serve TLS yet".to_owned())
+    }
+
+    fn command(&self, program: &Program, plan: &Plan) -> io::Result<Command> {
+        let folder = plan.folder.join("documents");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("all.yaml"), documents::write(plan, self.table))?;
+        let mut command = Command::new(&program.path);
+        command.args(["run", "--config"]).arg(&folder);
+        Ok(command)
+    }
+}

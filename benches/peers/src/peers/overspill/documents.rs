@@ -1,0 +1,95 @@
+//! The documents that Overspill is given.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use crate::exchange::{HOST, RULE, SPLIT, Wire};
+use crate::peers::Plan;
+
+/// How many routes the table has, and where. The host that is asked for stands in the middle of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) hosts: usize,
+    /// Rules of each host. The host that is asked for has its two last, so that the others are looked at before them.
+    pub(crate) rules: usize,
+}
+
+impl Table {
+    /// What is measured beside the peers: 1,000 routes, as ten for each of a hundred hosts.
+    pub(crate) const SHIPPED: Self = Self { hosts: 100, rules: 10 };
+}
+
+/// All documents, as one file.
+pub(crate) fn write(plan: &Plan, table: Table) -> String {
+    let mut all = format!(
+        "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: bench}}\n\
+         spec: {{listen: \"{}\", admin: \"127.0.0.1:0\", workers: {}, accessLog: false}}\n",
+        plan.listen, plan.workers
+    );
+    for (name, endpoints) in ["pool-a", "pool-b"].into_iter().zip(&plan.pools) {
+        all += &service(name, plan.upstream, endpoints);
+    }
+    let asked = table.hosts / 2;
+    for host in 0..table.hosts {
+        if host == asked {
+            all += &virtual_service(HOST, &asked_rules(table.rules));
+        } else {
+            let rules: String = (0..table.rules).map(other_rule).collect();
+            all += &virtual_service(&format!("host-{host}.example"), &rules);
+        }
+    }
+    all
+}
+
+fn service(name: &str, wire: Wire, endpoints: &[SocketAddr]) -> String {
+    let protocol = match wire {
+        Wire::H1 => "HTTP",
+        Wire::H2 => "HTTP2",
+    };
+    let mut document = format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}}}\n\
+         spec:\n  hosts: [{name}.example]\n  resolution: STATIC\n\
+         \x20 ports: [{{number: 80, name: http, protocol: {protocol}}}]\n  endpoints:\n"
+    );
+    for endpoint in endpoints {
+        // Writing to memory cannot fail.
+        let _ = writeln!(document, "    - {{address: {}, ports: {{http: {}}}}}", endpoint.ip(), endpoint.port());
+    }
+    document
+}
+
+fn virtual_service(host: &str, rules: &str) -> String {
+    let name = host.split('.').next().unwrap_or(host);
+    format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\n\
+         spec:\n  hosts: [{host}]\n  http:\n{rules}"
+    )
+}
+
+/// The rules of the host that is asked for: the header's and the split, after others that do not match. With a single
+/// rule there is the split alone.
+fn asked_rules(rules: usize) -> String {
+    let (header, value) = RULE;
+    let mut all: String = (2..rules).map(other_rule).collect();
+    if rules > 1 {
+        // Writing to memory cannot fail.
+        let _ = write!(
+            all,
+            "    - match: [{{headers: {{{header}: {{exact: \"{value}\"}}}}}}]\n\
+             \x20     route: [{{destination: {{host: pool-a.example}}}}]\n"
+        );
+    }
+    let (a, b) = SPLIT;
+    all + &format!(
+        "    - route:\n\
+         \x20       - {{destination: {{host: pool-a.example}}, weight: {a}}}\n\
+         \x20       - {{destination: {{host: pool-b.example}}, weight: {b}}}\n"
+    )
+}
+
+fn other_rule(number: usize) -> String {
+    format!(
+        "    - match: [{{uri: {{prefix: /service-{number}/}}}}]\n\
+         \x20     route: [{{destination: {{host: pool-b.example}}}}]\n"
+    )
+}
