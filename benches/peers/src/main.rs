@@ -1,26 +1,21 @@
 //! `bench-peers`: measures Overspill beside nginx, haproxy, Envoy and Pingora.
 //!
-//! Reads from the top: what is measured ([`workload`]) and how ([`measure`]); the proxies ([`peers`], [`running`],
-//! [`process`]); what stands behind them ([`origin`]) and before them ([`load`]); what is written ([`results`],
-//! [`report`]). Never prints a figure that it did not measure: what could not be had is absent, by name and reason.
+//! Reads from the top: what is measured ([`workload`], [`growth`], [`scale`]) and how ([`compare`], [`runner`]); the proxies ([`peers`], [`running`],
+//! [`process`]), what is written ([`results`], [`report`]). What stands around the proxies is the crate `rig`. Never prints a figure that it did not measure: what could not be had is absent, by name and reason.
 
-mod certificate;
-mod cores;
-mod exchange;
-mod frames;
+mod compare;
+mod ground;
+mod growth;
 mod install;
-mod load;
 mod machine;
-mod measure;
 mod options;
-mod origin;
-mod outbox;
 mod peers;
-mod poll;
 mod process;
 mod report;
 mod results;
+mod runner;
 mod running;
+mod scale;
 mod statistics;
 mod workload;
 

@@ -11,14 +11,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rig::exchange::{Front, SPLIT, Wire};
+use rig::{Certificate, POOLS};
+
 pub(crate) use self::envoy::Envoy;
 pub(crate) use self::haproxy::Haproxy;
 pub(crate) use self::nginx::Nginx;
-pub(crate) use self::overspill::{Overspill, Table};
+pub(crate) use self::overspill::Overspill;
 pub(crate) use self::pingora::Pingora;
-use crate::certificate::Certificate;
-use crate::exchange::Wire;
-use crate::origin::POOLS;
 
 /// What a proxy is to do. Every one of them: requests with the rule's header go to pool A, the others are split over
 /// both pools; connections are kept alive on both sides; nothing is written for a request.
@@ -35,21 +35,18 @@ pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
 }
 
-/// What clients speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Front {
-    /// HTTP in clear.
-    Clear(Wire),
-    /// HTTP/1.1 over TLS.
-    Tls,
-}
-
 /// A program that is there.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     /// As it says itself.
     pub(crate) version: String,
+}
+
+/// A proxy and its program, or why there is none.
+pub(crate) struct Contender {
+    pub(crate) peer: Box<dyn Peer>,
+    pub(crate) program: Result<Program, String>,
 }
 
 /// A proxy.
@@ -77,7 +74,7 @@ pub(crate) trait Peer {
 /// How two weights are shared out over endpoints so that each pool gets its share: one weight for every endpoint of A,
 /// one for every endpoint of B.
 fn weights(plan: &Plan) -> [usize; POOLS] {
-    let (a, b) = crate::exchange::SPLIT;
+    let (a, b) = SPLIT;
     let [in_a, in_b] = [plan.pools[0].len().max(1), plan.pools[1].len().max(1)];
     [a as usize * in_b, b as usize * in_a]
 }

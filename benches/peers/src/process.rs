@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rig::cores;
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::cores;
 
 /// How long a proxy may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);

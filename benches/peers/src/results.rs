@@ -1,13 +1,13 @@
 //! What has been measured, as data: the shape of `results.json`.
 
+use rig::Faults;
 use serde::Serialize;
 
-use crate::load::Faults;
 use crate::statistics::Summary;
 
-/// Everything of one run.
+/// When, how, where and with what something was measured.
 #[derive(Debug, Serialize)]
-pub(crate) struct Results {
+pub(crate) struct Circumstances {
     pub(crate) date: String,
     /// What repeats it.
     pub(crate) command: String,
@@ -15,7 +15,23 @@ pub(crate) struct Results {
     pub(crate) machine: Machine,
     pub(crate) rounds: usize,
     pub(crate) window_seconds: f64,
+    /// Builds of Overspill first.
     pub(crate) programs: Vec<ProgramResult>,
+}
+
+/// Overspill in several series of cases.
+#[derive(Debug, Serialize)]
+pub(crate) struct SeriesResults {
+    #[serde(flatten)]
+    pub(crate) circumstances: Circumstances,
+    pub(crate) series: Vec<Series>,
+}
+
+/// Overspill beside its peers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Results {
+    #[serde(flatten)]
+    pub(crate) circumstances: Circumstances,
     pub(crate) workloads: Vec<WorkloadResult>,
 }
 
@@ -52,6 +68,8 @@ pub(crate) enum Found {
 pub(crate) struct WorkloadResult {
     pub(crate) name: String,
     pub(crate) title: String,
+    /// Whether most of the connections were idle.
+    pub(crate) is_idle: bool,
     /// The rate at which latency was measured: 30 % of the slowest proxy's maximum.
     pub(crate) paced_per_second: Option<f64>,
     /// Latency without a proxy, which was subtracted.
@@ -66,7 +84,15 @@ impl WorkloadResult {
     }
 }
 
-/// A proxy in one workload.
+/// The same proxy in several cases.
+#[derive(Debug, Serialize)]
+pub(crate) struct Series {
+    pub(crate) title: String,
+    /// The cases, by their names.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// A proxy in one workload, or one case of a series.
 #[derive(Debug, Serialize)]
 pub(crate) struct Target {
     pub(crate) name: String,
@@ -98,21 +124,19 @@ pub(crate) struct Figures {
     pub(crate) cpu_us: Summary,
     /// Requests answered a second, as many as it takes.
     pub(crate) per_second: Summary,
+    /// Cores that the proxy kept busy in those rounds: as many as it has, or load and origin were the limit.
+    pub(crate) cores_busy: Summary,
     /// Latency beyond that of the origin alone, microseconds, paced.
     pub(crate) added_us: Option<Added>,
     /// Bytes.
     pub(crate) resident_at_rest: u64,
     /// Bytes, at the end of the last round while its connections were open.
     pub(crate) resident_loaded: u64,
-    #[serde(flatten)]
-    pub(crate) idle: Option<Idle>,
-    pub(crate) faults: Faults,
-}
-
-/// What an idle connection costs.
-#[derive(Debug, Serialize)]
-pub(crate) struct Idle {
+    /// Bytes, once all connections had been closed.
+    pub(crate) resident_after: u64,
+    /// What it has grown by under load, over its connections: what one costs where most of them are idle.
     pub(crate) bytes_per_connection: f64,
+    pub(crate) faults: Faults,
 }
 
 /// Latency at three quantiles.

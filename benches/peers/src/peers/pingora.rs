@@ -4,13 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Front, Peer, Plan, Program, version};
-use crate::exchange::Wire;
+use rig::exchange::{Front, Wire};
+
+use super::{Peer, Plan, Program, version};
 use crate::install;
 
-/// Where the workspace is that has the proxy.
+/// Where the repository is, whose benches have the proxy.
 pub(crate) struct Pingora {
-    pub(crate) workspace: PathBuf,
+    pub(crate) repository: PathBuf,
 }
 
 impl Peer for Pingora {
@@ -18,19 +19,17 @@ impl Peer for Pingora {
         "Pingora"
     }
 
-    fn obtain(&self, cache: &Path) -> Result<Program, String> {
+    fn obtain(&self, _cache: &Path) -> Result<Program, String> {
         // A part of Pingora's compression is C that builds with it.
         install::from_system("cmake", "cmake")?;
         eprintln!("== building the proxy on Pingora (minutes the first time)");
-        let target = cache.join("pingora");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         install::run(
             Command::new(cargo)
-                .args(["build", "--release", "--locked", "--package", "pingora-proxy-bench", "--target-dir"])
-                .arg(&target)
-                .current_dir(&self.workspace),
+                .args(["build", "--release", "--locked", "--package", "pingora-proxy-bench"])
+                .current_dir(self.repository.join("benches")),
         )?;
-        let path = target.join("release/pingora-proxy-bench");
+        let path = self.repository.join("target/benches/release/pingora-proxy-bench");
         Ok(Program { version: version(&path, "--version")?, path })
     }
 

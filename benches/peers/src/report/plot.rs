@@ -20,7 +20,7 @@ const COLOURS: [&str; 2] = ["#d9480f", "#868e96"];
 /// The plot as SVG. Writing to memory cannot fail, so results of `write!` are passed over.
 #[expect(clippy::cast_precision_loss, reason = "panels and bars of one plot")]
 pub(super) fn draw(results: &Results) -> String {
-    let bars = results.programs.len() as f64;
+    let bars = results.circumstances.programs.len() as f64;
     let panel_height = TITLE_HEIGHT + bars * (BAR_HEIGHT + BAR_GAP) + MARGIN;
     let rows = results.workloads.len().div_ceil(COLUMNS) as f64;
     let (width, height) = (COLUMNS as f64 * PANEL_WIDTH, TITLE_HEIGHT + rows * panel_height);
@@ -28,7 +28,7 @@ pub(super) fn draw(results: &Results) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
          font-size=\"12\" fill=\"#868e96\">\n\
          <text x=\"{MARGIN}\" y=\"20\" font-size=\"14\">CPU microseconds a request (less is better), {}</text>\n",
-        results.date
+        results.circumstances.date
     );
     for (place, workload) in results.workloads.iter().enumerate() {
         let (column, row) = ((place % COLUMNS) as f64, (place / COLUMNS) as f64);
@@ -42,9 +42,9 @@ pub(super) fn draw(results: &Results) -> String {
 fn panel(results: &Results, workload: &WorkloadResult, (x, y): (f64, f64), svg: &mut String) {
     let _ = writeln!(svg, "<text x=\"{x}\" y=\"{}\" font-weight=\"bold\">{}</text>", y + 18.0, escape(&workload.title));
     let figure = |name: &str| workload.figures(name).map(|figures| figures.cpu_us.median);
-    let largest = results.programs.iter().filter_map(|program| figure(&program.name)).fold(0.0, f64::max);
+    let largest = results.circumstances.programs.iter().filter_map(|program| figure(&program.name)).fold(0.0, f64::max);
     let room = PANEL_WIDTH - NAME_WIDTH - FIGURE_WIDTH - 2.0 * MARGIN;
-    for (place, program) in results.programs.iter().enumerate() {
+    for (place, program) in results.circumstances.programs.iter().enumerate() {
         let top = y + TITLE_HEIGHT + place as f64 * (BAR_HEIGHT + BAR_GAP);
         let line = top + BAR_HEIGHT - 5.0;
         let _ = writeln!(svg, "<text x=\"{x}\" y=\"{line}\">{}</text>", escape(&program.name));

@@ -7,13 +7,19 @@ use std::io;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The cores that this process may use, in order.
-pub(crate) fn available() -> io::Result<Vec<usize>> {
+///
+/// # Errors
+/// If the kernel does not say.
+pub fn available() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
 }
 
 /// Keeps the calling thread, and what it starts from now on, on these cores.
-pub(crate) fn pin(cores: &[usize]) -> io::Result<()> {
+///
+/// # Errors
+/// If one of them may not be used.
+pub fn pin(cores: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for core in cores {
         set.set(*core);
@@ -22,7 +28,10 @@ pub(crate) fn pin(cores: &[usize]) -> io::Result<()> {
 }
 
 /// Runs `start` with the calling thread on `cores`, and goes back to where it was.
-pub(crate) fn on<T>(cores: &[usize], start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+///
+/// # Errors
+/// If one of them may not be used, or `start` fails.
+pub fn on<T>(cores: &[usize], start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let before = sched_getaffinity(None)?;
     pin(cores)?;
     let started = start();

@@ -15,14 +15,17 @@ const READ_BYTES: usize = 256 * 1024;
 const MAX_FAULTS: u64 = 1000;
 /// How long a run waits, once its window is over, for what is still due in it.
 const DRAIN: Duration = Duration::from_secs(2);
-/// How long not every connection may have been used, before the run is given up.
+/// How long until every connection has been used, or every counted request has been answered; then a run is given up.
 const MAX_WARM_UP: Duration = Duration::from_mins(1);
 /// The latencies that are told apart: up to a minute, to three digits.
 const HIGHEST_LATENCY: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
 
 /// Loads `load.target` from the calling thread. `read` is called at both edges of the window.
-pub(crate) fn run<R>(
+///
+/// # Errors
+/// If the target cannot be reached, or so much goes wrong that a figure would mean nothing.
+pub fn run<R>(
     load: &Load,
     pace: Pace,
     times: Times,
@@ -30,7 +33,13 @@ pub(crate) fn run<R>(
 ) -> Result<Outcome<R>, LoadError> {
     // Pacing is no better than the timer that wakes it: the kernel may be late by 50 microseconds by default.
     rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).map_err(std::io::Error::from)?;
-    let mut engine = Engine::new(load, pace)?;
+    let clock = match pace {
+        Pace::Closed => Clock::Closed,
+        Pace::Paced(rate) => {
+            Clock::Paced { next: Instant::now(), interval: Duration::from_secs_f64(1.0 / rate.max(1.0)) }
+        }
+    };
+    let mut engine = Engine::new(load, clock)?;
     let begin = Instant::now();
     while begin.elapsed() < times.warm_up || engine.unused > 0 {
         if begin.elapsed() > MAX_WARM_UP {
@@ -52,10 +61,31 @@ pub(crate) fn run<R>(
     Ok(Outcome { before, after, window, answered, faults: engine.faults, latencies: engine.latencies })
 }
 
+/// Sends so many requests from the calling thread, as soon as there is room in flight, and waits for every answer.
+///
+/// # Errors
+/// As [`run`].
+pub fn ask(load: &Load, count: usize) -> Result<Faults, LoadError> {
+    let mut engine = Engine::new(load, Clock::Counted { left: count })?;
+    let give_up = Instant::now() + MAX_WARM_UP;
+    while !matches!(engine.clock, Clock::Counted { left: 0 }) || engine.in_flight > 0 {
+        if Instant::now() > give_up {
+            engine.faults.note(engine.in_flight as u64, || format!("no answer within {MAX_WARM_UP:?}"));
+            break;
+        }
+        engine.turn(give_up)?;
+    }
+    Ok(engine.faults)
+}
+
 /// When the next request is due.
 #[derive(Clone, Copy)]
 enum Clock {
+    /// At once.
     Closed,
+    /// At once, as long as any are left.
+    Counted { left: usize },
+    /// At fixed moments.
     Paced { next: Instant, interval: Duration },
 }
 
@@ -82,13 +112,7 @@ struct Engine<'l> {
 }
 
 impl<'l> Engine<'l> {
-    fn new(load: &'l Load, pace: Pace) -> Result<Self, LoadError> {
-        let clock = match pace {
-            Pace::Closed => Clock::Closed,
-            Pace::Paced(rate) => {
-                Clock::Paced { next: Instant::now(), interval: Duration::from_secs_f64(1.0 / rate.max(1.0)) }
-            }
-        };
+    fn new(load: &'l Load, clock: Clock) -> Result<Self, LoadError> {
         let latencies = Histogram::new_with_max(HIGHEST_LATENCY, DIGITS)
             .map_err(|error| std::io::Error::other(error.to_string()))?;
         Ok(Self {
@@ -154,6 +178,11 @@ impl<'l> Engine<'l> {
             let now = Instant::now();
             let due = match self.clock {
                 Clock::Closed => now,
+                Clock::Counted { left: 0 } => return Ok(()),
+                Clock::Counted { left } => {
+                    self.clock = Clock::Counted { left: left - 1 };
+                    now
+                }
                 Clock::Paced { next, .. } if next > now || self.is_over(next) => return Ok(()),
                 Clock::Paced { next, interval } => {
                     self.clock = Clock::Paced { next: next + interval, interval };

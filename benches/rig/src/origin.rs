@@ -26,10 +26,10 @@ const READ_BYTES: usize = 256 * 1024;
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// The two pools that requests are split over.
-pub(crate) const POOLS: usize = 2;
+pub const POOLS: usize = 2;
 
 /// The origin's thread; ends with it.
-pub(crate) struct Origin {
+pub struct Origin {
     endpoints: [Vec<SocketAddr>; POOLS],
     shared: Arc<Shared>,
     thread: Option<JoinHandle<io::Result<()>>>,
@@ -66,7 +66,10 @@ struct Connection {
 
 impl Origin {
     /// Starts it on `core` with so many endpoints in each pool.
-    pub(crate) fn start(core: usize, endpoints: [usize; POOLS]) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If its listeners or its thread cannot be had.
+    pub fn start(core: usize, endpoints: [usize; POOLS]) -> io::Result<Self> {
         let mut listeners = Vec::new();
         let mut addresses = [Vec::new(), Vec::new()];
         for (pool, count) in endpoints.into_iter().enumerate() {
@@ -87,12 +90,12 @@ impl Origin {
     }
 
     /// The endpoints of each pool.
-    pub(crate) fn endpoints(&self) -> &[Vec<SocketAddr>; POOLS] {
+    pub fn endpoints(&self) -> &[Vec<SocketAddr>; POOLS] {
         &self.endpoints
     }
 
     /// How many requests each pool has answered.
-    pub(crate) fn served(&self) -> [u64; POOLS] {
+    pub fn served(&self) -> [u64; POOLS] {
         [0, 1].map(|pool: usize| self.shared.served[pool].load(Ordering::Relaxed))
     }
 }

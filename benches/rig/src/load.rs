@@ -17,29 +17,33 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use rustls::ClientConfig;
 
-pub(crate) use self::engine::run;
+pub use self::engine::{ask, run};
 use crate::exchange::Exchange;
 
 /// Where to, what, and over how many connections.
 #[derive(Clone)]
-pub(crate) struct Load {
-    pub(crate) target: SocketAddr,
-    pub(crate) exchange: Exchange,
+pub struct Load {
+    /// Where to.
+    pub target: SocketAddr,
+    /// What is asked and answered.
+    pub exchange: Exchange,
     /// Of every this many requests, one carries the rule's header.
-    pub(crate) rule_each: usize,
-    pub(crate) connections: usize,
+    pub rule_each: usize,
+    /// Connections, which take turns.
+    pub connections: usize,
     /// Requests that one connection has in flight at most.
-    pub(crate) streams: usize,
+    pub streams: usize,
     /// Requests in flight at most over all connections.
-    pub(crate) in_flight: usize,
-    pub(crate) keep: Keep,
+    pub in_flight: usize,
+    /// How long each lives.
+    pub keep: Keep,
     /// TLS, where the proxy serves it.
-    pub(crate) secure: Option<Arc<ClientConfig>>,
+    pub secure: Option<Arc<ClientConfig>>,
 }
 
 /// How long a connection lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
+pub enum Keep {
     /// For as long as the load runs.
     Alive,
     /// For one request, which begins with opening it.
@@ -48,7 +52,7 @@ pub(crate) enum Keep {
 
 /// When a request is sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Pace {
+pub enum Pace {
     /// As soon as there is room in flight.
     Closed,
     /// So many a second, evenly.
@@ -57,38 +61,41 @@ pub(crate) enum Pace {
 
 /// For how long.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Times {
+pub struct Times {
     /// At least, before anything counts; longer where not every connection has been used yet.
-    pub(crate) warm_up: Duration,
+    pub warm_up: Duration,
     /// What counts.
-    pub(crate) window: Duration,
+    pub window: Duration,
 }
 
 /// What a window has shown. `R` is what was read at its edges.
-pub(crate) struct Outcome<R> {
-    pub(crate) before: R,
-    pub(crate) after: R,
+pub struct Outcome<R> {
+    /// At its beginning.
+    pub before: R,
+    /// At its end.
+    pub after: R,
     /// How long the window really was.
-    pub(crate) window: Duration,
+    pub window: Duration,
     /// Requests answered in the window, rightly or not.
-    pub(crate) answered: u64,
+    pub answered: u64,
     /// Answers that were not as they must be, and requests that got none.
-    pub(crate) faults: Faults,
+    pub faults: Faults,
     /// Nanoseconds; of the requests that were due in the window.
-    pub(crate) latencies: Histogram<u64>,
+    pub latencies: Histogram<u64>,
 }
 
 /// What went wrong in a whole run, its warm-up included.
 #[derive(Clone, Debug, Default, serde::Serialize)]
-pub(crate) struct Faults {
-    pub(crate) count: u64,
+pub struct Faults {
+    /// How many.
+    pub count: u64,
     /// The first of them, in words.
-    pub(crate) first: Option<String>,
+    pub first: Option<String>,
 }
 
 impl Faults {
     /// Adds those of another run.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.note(other.count, || other.first.clone().unwrap_or_default());
     }
 
@@ -123,13 +130,17 @@ enum Broken {
 
 /// Why there is no figure.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
+pub enum LoadError {
+    /// Nothing listens at the target.
     #[error("{0} cannot be reached: {1}")]
     Unreachable(SocketAddr, std::io::Error),
+    /// The system refuses something.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// Too much goes wrong for a figure to mean anything.
     #[error("{} requests failed, the first one so: {}", .0.count, .0.first.as_deref().unwrap_or("unknown"))]
     TooManyFaults(Faults),
+    /// TLS is not what it must be.
     #[error("TLS cannot be spoken: {0}")]
     Tls(#[from] rustls::Error),
 }

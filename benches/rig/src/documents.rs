@@ -4,30 +4,47 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::exchange::{HOST, RULE, SPLIT, Wire};
-use crate::peers::Plan;
+use crate::origin::POOLS;
+
+/// A router that does what every proxy is told to do, with every setting but these at its default.
+#[derive(Clone, Copy, Debug)]
+pub struct Router<'r> {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its traffic threads.
+    pub workers: usize,
+    /// What its endpoints speak.
+    pub upstream: Wire,
+    /// Its endpoints.
+    pub pools: &'r [Vec<SocketAddr>; POOLS],
+    /// Its routes.
+    pub table: Table,
+}
 
 /// How many routes the table has, and where. The host that is asked for stands in the middle of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Table {
-    pub(crate) hosts: usize,
+pub struct Table {
+    /// Hosts.
+    pub hosts: usize,
     /// Rules of each host. The host that is asked for has its two last, so that the others are looked at before them.
-    pub(crate) rules: usize,
+    pub rules: usize,
 }
 
 impl Table {
     /// What is measured beside the peers: 1,000 routes, as ten for each of a hundred hosts.
-    pub(crate) const SHIPPED: Self = Self { hosts: 100, rules: 10 };
+    pub const SHIPPED: Self = Self { hosts: 100, rules: 10 };
 }
 
 /// All documents, as one file.
-pub(crate) fn write(plan: &Plan, table: Table) -> String {
+pub fn write(router: &Router<'_>) -> String {
+    let table = router.table;
     let mut all = format!(
         "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: bench}}\n\
          spec: {{listen: \"{}\", admin: \"127.0.0.1:0\", workers: {}, accessLog: false}}\n",
-        plan.listen, plan.workers
+        router.listen, router.workers
     );
-    for (name, endpoints) in ["pool-a", "pool-b"].into_iter().zip(&plan.pools) {
-        all += &service(name, plan.upstream, endpoints);
+    for (name, endpoints) in ["pool-a", "pool-b"].into_iter().zip(router.pools) {
+        all += &service(name, router.upstream, endpoints);
     }
     let asked = table.hosts / 2;
     for host in 0..table.hosts {

@@ -16,19 +16,22 @@ use crate::exchange::HOST;
 
 /// The certificate's files.
 #[derive(Clone, Debug)]
-pub(crate) struct Certificate {
+pub struct Certificate {
     /// The certificate, in PEM.
-    pub(crate) chain: PathBuf,
+    pub chain: PathBuf,
     /// Its key, in PEM.
-    pub(crate) key: PathBuf,
+    pub key: PathBuf,
     /// Both in one file.
-    pub(crate) both: PathBuf,
+    pub both: PathBuf,
     der: CertificateDer<'static>,
 }
 
 impl Certificate {
     /// Makes one for [`HOST`], in `folder`.
-    pub(crate) fn make(folder: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn make(folder: &Path) -> io::Result<Self> {
         let made = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).and_then(|signing_key| {
             let cert = rcgen::CertificateParams::new([HOST.to_owned()])?.self_signed(&signing_key)?;
             Ok(CertifiedKey { cert, signing_key })
@@ -48,7 +51,10 @@ impl Certificate {
     }
 
     /// A client that makes every proxy do the same work: TLS 1.3, X25519, AES-128-GCM, no resumption.
-    pub(crate) fn client(&self) -> Result<Arc<ClientConfig>, Error> {
+    ///
+    /// # Errors
+    /// If rustls has none of these.
+    pub fn client(&self) -> Result<Arc<ClientConfig>, Error> {
         let usual = aws_lc_rs::default_provider();
         let provider = CryptoProvider {
             cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
