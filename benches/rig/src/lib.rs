@@ -4,6 +4,7 @@
 //! Owns the contract between the three ([`exchange`]), so that an answer is known to be right. Never starts a proxy and
 //! never reads what it costs.
 
+mod address;
 mod certificate;
 pub mod cores;
 pub mod documents;
@@ -14,6 +15,7 @@ mod origin;
 mod outbox;
 mod poll;
 
+pub use address::free_address;
 pub use certificate::Certificate;
 pub use load::{Faults, Keep, Load, LoadError, Outcome, Pace, Times, ask, run};
 pub use origin::{Origin, POOLS};
