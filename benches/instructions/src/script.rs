@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rig::documents::{self, Router, Table};
-use rig::exchange::{Exchange, RULE_EACH, Wire};
-use rig::{Keep, Load, LoadError, Origin, cores};
+use rig::exchange::{Exchange, Front, RULE_EACH, Wire};
+use rig::{Certificate, Keep, Load, LoadError, Origin, cores};
 
 use crate::callgrind::{ByThread, Counted};
 use crate::counts::Counts;
@@ -25,18 +25,22 @@ const KIB: usize = 1024;
 
 struct Case {
     name: &'static str,
+    front: Front,
     upstream: Wire,
     exchange: Exchange,
 }
 
-fn cases() -> [Case; 4] {
+fn cases() -> [Case; 6] {
     let get = |wire| Exchange { wire, body: 0, answer: KIB };
+    let case = |name, (front, upstream), exchange| Case { name, front, upstream, exchange };
     let post = Exchange { wire: Wire::H1, body: KIB, answer: 8 * KIB };
     [
-        Case { name: "h1 GET 1 KiB", upstream: Wire::H1, exchange: get(Wire::H1) },
-        Case { name: "h1 POST 1 KiB -> 8 KiB", upstream: Wire::H1, exchange: post },
-        Case { name: "h2 -> h1 GET 1 KiB", upstream: Wire::H1, exchange: get(Wire::H2) },
-        Case { name: "h2 -> h2 unary call 1 KiB", upstream: Wire::H2, exchange: Exchange::unary(KIB) },
+        case("h1 GET 1 KiB", (Front::Clear(Wire::H1), Wire::H1), get(Wire::H1)),
+        case("h1 POST 1 KiB -> 8 KiB", (Front::Clear(Wire::H1), Wire::H1), post),
+        case("h2 -> h1 GET 1 KiB", (Front::Clear(Wire::H2), Wire::H1), get(Wire::H2)),
+        case("h2 -> h2 unary call 1 KiB", (Front::Clear(Wire::H2), Wire::H2), Exchange::unary(KIB)),
+        case("TLS, h1 GET 1 KiB", (Front::Tls, Wire::H1), get(Wire::H1)),
+        case("TLS, h2 -> h1 GET 1 KiB", (Front::Tls, Wire::H1), get(Wire::H2)),
     ]
 }
 
@@ -78,7 +82,19 @@ fn run(case: &Case, requests: usize, valgrind: &Path, program: &Path) -> Result<
     let origin = Origin::start(core, [1, 1])?;
     let listen = rig::free_address()?;
     let pools = origin.endpoints();
-    let router = Router { listen, workers: 1, upstream: case.upstream, pools, table: Table::SHIPPED };
+    let certificate = Certificate::make(folder.path())?;
+    let secure = (case.front == Front::Tls)
+        .then(|| certificate.client(case.exchange.wire))
+        .transpose()
+        .map_err(LoadError::from)?;
+    let router = Router {
+        listen,
+        workers: 1,
+        upstream: case.upstream,
+        pools,
+        table: Table::SHIPPED,
+        certificate: secure.is_some().then_some(&certificate),
+    };
     let config = folder.path().join("config");
     fs::create_dir(&config)?;
     fs::write(config.join("all.yaml"), documents::write(&router))?;
@@ -93,7 +109,7 @@ fn run(case: &Case, requests: usize, valgrind: &Path, program: &Path) -> Result<
         streams: 1,
         in_flight: 1,
         keep: Keep::Alive,
-        secure: None,
+        secure,
     };
     let faults = rig::ask(&load, requests)?;
     if faults.count > 0 {

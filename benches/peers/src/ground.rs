@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rig::cores;
+use rig::exchange::Wire;
 use rig::{Certificate, LoadError, Times};
 use rustls::ClientConfig;
 
@@ -21,6 +22,7 @@ pub(crate) struct Ground {
     /// The cores that may be used: the first for origin and load, those after it for the proxy.
     pub(crate) cores: Vec<usize>,
     pub(crate) certificate: Certificate,
+    /// Speaks HTTP/1.1 over TLS.
     pub(crate) client: Arc<ClientConfig>,
     pub(crate) rounds: Rounds,
     /// Where results are written.
@@ -38,7 +40,7 @@ impl Ground {
         }
         cores::pin(&cores[..1])?;
         let certificate = Certificate::make(&out)?;
-        let client = certificate.client()?;
+        let client = certificate.client(Wire::H1)?;
         Ok(Self { cores, certificate, client, rounds, out })
     }
 

@@ -62,11 +62,6 @@ pub(crate) trait Peer {
     /// The program, installed if it can be; else why there is none.
     fn obtain(&self, cache: &Path) -> Result<Program, String>;
 
-    /// What of a plan it has no way to do.
-    fn lacks(&self, _plan: &Plan) -> Option<String> {
-        None
-    }
-
     /// Writes its configuration, and says how it is started: in the foreground.
     fn command(&self, program: &Program, plan: &Plan) -> io::Result<Command>;
 }

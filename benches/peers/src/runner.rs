@@ -30,12 +30,9 @@ pub(crate) struct Runner {
 impl Runner {
     /// Starts a proxy by its plan, under a name of this measurement.
     pub(crate) fn start(name: &str, contender: &Contender, plan: &Plan, stage: &Stage<'_>) -> Self {
-        let running = match (&contender.program, contender.peer.lacks(plan)) {
-            (Err(why), _) => Err(why.clone()),
-            (_, Some(why)) => Err(why),
-            (Ok(program), None) => {
-                Running::start(contender.peer.as_ref(), program, plan, stage).map_err(|why| why.to_string())
-            }
+        let running = match &contender.program {
+            Err(why) => Err(why.clone()),
+            Ok(program) => Running::start(contender.peer.as_ref(), program, plan, stage).map_err(|why| why.to_string()),
         };
         if let Err(why) = &running {
             eprintln!("   {name} is absent: {why}");

@@ -12,7 +12,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use crate::exchange::HOST;
+use crate::exchange::{HOST, Wire};
 
 /// The certificate's files.
 #[derive(Clone, Debug)]
@@ -50,11 +50,15 @@ impl Certificate {
         })
     }
 
-    /// A client that makes every proxy do the same work: TLS 1.3, X25519, AES-128-GCM, no resumption.
+    /// A client of one wire that makes every proxy do the same work: TLS 1.3, X25519, AES-128-GCM, no resumption.
     ///
     /// # Errors
     /// If rustls has none of these.
-    pub fn client(&self) -> Result<Arc<ClientConfig>, Error> {
+    pub fn client(&self, wire: Wire) -> Result<Arc<ClientConfig>, Error> {
+        let alpn: &[u8] = match wire {
+            Wire::H1 => b"http/1.1",
+            Wire::H2 => b"h2",
+        };
         let usual = aws_lc_rs::default_provider();
         let provider = CryptoProvider {
             cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
@@ -67,7 +71,7 @@ impl Certificate {
             .with_custom_certificate_verifier(Arc::new(Expected(self.der.clone())));
         let mut config = builder.with_no_client_auth();
         config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         Ok(Arc::new(config))
     }
 }

@@ -3,11 +3,15 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use crate::certificate::Certificate;
 use crate::exchange::{HOST, RULE, SPLIT, Wire};
 use crate::origin::POOLS;
 
+/// The port of the gateway's documents, which the settings bind elsewhere.
+const HTTPS: u16 = 443;
+
 /// A router that does what every proxy is told to do, with every setting but these at its default.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Router<'r> {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -19,6 +23,8 @@ pub struct Router<'r> {
     pub pools: &'r [Vec<SocketAddr>; POOLS],
     /// Its routes.
     pub table: Table,
+    /// The certificate that it serves as a gateway; without one it serves the mesh in clear.
+    pub certificate: Option<&'r Certificate>,
 }
 
 /// How many routes the table has, and where. The host that is asked for stands in the middle of the others.
@@ -38,24 +44,48 @@ impl Table {
 /// All documents, as one file.
 pub fn write(router: &Router<'_>) -> String {
     let table = router.table;
-    let mut all = format!(
-        "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: bench}}\n\
-         spec: {{listen: \"{}\", admin: \"127.0.0.1:0\", workers: {}, accessLog: false}}\n",
-        router.listen, router.workers
-    );
+    let (mut all, gateways) = match router.certificate {
+        None => (settings(router, &format!("listen: \"{}\"", router.listen)), "[mesh]"),
+        Some(certificate) => {
+            let (address, port) = (router.listen.ip(), router.listen.port());
+            let gateway = format!(
+                "gateway: {{address: {address}, ports: {{\"{HTTPS}\": {port}}}}}, workload: {{labels: {{bench: front}}}}"
+            );
+            (settings(router, &gateway) + &front(certificate), "[front]")
+        }
+    };
     for (name, endpoints) in ["pool-a", "pool-b"].into_iter().zip(router.pools) {
         all += &service(name, router.upstream, endpoints);
     }
     let asked = table.hosts / 2;
     for host in 0..table.hosts {
         if host == asked {
-            all += &virtual_service(HOST, &asked_rules(table.rules));
+            all += &virtual_service(HOST, gateways, &asked_rules(table.rules));
         } else {
             let rules: String = (0..table.rules).map(other_rule).collect();
-            all += &virtual_service(&format!("host-{host}.example"), &rules);
+            all += &virtual_service(&format!("host-{host}.example"), gateways, &rules);
         }
     }
     all
+}
+
+/// Every setting but these has its default.
+fn settings(router: &Router<'_>, addresses: &str) -> String {
+    format!(
+        "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: bench}}\n\
+         spec: {{{addresses}, admin: \"127.0.0.1:0\", workers: {}, accessLog: false}}\n",
+        router.workers
+    )
+}
+
+fn front(certificate: &Certificate) -> String {
+    let (chain, key) = (certificate.chain.display(), certificate.key.display());
+    format!(
+        "---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {{name: front}}\n\
+         spec:\n  selector: {{bench: front}}\n  servers:\n\
+         \x20   - port: {{number: {HTTPS}, name: https, protocol: HTTPS}}\n      hosts: [\"*\"]\n\
+         \x20     tls: {{mode: SIMPLE, serverCertificate: {chain}, privateKey: {key}}}\n"
+    )
 }
 
 fn service(name: &str, wire: Wire, endpoints: &[SocketAddr]) -> String {
@@ -75,11 +105,11 @@ fn service(name: &str, wire: Wire, endpoints: &[SocketAddr]) -> String {
     document
 }
 
-fn virtual_service(host: &str, rules: &str) -> String {
+fn virtual_service(host: &str, gateways: &str, rules: &str) -> String {
     let name = host.split('.').next().unwrap_or(host);
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\n\
-         spec:\n  hosts: [{host}]\n  http:\n{rules}"
+         spec:\n  hosts: [{host}]\n  gateways: {gateways}\n  http:\n{rules}"
     )
 }
 

@@ -29,7 +29,7 @@ pub enum Wire {
 pub enum Front {
     /// HTTP in clear.
     Clear(Wire),
-    /// HTTP/1.1 over TLS.
+    /// HTTP over TLS; ALPN says which.
     Tls,
 }
 

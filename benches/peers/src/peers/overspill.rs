@@ -33,10 +33,6 @@ impl Peer for Overspill {
         Ok(Program { path: self.path.clone(), version: version(&self.path, "--version")? })
     }
 
-    fn lacks(&self, plan: &Plan) -> Option<String> {
-        (plan.front == Front::Tls).then(|| "does not serve TLS yet".to_owned())
-    }
-
     fn command(&self, program: &Program, plan: &Plan) -> io::Result<Command> {
         let folder = plan.folder.join("documents");
         fs::create_dir_all(&folder)?;
@@ -46,6 +42,7 @@ impl Peer for Overspill {
             upstream: plan.upstream,
             pools: &plan.pools,
             table: self.table,
+            certificate: (plan.front == Front::Tls).then_some(&plan.certificate),
         };
         fs::write(folder.join("all.yaml"), documents::write(&router))?;
         let mut command = Command::new(&program.path);

@@ -21,7 +21,10 @@ impl Requests {
     pub(super) fn new(load: &Load) -> Self {
         match load.exchange.wire {
             Wire::H1 => Self::H1(h1::Requests::new(&load.exchange)),
-            Wire::H2 => Self::H2(h2::Requests::new(&load.exchange)),
+            Wire::H2 => {
+                let scheme = if load.secure.is_some() { h2::SCHEME_HTTPS } else { h2::SCHEME_HTTP };
+                Self::H2(h2::Requests::new(&load.exchange, scheme))
+            }
         }
     }
 }

@@ -25,7 +25,8 @@ const USER_AGENT: u8 = 58;
 /// Places of the static table, as indexed fields.
 const GET: u8 = 0x82;
 const POST: u8 = 0x83;
-const SCHEME_HTTP: u8 = 0x86;
+pub(super) const SCHEME_HTTP: u8 = 0x86;
+pub(super) const SCHEME_HTTPS: u8 = 0x87;
 
 /// The field blocks and the body that are sent.
 pub(super) struct Requests {
@@ -40,9 +41,10 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn new(exchange: &Exchange) -> Self {
+    /// `scheme` is one of the places of the static table for it.
+    pub(super) fn new(exchange: &Exchange, scheme: u8) -> Self {
         let method = if exchange.body == 0 { GET } else { POST };
-        let mut first = vec![method, SCHEME_HTTP];
+        let mut first = vec![method, scheme];
         indexing(&mut first, Name::Static(PATH), &exchange.path());
         indexing(&mut first, Name::Static(AUTHORITY), HOST);
         indexing(&mut first, Name::Static(USER_AGENT), "bench-peers");
@@ -58,7 +60,7 @@ impl Requests {
         let (name, value) = RULE;
         indexing(&mut first, Name::Text(name), value);
         // The rule's header came last, and is the newest; the others follow it.
-        let mut plain = vec![method, SCHEME_HTTP];
+        let mut plain = vec![method, scheme];
         plain.extend((1..=fields).rev().map(|age| NEWEST + age));
         let mut with_rule = plain.clone();
         with_rule.push(NEWEST);
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn a_call_waits_for_the_settings_and_is_answered_once_its_trailers_have_come() {
         for (status, right) in [(0x88, true), (0x8d, false)] {
-            let requests = Requests::new(&Exchange::unary(8));
+            let requests = Requests::new(&Exchange::unary(8), SCHEME_HTTP);
             let (mut out, mut answers) = (Vec::new(), Vec::new());
             let mut h2 = H2::open(&mut out);
             out.clear();
