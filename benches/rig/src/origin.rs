@@ -41,12 +41,21 @@ struct Shared {
     stop: AtomicBool,
 }
 
+/// How much of what is not understood is shown.
+const SHOWN: usize = 100;
+
 /// Why a connection of the origin is closed.
 enum Close {
     /// The other end is done with it, or broke it off.
     Gone,
-    /// What came is nothing that the origin understands.
-    NotUnderstood,
+    /// What came is nothing that the origin understands; how it begins.
+    NotUnderstood(String),
+}
+
+impl Close {
+    fn not_understood(input: &[u8]) -> Self {
+        Self::NotUnderstood(input[..input.len().min(SHOWN)].escape_ascii().to_string())
+    }
 }
 
 enum Speaks {
@@ -180,8 +189,8 @@ impl Server {
                 }
             }
             Err(why) => {
-                if let Close::NotUnderstood = why {
-                    eprintln!("the origin does not understand what came over a connection of pool {}", connection.pool);
+                if let Close::NotUnderstood(beginning) = why {
+                    eprintln!("   the origin closes a connection, since it does not understand: {beginning}");
                 }
                 self.connections.remove(&key);
             }

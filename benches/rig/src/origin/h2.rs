@@ -65,7 +65,7 @@ impl H2 {
                 HEADERS => self.receiving.push(frame.stream),
                 DATA if frame.ends() => {
                     let at = self.receiving.iter().position(|stream| *stream == frame.stream);
-                    self.receiving.swap_remove(at.ok_or(Close::NotUnderstood)?);
+                    self.receiving.swap_remove(at.ok_or_else(|| Close::not_understood(frame.payload))?);
                     self.waiting.push_back((frame.stream, Shape::Unary));
                 }
                 frames::RST_STREAM => {
