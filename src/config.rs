@@ -5,6 +5,7 @@
 //! a file, the environment or a clock, and never panics, whatever the bytes.
 
 mod admission;
+mod analysis;
 mod by_host;
 mod catalog;
 mod checked;
@@ -23,6 +24,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod suggest;
+mod unexecuted;
 mod viewpoint;
 mod visibility;
 mod written;
@@ -37,4 +39,4 @@ pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;
-pub use schema::{NotExecuted, not_executed};
+pub use unexecuted::{NotExecuted, not_executed};

@@ -79,6 +79,16 @@ fn documents_by_themselves_are_judged_as_istio_judges_them() {
 }
 
 #[test]
+fn documents_together_are_judged_as_istioctl_judges_them() {
+    hold_against_golden("tests/golden/analysis", |file| {
+        let loaded = load(std::slice::from_ref(file), &Overrides::default());
+        assert!(loaded.checked.is_some(), "{}: such documents can be explained", file.name);
+        let said = loaded.problems.iter().filter(|problem| !["OVS101", "OVS102"].contains(&problem.code));
+        said.fold(String::new(), |text, problem| format!("{text}{problem}\n"))
+    });
+}
+
+#[test]
 fn what_istio_takes_and_the_router_does_not_do_is_a_warning_for_a_document_by_itself() {
     let text = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: a}\n\
                 spec: {host: a, trafficPolicy: {proxyProtocol: {version: V1}, tunnel: null}}\n";

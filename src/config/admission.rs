@@ -32,7 +32,9 @@ use super::document::{Document, Kind};
 use super::finding::Findings;
 use super::path::Path;
 use judge::Judge;
-use spot::Spot;
+pub(super) use names::overlap;
+pub(super) use protocol::Protocol;
+pub(super) use spot::Spot;
 
 /// Judges `document`, in whose `spec` the schema has found `faults`; says whether it is admitted.
 pub(super) fn judge(document: &Document, faults: &[Path], findings: &mut Findings) -> bool {

@@ -14,7 +14,7 @@ use std::num::NonZeroU32;
 
 use super::by_host::ByHost;
 use super::checked::Protocol;
-use super::finding::{Findings, MISSING, PORT_NEEDED, Remark, remark};
+use super::finding::{Findings, Remark, remark};
 use super::secrets::Folders;
 use super::suggest::{did_you_mean, nearest};
 use super::viewpoint::Viewpoint;
@@ -127,7 +127,6 @@ pub(super) struct Target<'a> {
 
 /// Why a destination names nothing.
 pub(super) struct Unresolved {
-    pub(super) code: &'static str,
     /// Which field of the destination is at fault.
     pub(super) field: &'static str,
     pub(super) remark: Remark,
@@ -217,38 +216,40 @@ impl Catalog {
 
     /// The service and key that `target` names; `Err(None)` where an unreadable document may hold what is missing.
     pub(super) fn resolve(&self, target: Target<'_>) -> Result<(&Service, PoolKey), Option<Unresolved>> {
-        let unresolved = |code, field, remark, host: &Host, port| {
+        let unresolved = |field, remark, host: &Host, port| {
             let key = PoolKey { host: host.clone(), subset: target.subset.map(Box::from), port };
-            Unresolved { code, field, remark, key }
+            Unresolved { field, remark, key }
         };
         let Some((service, host)) = self.find(target.host, target.namespace) else {
             let port = target.port.or(target.sent_to).unwrap_or(HTTP_PORT);
             let meant = meanings(target.host, target.namespace).into_iter().next();
-            let missing = meant.map(|host| unresolved(MISSING, "host", self.no_host(target), &host, port));
+            let no_host = || self.no_host(target.host, target.namespace);
+            let missing = meant.map(|host| unresolved("host", no_host(), &host, port));
             return Err(missing.filter(|_| !self.services_unknown));
         };
         let port = match port(service, target) {
             Ok(port) => port,
-            Err((code, remark)) => {
+            Err(remark) => {
                 let port = target.port.or(target.sent_to).or(service.ports.first().map(|port| port.number));
-                let missing = unresolved(code, "port", remark, &host, port.unwrap_or(HTTP_PORT));
+                let missing = unresolved("port", remark, &host, port.unwrap_or(HTTP_PORT));
                 return Err((!self.services_unknown).then_some(missing));
             }
         };
         if let Some(subset) = target.subset.filter(|subset| self.subset(&host, subset).is_none()) {
-            let missing = unresolved(MISSING, "subset", self.no_subset(service, subset), &host, port);
+            let missing = unresolved("subset", self.no_subset(service, subset), &host, port);
             return Err((!self.subsets_unknown).then_some(missing));
         }
         Ok((service, PoolKey { host, subset: target.subset.map(Box::from), port }))
     }
 
-    fn no_host(&self, target: Target<'_>) -> Remark {
+    /// What is wrong with a document of `namespace` that names `text`, which is no service.
+    pub(super) fn no_host(&self, text: &str, namespace: &str) -> Remark {
         let hosts = || self.services.keys().map(Host::as_str);
-        let near = if target.host.contains('.') {
-            nearest(target.host, hosts())
+        let near = if text.contains('.') {
+            nearest(text, hosts())
         } else {
             // A short name is held against short names, and answered with the whole one: the namespace may be the slip.
-            let label = nearest(target.host, hosts().map(first_label));
+            let label = nearest(text, hosts().map(first_label));
             label.and_then(|label| hosts().find(|host| first_label(host) == label))
         };
         let cure = near.map_or_else(
@@ -258,12 +259,12 @@ impl Catalog {
             },
             |host| format!("Did you mean `{host}`?"),
         );
-        let host =
-            meanings(target.host, target.namespace).first().map_or_else(|| target.host.to_owned(), Host::to_string);
+        let host = meanings(text, namespace).first().map_or_else(|| text.to_owned(), Host::to_string);
         remark(format!("There is no service `{host}`."), cure)
     }
 
-    fn no_subset(&self, service: &Service, subset: &str) -> Remark {
+    /// What is wrong with naming a subset that `service` does not have.
+    pub(super) fn no_subset(&self, service: &Service, subset: &str) -> Remark {
         let known: Vec<&str> = self
             .rule(&service.host)
             .into_iter()
@@ -286,30 +287,27 @@ fn pick<'s>(services: &'s [Service], viewer: &str) -> Option<&'s Service> {
 }
 
 /// The port of `service` that `target` means, else what is wrong with it.
-fn port(service: &Service, target: Target<'_>) -> Result<u16, (&'static str, Remark)> {
+fn port(service: &Service, target: Target<'_>) -> Result<u16, Remark> {
     let has = |wanted: u16| service.ports.iter().any(|port| port.number == wanted);
     let numbers = || service.ports.iter().map(|port| port.number.to_string()).collect::<Vec<_>>().join(", ");
-    let (code, message, cure) = match (target.port, service.ports.as_slice()) {
+    let (message, cure) = match (target.port, service.ports.as_slice()) {
         (Some(wanted), _) if has(wanted) => return Ok(wanted),
         (None, [only]) => return Ok(only.number),
         (None, [_, ..]) if let Some(sent_to) = target.sent_to.filter(|port| has(*port)) => return Ok(sent_to),
         (_, []) => (
-            MISSING,
             format!("`{}` has no port that speaks HTTP.", service.host),
             "Give the service a port with `protocol: HTTP` or `HTTP2`.".to_owned(),
         ),
         (Some(wanted), _) => (
-            MISSING,
             format!("`{}` has no port {wanted} that speaks HTTP.", service.host),
             format!("Its ports are {}.", numbers()),
         ),
         (None, _) => (
-            PORT_NEEDED,
             format!("`{}` has several ports, and none is named here.", service.host),
             format!("Add `port` with one of {}.", numbers()),
         ),
     };
-    Err((code, remark(message, cure)))
+    Err(remark(message, cure))
 }
 
 fn first_label(host: &str) -> &str {

@@ -6,10 +6,11 @@
 mod open;
 
 use super::SourceFile;
-use super::finding::{Findings, IDENTITY, INERT, PASSED_OVER, UNREADABLE, remark};
+use super::finding::{Findings, IDENTITY, PASSED_OVER, UNREADABLE, remark};
 use super::path::{Path, Step};
 use super::problem::{Place, Severity};
 use super::suggest::nearest;
+use super::unexecuted::OTHER_KINDS;
 use super::yaml::{self, Mark, Node, Value};
 
 /// The kinds that are read.
@@ -308,7 +309,7 @@ fn kind(document: &Document, api_version: &str, kind_name: &str, findings: &mut 
             ),
             "Take it out, or leave it in knowing that it has no effect here.",
         );
-        findings.warning(INERT, document.place(&Path::root().key("kind")), said);
+        findings.not_executed(&OTHER_KINDS, document.place(&Path::root().key("kind")), said);
         return None;
     }
     let Some(kind) = known.filter(|kind| kind.group() == group) else {

@@ -1,6 +1,8 @@
 //! The codes of findings, and the place where problems gather.
 
 use super::problem::{Place, Problem, Severity};
+use super::schema::{Field, Support};
+use super::unexecuted::Row;
 
 /// A code and what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,35 +13,60 @@ pub struct Code {
     pub meaning: &'static str,
 }
 
+macro_rules! code {
+    ($name:ident, $code:literal) => {
+        pub(super) const $name: &str = $code;
+    };
+    ($name:ident, $code:literal, hidden) => {
+        const $name: &str = $code;
+    };
+}
+
+/// Codes that are `hidden` are given here alone.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $meaning:literal;)+) => {
-        $(pub(super) const $name: &str = $code;)+
+    ($($name:ident = $code:literal, $meaning:literal $(, $hidden:ident)?;)+) => {
+        $(code!($name, $code $(, $hidden)?);)+
         /// Every code that a finding about a document can carry.
         pub const CODES: &[Code] = &[$(Code { code: $code, meaning: $meaning }),+];
     };
 }
 
 codes! {
-    MISSING = "IST0101", "a reference to a host, subset or port that does not exist";
+    DEPRECATED = "IST0002", "a field that Istio has replaced by another";
+    MISSING = "IST0101", "a reference to a host, port, subset or gateway that does not exist";
     SCHEMA = "IST0106", "a field or value that Istio's API server or webhook rejects";
-    HOST_TWICE = "IST0109", "two VirtualServices for one host";
+    HOST_TWICE = "IST0109", "VirtualServices of the mesh that share a host";
     PORT_NEEDED = "IST0112", "a destination without a port, of a service that has several";
+    PORT_NAME = "IST0118", "a Service's port whose name does not say what it speaks";
+    UNVERIFIED = "IST0128", "TLS to endpoints without `caCertificates`";
+    UNVERIFIED_PORT = "IST0129", "TLS to endpoints of one port without `caCertificates`";
     UNREACHABLE = "IST0130", "a rule that no request reaches";
-    INEFFECTIVE = "IST0131", "a condition that cannot take effect";
+    INEFFECTIVE = "IST0131", "a condition that repeats or overlaps an earlier one";
+    NOT_IN_GATEWAY = "IST0132", "a VirtualService none of whose hosts its Gateway serves";
+    SCHEMA_WARNING = "IST0133", "a field or value that Istio's webhook takes with a warning";
+    ADDRESSES_NEEDED = "IST0134", "a ServiceEntry without addresses that has a port of TCP or of no protocol";
+    CERTIFICATE_TWICE = "IST0138", "a certificate that several Gateways of the same proxies show";
+    SUBSET_PASSED_BY = "IST0140", "a subset that requests through a gateway pass by";
+    GATEWAYS_CONFLICT = "IST0145", "Gateways of the same proxies that share a port and a host";
+    EXTERNAL_PORT_NAME = "IST0150", "a port's name that an ExternalName Service should not have";
+    PORT_NOT_IN_SERVICE = "IST0162", "a Gateway's port that no Service of its pods has";
+    INTERNAL_GATEWAY = "IST0165", "a VirtualService bound to a Gateway that Istio made for itself";
+    SUBSET_EMPTY = "IST0173", "a subset that selects no pod or endpoint";
+    RULE_WITHOUT_SERVICE = "IST0174", "a DestinationRule whose host is no service";
     UNREADABLE = "OVS001", "a text that is not YAML, not UTF-8, or over a limit";
     NOTHING = "OVS002", "no documents, so that every setting is its default and no host is served";
     PASSED_OVER = "OVS003", "a document of a kind that is not read";
     IDENTITY = "OVS004", "a document whose apiVersion, kind or metadata.name is missing or wrong";
     TWICE = "OVS005", "two documents of one kind, namespace and name, or two services of one host";
-    INERT = "OVS101", "something of Istio's that is not executed yet, and does not change where a request goes";
-    DIVERTING = "OVS102", "something of Istio's that is not executed yet, and changes where a request goes or what it is protected by";
+    INERT = "OVS101", "something of Istio's that is not executed yet, and does not change where a request goes", hidden;
+    DIVERTING = "OVS102", "something of Istio's that is not executed yet, and changes where a request goes or what it is protected by", hidden;
     OWN_SCHEMA = "OVS106", "a field or value that Settings or PoolPolicy does not have";
     SETTINGS_TWICE = "OVS201", "a second Settings document";
     POLICY_TWICE = "OVS202", "two PoolPolicies for one pool";
     POLICY_MISSING = "OVS203", "a PoolPolicy that names a host, subset or port that does not exist";
     SPILL = "OVS204", "a spill order that names one pool twice, or the pool itself";
     LOCAL_OFF = "OVS205", "a PoolPolicy that allows the local model, which is off";
-    NO_EFFECT = "OVS206", "a document or subset that applies to nothing";
+    NO_EFFECT = "OVS206", "a document, rule or condition that applies to nothing or takes no effect";
     CERTIFICATES = "OVS301", "a file of certificates or keys that is missing, wrong or out of date";
     RESTART = "OVS401", "a changed setting that takes effect at the next start alone";
 }
@@ -54,6 +81,13 @@ pub fn unreadable(file: String, message: String) -> Problem {
 /// The warning that a file which TLS settings at `place` name cannot be used as it is.
 pub fn unusable_certificates(place: Place, message: String, cure: String) -> Problem {
     Problem { code: CERTIFICATES, severity: Severity::Warning, place, message, cure }
+}
+
+/// Whether a problem keeps a configuration from being used. Errors of these codes do not: Istio serves such documents, and
+/// the router serves them as it does.
+pub(super) fn bars(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+        && ![HOST_TWICE, PORT_NEEDED, GATEWAYS_CONFLICT, SUBSET_EMPTY].contains(&problem.code)
 }
 
 /// Problems, in the order found.
@@ -87,9 +121,27 @@ impl Findings {
         self.problems.push(Problem { code, severity, place, message, cure });
     }
 
-    /// Makes warnings of the errors of this code.
-    pub(super) fn soften(&mut self, code: &'static str) {
-        for problem in self.problems.iter_mut().filter(|problem| problem.code == code) {
+    /// Reports something that is not executed, as its row says.
+    pub(super) fn not_executed(&mut self, row: &Row, place: Place, remark: Remark) {
+        self.unsupported(row.support, place, remark);
+    }
+
+    /// Reports a field that is not executed, as its table says.
+    pub(super) fn field_not_executed(&mut self, field: &Field, place: Place, remark: Remark) {
+        self.unsupported(field.support, place, remark);
+    }
+
+    fn unsupported(&mut self, support: Support, place: Place, remark: Remark) {
+        match support {
+            Support::Executed => {}
+            Support::Inert => self.warning(INERT, place, remark),
+            Support::Diverting => self.error(DIVERTING, place, remark),
+        }
+    }
+
+    /// Makes warnings of the errors that something is not executed.
+    pub(super) fn soften_not_executed(&mut self) {
+        for problem in self.problems.iter_mut().filter(|problem| problem.code == DIVERTING) {
             problem.severity = Severity::Warning;
         }
     }
@@ -100,8 +152,9 @@ impl Findings {
 
     /// Whether no document is wrong in itself, whatever they say of each other, and whatever of it is not executed.
     pub(super) fn documents_stand(&self) -> bool {
-        let between = |code: &str| [MISSING, HOST_TWICE, PORT_NEEDED, DIVERTING].contains(&code);
-        self.problems.iter().all(|problem| problem.severity != Severity::Error || between(problem.code))
+        const OF_SEVERAL: [&str; 5] = [MISSING, HOST_TWICE, PORT_NEEDED, GATEWAYS_CONFLICT, SUBSET_EMPTY];
+        let stands = |code: &str| code == DIVERTING || OF_SEVERAL.contains(&code);
+        self.problems.iter().all(|problem| problem.severity != Severity::Error || stands(problem.code))
     }
 
     /// The problems by file, line and column, each once.

@@ -2,16 +2,16 @@
 
 mod tls;
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::checked::{Listener, TlsServer};
 use super::document::Document;
-use super::finding::{Findings, INERT, MISSING, Remark, remark};
+use super::finding::{Findings, NO_EFFECT, Remark, remark};
 use super::path::Path;
 use super::secrets::Folders;
+use super::unexecuted::STREAMS;
 use super::viewpoint::Viewpoint;
-use super::written::{Gateway, GatewayServer, Sourced, VirtualService};
+use super::written::{Gateway, GatewayServer, Sourced};
 use crate::domain::HostPattern;
 
 /// A server of a gateway that speaks HTTP, in clear or over TLS.
@@ -50,9 +50,14 @@ impl Server {
     }
 }
 
-/// `namespace/name` of a gateway as a virtual service of `namespace` names it; `mesh` stays what it is.
+/// `namespace/name` of a gateway as a virtual service of `namespace` names it; `mesh` stays what it is. The older way is
+/// the name of a service: `name.namespace.svc.cluster.local`, or its first two labels.
 pub(super) fn full_name(gateway: &str, namespace: &str) -> String {
-    if gateway == "mesh" || gateway.contains('/') { gateway.to_owned() } else { format!("{namespace}/{gateway}") }
+    match gateway.split_once('.') {
+        _ if gateway == "mesh" || gateway.contains('/') => gateway.to_owned(),
+        Some((name, rest)) => format!("{}/{name}", rest.split('.').next().unwrap_or(rest)),
+        None => format!("{namespace}/{gateway}"),
+    }
 }
 
 /// The servers of the gateways that mean the proxy, the oldest gateway first. `folders` are those of their certificates.
@@ -74,7 +79,7 @@ pub(super) fn servers(
             match servers.iter().find(|known| known.port == server.port && known.is_secure() != server.is_secure()) {
                 Some(known) => {
                     let said = mixed(known, &server);
-                    findings.warning(INERT, document.place(&path.key("port")), said);
+                    findings.warning(NO_EFFECT, document.place(&path.key("port")), said);
                 }
                 None => servers.push(server),
             }
@@ -111,7 +116,7 @@ fn not_http(document: &Document, written: &GatewayServer, path: &Path, findings:
             format!("Port {} speaks {what}, which is not executed: nothing is served on it.", written.port.number),
             "Take it out, or leave it in knowing that it has no effect here.",
         );
-        findings.warning(INERT, document.place(&path.key("port").key("protocol")), said);
+        findings.not_executed(&STREAMS, document.place(&path.key("port").key("protocol")), said);
     }
     !is_http
 }
@@ -176,24 +181,20 @@ pub(super) fn listeners(servers: &[Server], address: IpAddr, bound: impl Fn(u16)
     listeners
 }
 
-/// Reports each gateway that a virtual service names and that is not there (IST0101).
-pub(super) fn report_missing(
-    gateways: &[Sourced<Gateway>],
-    virtual_services: &[Sourced<VirtualService>],
-    findings: &mut Findings,
-) {
-    let known: BTreeSet<String> = gateways.iter().map(|gateway| gateway.document.full_name()).collect();
-    for Sourced { document, spec, .. } in virtual_services {
-        for (at, named) in spec.gateways.iter().enumerate() {
-            let full = full_name(named, &document.namespace);
-            if named == "mesh" || known.contains(&full) {
-                continue;
-            }
-            let said = remark(
-                format!("There is no Gateway `{full}`."),
-                "Add it, or correct the name; a short one belongs to this document's namespace.",
-            );
-            findings.error(MISSING, document.place(&Path::spec().key("gateways").index(at)), said);
+#[cfg(test)]
+mod tests {
+    use super::full_name;
+
+    #[test]
+    fn gateways_are_named_in_four_ways() {
+        for (named, full) in [
+            ("mesh", "mesh"),
+            ("front", "shop/front"),
+            ("edge/front", "edge/front"),
+            ("front.edge", "edge/front"),
+            ("front.edge.svc.cluster.local", "edge/front"),
+        ] {
+            assert_eq!(full_name(named, "shop"), full, "{named}");
         }
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::catalog::Catalog;
 use super::checked::Checked;
 use super::document::Documents;
-use super::finding::{DIVERTING, Findings, NOTHING, remark};
+use super::finding::{Findings, NOTHING, bars, remark};
 use super::pools::Pools;
-use super::problem::{Place, Problem, Severity};
+use super::problem::{Place, Problem};
 use super::secrets::Folders;
-use super::{document, gateways, policies, routes, settings, written};
+use super::{analysis, document, gateways, policies, routes, settings, written};
 
 /// One file, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +64,9 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether any problem is an error, so that the configuration must not be put in force.
+    /// Whether the problems are such that the configuration must not be put in force.
     pub fn is_faulty(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.problems.iter().any(bars)
     }
 }
 
@@ -82,10 +82,10 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     let viewpoint = settings::viewpoint(&written.settings, overrides, &startup);
     let folders = Folders::of(&written.settings);
     let servers = gateways::servers(&written.gateways, &viewpoint, &folders, &mut findings);
-    gateways::report_missing(&written.gateways, &written.virtual_services, &mut findings);
     let (address, ports) = settings::gateway_binding(&written.settings, &startup);
     startup.listeners = gateways::listeners(&servers, address, |port| ports.get(&port).copied());
     let catalog = Catalog::build(&written, &viewpoint, folders, &mut findings);
+    analysis::report(&written, &catalog, &viewpoint, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let virtual_hosts = routes::build(&written.virtual_services, &servers, &mut pools, &viewpoint, &mut findings);
@@ -105,7 +105,7 @@ pub fn admit(files: &[SourceFile]) -> Vec<Problem> {
     for document in &documents.read {
         written::judge(document, &mut findings);
     }
-    findings.soften(DIVERTING);
+    findings.soften_not_executed();
     findings.into_sorted()
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The configuration is not used.
+    /// The documents are wrong; the configuration is not used, unless Istio serves such documents all the same.
     Error,
     /// The configuration is used, and does something other than what it seems to say.
     Warning,

@@ -10,7 +10,6 @@ mod gateway;
 mod hosts;
 mod mesh;
 mod mirrors;
-mod reach;
 mod retries;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::Target;
 use super::checked::{Entry, PoolIndex, Route, RouteMatch, Share, VirtualHost};
 use super::document::Document;
-use super::finding::{Findings, MISSING, remark};
+use super::finding::{Findings, remark};
 use super::gateways::{Server, full_name};
 use super::path::Path;
 use super::pools::Pools;
@@ -50,8 +49,6 @@ struct Delegate {
     /// Empty for that of the rule.
     namespace: String,
     name: String,
-    /// Where it is named.
-    path: Path,
 }
 
 /// A virtual service with hosts, seen by the proxy, its delegates' rules in their places.
@@ -80,12 +77,7 @@ pub(super) fn build(
     let hosts: Vec<Vec<HostPattern>> =
         documents.iter().map(|source| hosts::read(source, pools.catalog(), findings)).collect();
     let rules = read(documents, viewpoint.mesh_port(), pools, findings);
-    let delegates = delegates::delegates(documents, &rules);
-    for (source, rules) in documents.iter().zip(&rules) {
-        delegates::report(&source.document, rules, &delegates, findings);
-    }
     let roots = roots(documents, &hosts, &rules, viewpoint);
-    mesh::report(&roots, findings);
     let mut virtual_hosts =
         if viewpoint.serves_mesh() { mesh::virtual_hosts(&roots, pools, viewpoint) } else { Vec::new() };
     let mut entries: BTreeMap<u16, Vec<(Entry, Vec<&Server>)>> = BTreeMap::new();
@@ -176,9 +168,6 @@ impl Reader<'_, '_> {
 
     fn rules(&mut self) -> Vec<Rule> {
         let (spec, document) = (&self.source.spec, &self.source.document);
-        if self.source.intact {
-            reach::report(self.source, self.findings);
-        }
         let (mut rules, mut names) = (Vec::new(), BTreeSet::new());
         for (at, written) in spec.http.iter().enumerate() {
             let path = Path::spec().key("http").index(at);
@@ -189,11 +178,10 @@ impl Reader<'_, '_> {
                 name = format!("{name}-{at}");
             }
             let alternatives = conditions::read(self.source, &written.matches, &path.key("match"), self.findings);
-            let delegate = written.delegate.as_ref().map(|delegate| Delegate {
-                namespace: delegate.namespace.clone(),
-                name: delegate.name.clone(),
-                path: path.key("delegate"),
-            });
+            let delegate = written
+                .delegate
+                .as_ref()
+                .map(|delegate| Delegate { namespace: delegate.namespace.clone(), name: delegate.name.clone() });
             rules.push(Rule { route: self.route(written, name, &path), alternatives, delegate });
         }
         rules
@@ -221,7 +209,7 @@ impl Reader<'_, '_> {
             fault: written.fault.as_ref().map(faults::read),
             timeout: written.timeout.as_deref().and_then(|text| parse_duration(text).ok()),
             retries: written.retries.as_ref().map(|retries| self.retries(retries, &path.key("retries"))),
-            mirrors: self.mirrors(written, path),
+            mirrors: self.mirrors(written),
         }
     }
 
@@ -235,7 +223,7 @@ impl Reader<'_, '_> {
             let weight = u32::try_from(written.weight).ok();
             // One destination gets everything, whatever its weight says.
             let weight = if lone { weight.filter(|weight| *weight > 0).or(Some(100)) } else { weight };
-            let place = self.destination(&written.destination, &path.key("destination"));
+            let place = self.destination(&written.destination);
             let headers = Headers {
                 authority: self.authority(&written.headers, &path.key("headers")),
                 ..self.headers(&written.headers, &path.key("headers"))
@@ -252,7 +240,7 @@ impl Reader<'_, '_> {
         split
     }
 
-    fn destination(&mut self, destination: &Destination, path: &Path) -> Option<PoolIndex> {
+    fn destination(&mut self, destination: &Destination) -> Option<PoolIndex> {
         if destination.host.is_empty() {
             return None;
         }
@@ -265,13 +253,8 @@ impl Reader<'_, '_> {
         match self.pools.catalog().resolve(target) {
             Ok((service, key)) => Some(self.pools.place(service, key)),
             Err(None) => None,
-            Err(Some(unresolved)) => {
-                let place = document.place(&path.key(unresolved.field));
-                if unresolved.code == MISSING || self.port.is_none() {
-                    self.findings.error(unresolved.code, place, unresolved.remark);
-                }
-                Some(self.pools.missing(unresolved.key))
-            }
+            // What is missing is for the analysis to say.
+            Err(Some(unresolved)) => Some(self.pools.missing(unresolved.key)),
         }
     }
 }

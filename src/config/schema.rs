@@ -19,8 +19,6 @@ pub(super) use service_entry::SERVICE_ENTRY;
 pub(super) use virtual_service::VIRTUAL_SERVICE;
 pub(super) use walk::{Walked, walk, walk_metadata};
 
-use super::problem::Severity;
-
 /// What a value must look like.
 pub(super) enum Shape {
     Text,
@@ -100,47 +98,49 @@ impl Field {
     }
 }
 
-/// A field of Istio's that is not executed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotExecuted {
-    /// The kind that has it.
-    pub kind: &'static str,
-    /// Its path, as `spec.http[].retries`.
-    pub path: String,
-    /// How a document that sets it is judged: an error where it would change where a request goes.
-    pub severity: Severity,
-}
+/// The tables of Istio's kinds.
+pub(super) static TABLES: [(&str, &Table); 4] = [
+    ("VirtualService", &VIRTUAL_SERVICE),
+    ("DestinationRule", &DESTINATION_RULE),
+    ("ServiceEntry", &SERVICE_ENTRY),
+    ("Gateway", &GATEWAY),
+];
 
-/// Every field of Istio's that is checked and not executed yet, from the tables that emit the findings.
-pub fn not_executed() -> Vec<NotExecuted> {
+/// Every field of Istio's that is not executed: its kind and path, and how it is supported. Of an object that stands in
+/// several places, the fields are listed at the first, the least deep.
+pub(super) fn unexecuted_fields() -> Vec<(&'static str, String, Support)> {
     let mut rows = Vec::new();
-    for (kind, table) in [
-        ("VirtualService", &VIRTUAL_SERVICE),
-        ("DestinationRule", &DESTINATION_RULE),
-        ("ServiceEntry", &SERVICE_ENTRY),
-        ("Gateway", &GATEWAY),
-    ] {
-        gather(kind, table, "spec", &mut rows);
+    for (kind, table) in TABLES {
+        let mut listed: Vec<&Table> = vec![table];
+        let mut level = vec![("spec".to_owned(), table)];
+        while !level.is_empty() {
+            let mut below = Vec::new();
+            for (path, field) in
+                level.iter().flat_map(|(path, table)| table.fields.iter().map(move |field| (path, field)))
+            {
+                let path = format!("{path}.{}", field.name);
+                if field.support != Support::Executed {
+                    rows.push((kind, path, field.support));
+                    continue;
+                }
+                let Some((path, table)) = inside(path, &field.shape) else { continue };
+                if listed.iter().all(|known| !std::ptr::eq(*known, table)) {
+                    listed.push(table);
+                    below.push((path, table));
+                }
+            }
+            level = below;
+        }
     }
     rows
 }
 
-fn gather(kind: &'static str, table: &Table, path: &str, rows: &mut Vec<NotExecuted>) {
-    for field in table.fields {
-        let path = format!("{path}.{}", field.name);
-        match field.support {
-            Support::Executed => descend(kind, &field.shape, path, rows),
-            Support::Inert => rows.push(NotExecuted { kind, path, severity: Severity::Warning }),
-            Support::Diverting => rows.push(NotExecuted { kind, path, severity: Severity::Error }),
-        }
-    }
-}
-
-fn descend(kind: &'static str, shape: &Shape, path: String, rows: &mut Vec<NotExecuted>) {
+/// The object that a value of `shape` at `path` is, or is made of.
+fn inside(path: String, shape: &'static Shape) -> Option<(String, &'static Table)> {
     match shape {
-        Shape::Object(table) => gather(kind, table, &path, rows),
-        Shape::List(item) | Shape::Items(item, ..) => descend(kind, item, path + "[]", rows),
-        Shape::Map(value) => descend(kind, value, path + ".*", rows),
-        _ => {}
+        Shape::Object(table) => Some((path, table)),
+        Shape::List(item) | Shape::Items(item, ..) => inside(path + "[]", item),
+        Shape::Map(value) => inside(path + ".*", value),
+        _ => None,
     }
 }

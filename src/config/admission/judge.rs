@@ -2,7 +2,7 @@
 
 use super::spot::Spot;
 use crate::config::document::Document;
-use crate::config::finding::{Findings, remark};
+use crate::config::finding::{Findings, SCHEMA_WARNING, remark};
 use crate::config::path::Path;
 use crate::domain::parse_nanoseconds;
 
@@ -46,7 +46,7 @@ impl<'a> Judge<'a> {
 
     /// Says of something that Istio takes it with a warning.
     pub(super) fn warn(&mut self, spot: &Spot<'_>, message: impl Into<String>, cure: impl Into<String>) {
-        self.findings.warning(self.document.schema_code(), self.document.place(&spot.path), remark(message, cure));
+        self.findings.warning(SCHEMA_WARNING, self.document.place(&spot.path), remark(message, cure));
     }
 
     /// Rejects a list or map of more than so many.

@@ -79,7 +79,7 @@ pub(super) fn is_covered(inner: &str, outer: &str) -> bool {
 }
 
 /// Whether some name is one that both stand for.
-pub(super) fn overlap(one: &str, other: &str) -> bool {
+pub(in crate::config) fn overlap(one: &str, other: &str) -> bool {
     is_covered(one, other) || is_covered(other, one)
 }
 

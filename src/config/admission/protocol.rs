@@ -2,7 +2,7 @@
 
 /// What a port's protocol is to the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(in crate::config) enum Protocol {
     Http,
     /// TLS with HTTP inside, or with anything inside.
     Tls,
@@ -12,7 +12,7 @@ pub(super) enum Protocol {
 
 impl Protocol {
     /// Reads a protocol, in upper or lower case; `None` where Istio does not know it.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::config) fn parse(text: &str) -> Option<Self> {
         Some(match text.to_ascii_lowercase().as_str() {
             "http" | "http2" | "http_proxy" | "grpc" | "grpc-web" => Self::Http,
             "https" | "tls" => Self::Tls,

@@ -6,35 +6,40 @@ use crate::config::yaml::{Node, Value};
 
 /// A place in a document, whether or not a value stands there. Null is no value: the API server drops it.
 #[derive(Clone, Debug)]
-pub(super) struct Spot<'a> {
+pub(in crate::config) struct Spot<'a> {
     node: Option<&'a Node>,
-    pub(super) path: Path,
+    pub(in crate::config) path: Path,
 }
 
 impl<'a> Spot<'a> {
     /// The whole document.
-    pub(super) fn root(document: &'a Document) -> Self {
+    pub(in crate::config) fn root(document: &'a Document) -> Self {
         Self { node: Some(&document.root), path: Path::root() }
     }
 
     /// The place of the field `name` here.
-    pub(super) fn at(&self, name: &str) -> Self {
+    pub(in crate::config) fn at(&self, name: &str) -> Self {
         let node = self.node.and_then(|node| node.get(name)).map(|entry| &entry.node);
         Self { node: node.filter(|node| !matches!(node.value, Value::Null)), path: self.path.key(name) }
     }
 
     /// Whether a value stands here.
-    pub(super) fn is_set(&self) -> bool {
+    pub(in crate::config) fn is_set(&self) -> bool {
         self.node.is_some()
     }
 
+    /// The value as serde reads it, null where there is none.
+    pub(in crate::config) fn to_yaml(&self) -> serde_yaml::Value {
+        self.node.map(Node::to_yaml).unwrap_or_default()
+    }
+
     /// The text; empty where there is none.
-    pub(super) fn text(&self) -> &'a str {
+    pub(in crate::config) fn text(&self) -> &'a str {
         self.node.and_then(Node::text).unwrap_or_default()
     }
 
     /// The whole number; zero where there is none.
-    pub(super) fn int(&self) -> i64 {
+    pub(in crate::config) fn int(&self) -> i64 {
         match self.node.map(|node| &node.value) {
             Some(Value::Int(value)) => *value,
             // Whole numbers that are written as fractions are small enough once the schema walk has passed them.
@@ -45,7 +50,7 @@ impl<'a> Spot<'a> {
     }
 
     /// The number; zero where there is none.
-    pub(super) fn number(&self) -> f64 {
+    pub(in crate::config) fn number(&self) -> f64 {
         match self.node.map(|node| &node.value) {
             #[allow(clippy::cast_precision_loss)]
             Some(Value::Int(value)) => *value as f64,
@@ -55,12 +60,12 @@ impl<'a> Spot<'a> {
     }
 
     /// Whether `true` stands here.
-    pub(super) fn is_true(&self) -> bool {
+    pub(in crate::config) fn is_true(&self) -> bool {
         matches!(self.node.map(|node| &node.value), Some(Value::Bool(true)))
     }
 
     /// The items of the list here.
-    pub(super) fn items(&self) -> impl Iterator<Item = Self> {
+    pub(in crate::config) fn items(&self) -> impl Iterator<Item = Self> {
         let items: &[Node] = match self.node.map(|node| &node.value) {
             Some(Value::List(items)) => items,
             _ => &[],
@@ -69,7 +74,7 @@ impl<'a> Spot<'a> {
     }
 
     /// The keys of the map here, each with the place of its value.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a, '_> {
+    pub(in crate::config) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a, '_> {
         let entries: &[_] = match self.node.map(|node| &node.value) {
             Some(Value::Map(entries)) => entries,
             _ => &[],

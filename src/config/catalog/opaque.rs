@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Catalog;
-use crate::config::finding::{Findings, INERT, remark};
+use crate::config::finding::{Findings, remark};
 use crate::config::problem::Place;
+use crate::config::unexecuted::OPAQUE_PORT;
 use crate::domain::Host;
 
 /// What goes over a port.
@@ -54,6 +55,6 @@ fn opaque(number: u16, place: Option<&Place>, findings: &mut Findings) {
         "Add a DestinationRule with `tls`, or leave it in knowing that it has no effect here.",
     );
     if let Some(place) = place {
-        findings.warning(INERT, place.clone(), said);
+        findings.not_executed(&OPAQUE_PORT, place.clone(), said);
     }
 }

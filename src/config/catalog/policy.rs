@@ -9,9 +9,10 @@ mod tls;
 use std::num::NonZeroU32;
 
 use super::super::document::Document;
-use super::super::finding::{DIVERTING, Findings, Remark, remark};
+use super::super::finding::{Findings, Remark, remark};
 use super::super::path::Path;
 use super::super::secrets::Folders;
+use super::super::unexecuted::NO_FORM;
 use super::super::written;
 use crate::domain::{ConnectionPool, LoadBalancer, OutlierDetection, RetryBudget, TrafficPolicy, parse_duration};
 pub(in crate::config) use tls::Tls;
@@ -134,7 +135,7 @@ impl Reader<'_> {
 
     fn wrong(&mut self, path: &Path, remark: Remark) {
         if self.admitted {
-            self.findings.error(DIVERTING, self.document.place(path), remark);
+            self.findings.not_executed(&NO_FORM, self.document.place(path), remark);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Catalog, Policy, Rule, SubsetRule, meanings, policy};
 use crate::config::by_host::ByHost;
 use crate::config::checked::Workload;
-use crate::config::finding::{Findings, NO_EFFECT, remark};
+use crate::config::finding::{Findings, remark};
 use crate::config::path::Path;
 use crate::config::secrets::Folders;
 use crate::config::visibility::is_visible;
@@ -24,7 +24,7 @@ pub(super) fn build(
         let Some(pattern) = pattern(source, catalog, findings) else { continue };
         let path = Path::spec().key("trafficPolicy");
         let policy = read(source, &source.spec.traffic_policy, &path, (&catalog.folders, findings));
-        let subsets = subsets(source, &pattern, catalog, findings);
+        let subsets = subsets(source, catalog, findings);
         if !applies(source, viewer) {
             continue;
         }
@@ -73,13 +73,6 @@ fn pattern(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut 
         }
         HostPattern::Suffix(_) | HostPattern::Any => parsed,
     };
-    if !catalog.services_unknown && !catalog.has(&pattern) {
-        let said = remark(
-            format!("There is no service `{pattern}`, so this rule has no effect."),
-            "Add a ServiceEntry for it, or take it out.",
-        );
-        findings.warning(NO_EFFECT, document.place(&path), said);
-    }
     Some(pattern)
 }
 
@@ -95,12 +88,7 @@ fn read(
     source.document.has(path).then(|| reader.policy(written, path))
 }
 
-fn subsets(
-    source: &Sourced<DestinationRule>,
-    pattern: &HostPattern,
-    catalog: &Catalog,
-    findings: &mut Findings,
-) -> Vec<SubsetRule> {
+fn subsets(source: &Sourced<DestinationRule>, catalog: &Catalog, findings: &mut Findings) -> Vec<SubsetRule> {
     let mut subsets: Vec<SubsetRule> = Vec::new();
     for (at, written) in source.spec.subsets.iter().enumerate() {
         let path = Path::spec().key("subsets").index(at);
@@ -117,16 +105,6 @@ fn subsets(
         }
         let policy = read(source, &written.traffic_policy, &path.key("trafficPolicy"), (&catalog.folders, findings));
         let subset = SubsetRule { name: written.name.clone(), labels: written.labels.clone(), policy };
-        if let HostPattern::Exact(host) = pattern
-            && let Some(service) = catalog.services.get(host).and_then(|services| services.first())
-            && service.endpoints.iter().all(|endpoint| !subset.selects(&endpoint.labels))
-        {
-            let said = remark(
-                format!("The subset `{}` selects no endpoint of `{host}`.", subset.name),
-                "Correct its labels, or label an endpoint so.",
-            );
-            findings.warning(NO_EFFECT, source.document.place(&path), said);
-        }
         subsets.push(subset);
     }
     subsets

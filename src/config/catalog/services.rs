@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 
 use super::{Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
-use crate::config::finding::{DIVERTING, Findings, INERT, NO_EFFECT, TWICE, remark};
+use crate::config::finding::{Findings, NO_EFFECT, TWICE, remark};
 use crate::config::path::Path;
-use crate::config::problem::Severity;
+use crate::config::unexecuted::{PROTOCOL, UNIX_SOCKET};
 use crate::config::written::{ServiceEntry, ServicePort, Sourced, WorkloadEntry};
 use crate::domain::{Host, HostPattern, Locality, OriginalBy};
 
@@ -183,7 +183,7 @@ impl Reader<'_> {
                     ),
                     "Take it out, or leave it in knowing that it has no effect here.",
                 );
-                self.findings.warning(INERT, self.entry.document.place(&path.key("protocol")), said);
+                self.findings.not_executed(&PROTOCOL, self.entry.document.place(&path.key("protocol")), said);
                 return None;
             }
             _ => {
@@ -228,7 +228,7 @@ impl Reader<'_> {
         let (place, text) = (self.entry.document.place(&path.key("address")), written.address.as_str());
         if text.starts_with("unix://") {
             let said = remark("A Unix socket is not executed yet.", "Give the endpoint an IP address and port.");
-            self.findings.add(Severity::Error, DIVERTING, place, said);
+            self.findings.not_executed(&UNIX_SOCKET, place, said);
             return None;
         }
         let address = match (text.parse::<IpAddr>(), Host::parse(text)) {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use crate::config::document::Document;
-use crate::config::finding::{Findings, INERT, Remark, remark};
+use crate::config::finding::{Findings, Remark, remark};
 use crate::config::path::Path;
 use crate::config::secrets::Folders;
+use crate::config::unexecuted::SECRETS;
 use crate::config::written::GatewayTls;
 use crate::domain::{Authorities, ClientCertificates, KeyPair, ServerTls, TlsVersion};
 
@@ -18,7 +19,7 @@ pub(super) fn read(
 ) -> Option<ServerTls> {
     let mut missing = |field: &str, said: Remark| {
         let said = remark(format!("{} So this server serves nothing.", said.message), said.cure);
-        findings.warning(INERT, document.place(&path.key(field)), said);
+        findings.not_executed(&SECRETS, document.place(&path.key(field)), said);
     };
     let (key_pairs, clients) = if written.mode.as_deref() == Some("ISTIO_MUTUAL") {
         (vec![folders.istio_key_pair()], ClientCertificates::Required(folders.istio_authorities()))

@@ -6,8 +6,9 @@ use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::config::finding::{DIVERTING, remark};
+use crate::config::finding::remark;
 use crate::config::path::Path;
+use crate::config::unexecuted::CODE_OF_REDIRECT;
 use crate::config::written::{HttpBody, HttpDirectResponse, HttpRedirect, HttpRoute};
 use crate::domain::{DirectResponse, OwnAnswer, Redirect, RedirectPath, RedirectPort};
 
@@ -48,7 +49,7 @@ impl Reader<'_, '_> {
                 format!("A redirect by {code} is not executed: Istio takes the document, and Envoy cannot do it."),
                 "Write 301, 302, 303, 307 or 308.",
             );
-            self.findings.error(DIVERTING, self.source.document.place(path), said);
+            self.findings.not_executed(&CODE_OF_REDIRECT, self.source.document.place(path), said);
         }
         let code = u16::try_from(code).ok().and_then(|code| StatusCode::from_u16(code).ok());
         code.unwrap_or(StatusCode::MOVED_PERMANENTLY)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Alternative;
 use crate::config::checked::RouteMatch;
 use crate::config::document::Document;
-use crate::config::finding::{Findings, INEFFECTIVE, remark};
+use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::gateways::full_name;
 use crate::config::path::Path;
 use crate::config::viewpoint::Callers;
@@ -75,7 +75,7 @@ impl Reader<'_> {
                 "An empty match here lets every request through.",
                 "Write `exact`, `prefix` or `regex`, or take it out.",
             );
-            self.findings.warning(INEFFECTIVE, self.document.place(path), said);
+            self.findings.warning(NO_EFFECT, self.document.place(path), said);
             return None;
         }
         self.pattern(written, path)
@@ -90,7 +90,7 @@ impl Reader<'_> {
                     format!("`{name}` is ignored among the headers."),
                     format!("Match it by the field `{name}` beside `headers`."),
                 );
-                self.findings.warning(INEFFECTIVE, self.document.place_of_key(&path), said);
+                self.findings.warning(NO_EFFECT, self.document.place_of_key(&path), said);
                 continue;
             }
             let Ok(header) = http::HeaderName::from_bytes(name.as_bytes()) else {

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::{Alternative, Delegate, Rule};
 use crate::config::checked::RouteMatch;
 use crate::config::document::Document;
-use crate::config::finding::{Findings, MISSING, remark};
 use crate::config::visibility::is_visible;
 use crate::config::written::{Sourced, VirtualService};
 use crate::domain::StringMatch;
@@ -42,19 +41,6 @@ fn find<'a>(document: &Document, to: &Delegate, delegates: &Delegates<'a>) -> Op
     let namespace = if to.namespace.is_empty() { &document.namespace } else { &to.namespace };
     let (spec, rules) = delegates.get(&(namespace.as_str(), to.name.as_str()))?;
     is_visible(&spec.export_to, namespace, &document.namespace).then_some(*rules)
-}
-
-/// Reports each rule of a document that delegates to nothing.
-pub(super) fn report(document: &Document, rules: &[Rule], delegates: &Delegates<'_>, findings: &mut Findings) {
-    for rule in rules {
-        let Some(to) = rule.delegate.as_ref().filter(|to| find(document, to, delegates).is_none()) else { continue };
-        let namespace = if to.namespace.is_empty() { &document.namespace } else { &to.namespace };
-        let said = remark(
-            format!("There is no VirtualService `{namespace}/{}` without hosts that is exported here.", to.name),
-            "Add it, or correct the name; until then this rule takes no request.",
-        );
-        findings.error(MISSING, document.place(&to.path), said);
-    }
 }
 
 /// The rule that a delegate's rule becomes; `None` where no request can meet the conditions of both.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 
-use crate::config::finding::{INEFFECTIVE, INERT, remark};
+use crate::config::finding::{NO_EFFECT, remark};
 use crate::config::path::Path;
+use crate::config::unexecuted::FORMATTERS;
 use crate::config::written::{HeaderOperations, Headers as WrittenHeaders, HttpRewrite, RegexRewrite};
 use crate::domain::{HeaderOps, Headers, PathRewrite, Rewrite, StringMatch};
 
@@ -73,7 +74,7 @@ impl Reader<'_, '_> {
                 format!("`{header}` belongs to a connection or to the framing of a message, and is left as it is."),
                 "Take it out.",
             );
-            self.findings.warning(INEFFECTIVE, self.source.document.place_of_key(path), said);
+            self.findings.warning(NO_EFFECT, self.source.document.place_of_key(path), said);
             return None;
         }
         Some(header)
@@ -91,7 +92,7 @@ impl Reader<'_, '_> {
                 format!("Envoy's `{first}` is not executed yet: it is sent as it is written."),
                 "Write a fixed value, or double each `%` to mean the sign itself.",
             );
-            self.findings.warning(INERT, self.source.document.place(path), said);
+            self.findings.not_executed(&FORMATTERS, self.source.document.place(path), said);
         }
         let value = HeaderValue::from_str(&text).ok();
         if value.is_none() {

@@ -10,8 +10,6 @@ use super::{Root, routes_for};
 use crate::config::by_host::ByHost;
 use crate::config::catalog::{Catalog, Service, aliases};
 use crate::config::checked::{Entry, Route, RouteMatch, Share, VirtualHost};
-use crate::config::finding::{Findings, HOST_TWICE, remark};
-use crate::config::path::Path;
 use crate::config::pools::Pools;
 use crate::config::viewpoint::Viewpoint;
 use crate::domain::{Headers, Host, HostPattern, PoolKey};
@@ -174,27 +172,6 @@ fn service_routes(service: &Service, port: Option<u16>, pools: &mut Pools<'_>) -
             let mut routes: Vec<Route> = others.iter().map(|number| route(*number, on(*number), pools)).collect();
             routes.push(route(*first, Vec::new(), pools));
             routes
-        }
-    }
-}
-
-/// Reports hosts that two virtual services of the mesh both claim (IST0109): the oldest has them.
-pub(super) fn report(roots: &[Root<'_>], findings: &mut Findings) {
-    let mut owners: std::collections::BTreeMap<&HostPattern, &Root<'_>> = std::collections::BTreeMap::new();
-    for root in roots.iter().filter(|root| root.is_bound_to(MESH)) {
-        for (at, pattern) in root.hosts.iter().enumerate() {
-            let Some(owner) = owners.get(pattern).filter(|owner| !std::ptr::eq(**owner, root)) else {
-                owners.insert(pattern, root);
-                continue;
-            };
-            let said = remark(
-                format!(
-                    "The host `{pattern}` is claimed by the VirtualService `{}` already.",
-                    owner.document.full_name()
-                ),
-                "Move the rules of both into one VirtualService.",
-            );
-            findings.error(HOST_TWICE, root.document.place(&Path::spec().key("hosts").index(at)), said);
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use http::StatusCode;
 
-use crate::config::finding::{INERT, remark};
+use crate::config::finding::remark;
 use crate::config::path::Path;
+use crate::config::unexecuted::HTTP3;
 use crate::config::written::HttpRetry;
 use crate::domain::{RetryCondition, RetryConditions, RetryPolicy, parse_duration};
 
@@ -17,7 +18,7 @@ impl Reader<'_, '_> {
                 "`http3-post-connect-failure` never holds: HTTP/3 is not spoken here.",
                 "Take it out, or leave it in knowing that it has no effect here.",
             );
-            self.findings.warning(INERT, self.source.document.place(&path.key("retryOn")), said);
+            self.findings.not_executed(&HTTP3, self.source.document.place(&path.key("retryOn")), said);
         }
         let duration = |text: &Option<String>| text.as_deref().and_then(|text| parse_duration(text).ok());
         RetryPolicy {

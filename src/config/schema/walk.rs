@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value as Yaml};
 
 use super::{Field, Shape, Support, Table};
 use crate::config::document::Document;
-use crate::config::finding::{DIVERTING, Findings, INERT, Remark, remark};
+use crate::config::finding::{Findings, Remark, remark};
 use crate::config::path::Path;
 use crate::config::suggest::did_you_mean;
 use crate::config::yaml::{Entry, Node, Value};
@@ -202,23 +202,21 @@ impl Walker<'_> {
         if !self.reports_support || field.support == Support::Executed {
             return self.value(node, &field.shape, path);
         }
-        let place = self.document.place_of_key(path);
-        if field.support == Support::Inert {
-            let said = remark(
+        let said = if field.support == Support::Inert {
+            remark(
                 format!("`{}` is not executed yet: requests are served as if it were not there.", field.name),
                 "Take it out, or leave it in knowing that it has no effect here.",
-            );
-            self.findings.warning(INERT, place, said);
+            )
         } else {
-            let said = remark(
+            remark(
                 format!(
                     "`{}` is not executed yet, and without it requests would not go where it sends them.",
                     field.name
                 ),
                 "Take it out, or keep this document away from this router.",
-            );
-            self.findings.error(DIVERTING, place, said);
-        }
+            )
+        };
+        self.findings.field_not_executed(field, self.document.place_of_key(path), said);
         self.reports_support = false;
         let value = self.value(node, &field.shape, path);
         self.reports_support = true;

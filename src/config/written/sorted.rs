@@ -8,12 +8,13 @@ use super::kubernetes::{EndpointSlice, Pod, Service};
 use super::{DestinationRule, Gateway, PoolPolicy, ServiceEntry, Settings, VirtualService};
 use crate::config::admission;
 use crate::config::document::{Document, Documents, Kind};
-use crate::config::finding::{DIVERTING, Findings, Remark, SCHEMA, TWICE, remark};
+use crate::config::finding::{Findings, Remark, SCHEMA, TWICE, remark};
 use crate::config::path::Path;
 use crate::config::schema::{
     DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked, walk,
     walk_metadata,
 };
+use crate::config::unexecuted::NO_FORM;
 
 /// A document and what it says.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl<T> Sourced<T> {
     /// Reports what Istio takes and the router cannot do.
     pub(in crate::config) fn refuse(&self, path: &Path, remark: Remark, findings: &mut Findings) {
         if self.admitted {
-            findings.error(DIVERTING, self.document.place(path), remark);
+            findings.not_executed(&NO_FORM, self.document.place(path), remark);
         }
     }
 }

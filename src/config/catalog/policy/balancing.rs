@@ -3,8 +3,9 @@
 use http::HeaderName;
 
 use super::{Reader, locality};
-use crate::config::finding::{INERT, remark};
+use crate::config::finding::{NO_EFFECT, remark};
 use crate::config::path::Path;
+use crate::config::unexecuted::LARGE_RING;
 use crate::config::written;
 use crate::domain::{Balancing, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, Warmup, parse_duration};
 
@@ -64,7 +65,7 @@ impl Reader<'_> {
                     format!("`{name}` is no header's name, so that each request's endpoint is drawn."),
                     "Name the header to hash.",
                 );
-                self.findings.warning(INERT, self.document.place(&path.key("httpHeaderName")), said);
+                self.findings.warning(NO_EFFECT, self.document.place(&path.key("httpHeaderName")), said);
             }
             return header.ok().map(HashKey::Header);
         }
@@ -103,7 +104,7 @@ impl Reader<'_> {
         let size = u32::try_from(minimum).unwrap_or(u32::MAX).min(MAX_RING_SIZE);
         if u64::from(size) < minimum {
             let said = remark(format!("The ring is built with {size} points."), "Write no more.");
-            self.findings.warning(INERT, self.document.place(path), said);
+            self.findings.not_executed(&LARGE_RING, self.document.place(path), said);
         }
         HashTable::Ring(if size == 0 { RING_SIZE } else { size })
     }

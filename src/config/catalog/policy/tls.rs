@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 
 use super::Reader;
-use crate::config::finding::{DIVERTING, remark};
+use crate::config::finding::remark;
 use crate::config::path::Path;
 use crate::config::problem::Place;
+use crate::config::unexecuted::CREDENTIAL;
 use crate::config::written::ClientTls as Written;
 use crate::domain::{Alpn, Authorities, ClientTls, HostCheck, KeyPair, PoolKey, Sni};
 
@@ -117,7 +118,7 @@ impl Reader<'_> {
                     Some((pair, Authorities::Secret(folder)))
                 }
                 Err(said) => {
-                    self.findings.error(DIVERTING, self.document.place(&path.key("credentialName")), said);
+                    self.findings.not_executed(&CREDENTIAL, self.document.place(&path.key("credentialName")), said);
                     None
                 }
             };

@@ -1,55 +1,48 @@
-//! Rules and conditions that no request reaches, because earlier ones take every request of theirs.
+//! Rules and conditions that certainly get no request, of which Istio's analysis says nothing: an earlier rule takes all of
+//! theirs.
 
-use crate::config::finding::{Findings, INEFFECTIVE, UNREACHABLE, remark};
+use super::{MAX_COMPARED, Said};
+use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::path::Path;
 use crate::config::written::{HttpMatchRequest, HttpRoute, Sourced, StringMatch, VirtualService};
 
-/// How many earlier conditions one condition is held against: more would cost their square.
-const MAX_COMPARED: usize = 512;
-
-/// Reports them for one document.
-pub(super) fn report(source: &Sourced<VirtualService>, findings: &mut Findings) {
+/// Reports those of which nothing has been `said`.
+pub(super) fn report(source: &Sourced<VirtualService>, said: &Said, findings: &mut Findings) {
     let mut taken: Vec<(usize, &HttpMatchRequest)> = Vec::new();
     let mut everything: Option<usize> = None;
     for (at, rule) in source.spec.http.iter().enumerate() {
         let path = Path::spec().key("http").index(at);
-        if let Some(earlier) = everything {
-            unreachable(source, earlier, &path, findings);
-            continue;
-        }
         let covered = |request: &HttpMatchRequest| {
             taken.iter().take(MAX_COMPARED).find(|(_, earlier)| covers(earlier, request)).map(|(earlier, _)| *earlier)
         };
         let covered: Vec<Option<usize>> = rule.matches.iter().map(covered).collect();
-        match covered.iter().flatten().max() {
-            Some(earlier) if covered.iter().all(Option::is_some) => unreachable(source, *earlier, &path, findings),
-            _ => ineffective(source, &covered, &path, findings),
+        let all = covered.iter().flatten().max().filter(|_| covered.iter().all(Option::is_some));
+        let is_news = |number: usize| !said.conditions.contains(&(at, number));
+        match everything.or(all.copied()) {
+            _ if said.rules.contains(&at) => {}
+            Some(earlier) if (0..covered.len()).all(is_news) => no_request(source, "rule", earlier, &path, findings),
+            _ => {
+                let one = |(number, earlier): (usize, &Option<usize>)| earlier.map(|earlier| (number, earlier));
+                for (number, earlier) in
+                    covered.iter().enumerate().filter_map(one).filter(|(number, _)| is_news(*number))
+                {
+                    no_request(source, "condition", earlier, &path.key("match").index(number), findings);
+                }
+            }
         }
-        if takes_everything(rule) {
+        if everything.is_none() && takes_everything(rule) {
             everything = Some(at);
         }
         taken.extend(rule.matches.iter().map(|request| (at, request)));
     }
 }
 
-fn unreachable(source: &Sourced<VirtualService>, earlier: usize, path: &Path, findings: &mut Findings) {
+fn no_request(source: &Sourced<VirtualService>, what: &str, earlier: usize, path: &Path, findings: &mut Findings) {
     let said = remark(
-        format!("No request reaches this rule: http[{earlier}] takes every one that it matches."),
+        format!("No request reaches this {what}: rule {earlier} takes every one that it matches."),
         "Move it up, or take it out.",
     );
-    findings.warning(UNREACHABLE, source.document.place(path), said);
-}
-
-fn ineffective(source: &Sourced<VirtualService>, covered: &[Option<usize>], path: &Path, findings: &mut Findings) {
-    for (at, earlier) in covered.iter().enumerate() {
-        if let Some(earlier) = earlier {
-            let said = remark(
-                format!("This condition cannot take effect: http[{earlier}] takes every one that it matches."),
-                "Move the rule up, or take the condition out.",
-            );
-            findings.warning(INEFFECTIVE, source.document.place(&path.key("match").index(at)), said);
-        }
-    }
+    findings.warning(NO_EFFECT, source.document.place(path), said);
 }
 
 fn takes_everything(rule: &HttpRoute) -> bool {
@@ -65,8 +58,12 @@ fn covers(earlier: &HttpMatchRequest, later: &HttpMatchRequest) -> bool {
 
 /// Every condition but the path's.
 fn beside_uri(request: &HttpMatchRequest) -> impl PartialEq + '_ {
-    let HttpMatchRequest { scheme, method, authority, headers, without_headers, query_params, port, .. } = request;
-    (scheme, method, authority, headers, without_headers, query_params, port)
+    let HttpMatchRequest { scheme, method, authority, headers, without_headers, query_params, .. } = request;
+    let HttpMatchRequest { port, gateways, source_labels, source_namespace, .. } = request;
+    (
+        (scheme, method, authority, headers, without_headers, query_params),
+        (port, gateways, source_labels, source_namespace),
+    )
 }
 
 fn uri_covers(earlier: &HttpMatchRequest, later: &HttpMatchRequest) -> bool {
