@@ -247,6 +247,47 @@ fn every_reason_stands_in_the_readme() {
     none(&faults);
 }
 
+/// Holds the lines between `<!-- NAME -->` and the comment after it against `table`; `UPDATE_README=1` writes them anew.
+fn readme_has(name: &str, table: &str) {
+    let path = root().join("README.md");
+    let Ok(readme) = fs::read_to_string(&path) else { return };
+    let begin = format!("<!-- {name} -->\n");
+    let (before, rest) = readme.split_once(&begin).expect("the README marks the table's beginning");
+    let (written, after) = rest.split_once("<!-- end -->").expect("the README marks the table's end");
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(&path, format!("{before}{begin}{table}<!-- end -->{after}")).expect("a writable README");
+    } else {
+        assert_eq!(written, table, "README.md is out of date: run the tests with UPDATE_README=1");
+    }
+}
+
+#[test]
+fn the_readme_lists_what_is_found_and_what_is_not_executed() {
+    let rows = overspill::config::not_executed();
+    let mut table = "| kind | field | of it | finding |\n|---|---|---|---|\n".to_owned();
+    table.extend(rows.iter().map(|row| {
+        let field = if row.path.is_empty() { String::new() } else { format!("`{}`", row.path) };
+        format!("| {} | {field} | {} | {} |\n", row.kind, row.values, row.severity.as_str())
+    }));
+    readme_has("not executed", &table);
+    let mut table = "| code | says |\n|---|---|\n".to_owned();
+    table.extend(overspill::config::CODES.iter().map(|code| format!("| `{}` | {} |\n", code.code, code.meaning)));
+    readme_has("findings", &table);
+}
+
+#[test]
+fn every_row_of_what_is_not_executed_is_reported_somewhere() {
+    let row = Regex::new(r"(?m)^    ([A-Z_]+) = (Inert|Diverting),").expect("a valid expression");
+    let (table, others): (Vec<_>, Vec<_>) =
+        rust_files("src").into_iter().partition(|source| source.name().ends_with("config/unexecuted.rs"));
+    let rows = row.captures_iter(&table[0].text).map(|row| row[1].to_owned()).collect::<Vec<_>>();
+    assert!(!rows.is_empty(), "the rows are in the table");
+    let is_reported = |row: &String| others.iter().any(|source| source.text.contains(&format!("&{row}")));
+    let faults: Vec<_> =
+        rows.iter().filter(|row| !is_reported(row)).map(|row| format!("{row}: no finding names it")).collect();
+    none(&faults);
+}
+
 #[test]
 fn the_top_holds_nothing_else() {
     let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git starts");
