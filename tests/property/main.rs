@@ -75,7 +75,8 @@ fn live_traffic_does_what_explain_says() {
         (0..REQUESTS).map(move |_| (seed, Ask::draw(&mut random, router.traffic.port()))).collect::<Vec<_>>()
     };
     let asks: Vec<(u64, Ask)> = seeds().into_iter().flat_map(draw).collect();
-    let lines: String = asks.iter().map(|(_, ask)| format!("{}\n", ask.as_json())).collect();
+    let lines: Vec<String> = asks.iter().map(|(_, ask)| ask.as_json().to_string()).collect();
+    let lines = lines.join("\n");
     let answers = explained(&folder, &lines);
     assert_eq!(answers.len(), asks.len(), "one answer a request");
 
