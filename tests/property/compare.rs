@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::harness::Reply;
 
 /// What every request is sent on with, whatever the documents say.
-const OWN: [&str; 6] = ["content-length", "host", "via", "x-forwarded-for", "x-forwarded-proto", "x-request-id"];
+const OWN: [&str; 7] =
+    ["content-length", "host", "via", "x-envoy-attempt-count", "x-forwarded-for", "x-forwarded-proto", "x-request-id"];
 
 /// Where the answer `reply` is not what `explained` says.
 pub(crate) fn differences(explained: &Value, reply: &Reply) -> Vec<String> {
