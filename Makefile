@@ -9,7 +9,7 @@ PYTHON ?= python3
 FOR ?=
 
 .PHONY: run test lint format check-tools local-model release bench-peers bench-instructions \
-	check-benches
+	check-benches bench-matching
 
 run: release local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
@@ -34,6 +34,11 @@ bench-instructions: check-tools
 	@echo "== counting instructions a request"
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
+
+# What a decision costs: a table of times, and no allocation.
+bench-matching: check-tools
+	@echo "== building the bench as the program is shipped (minutes the first time)"
+	$(CARGO) bench --locked --bench matching
 
 lint: check-tools
 	$(CARGO) fmt --check

@@ -25,7 +25,7 @@ pub use trace::{Considered, Trace, trace};
 use crate::config::{Limits, ServiceIdentity};
 use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, RetryPolicy};
 use crate::pool::Pool;
-use crate::routing::{Matcher, Split};
+use crate::routing::{Matcher, PathIndex, Split};
 use entries::Entries;
 
 /// The place of a route in [`Snapshot::routes`].
@@ -72,6 +72,8 @@ struct VirtualHostId(u32);
 #[derive(Clone, Debug)]
 struct VirtualHost {
     routes: std::ops::Range<u32>,
+    /// The routes by path, where there are so many that to try each would take longer.
+    paths: Option<PathIndex>,
 }
 
 /// One rule.

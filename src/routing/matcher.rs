@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::HeaderName;
 
-use super::Head;
+use super::{Head, lines};
 use crate::domain::StringMatch;
 
 /// One condition on a request: a field of Istio's `HTTPMatchRequest`.
@@ -40,32 +40,14 @@ impl Condition {
             Self::Method(pattern) => pattern.matches(head.method.as_str()),
             Self::Authority(pattern) => pattern.matches(head.authority),
             Self::Port(port) => head.port == *port,
-            Self::Header(name, pattern) => header_matches(head, name, pattern),
+            Self::Header(name, pattern) => lines::matches(&head.headers.get_all(name), pattern).unwrap_or(false),
             Self::WithoutHeader(name, StringMatch::Present) => !head.headers.contains_key(name),
             Self::WithoutHeader(name, pattern) => {
-                if head.headers.contains_key(name) {
-                    !header_matches(head, name, pattern)
-                } else {
-                    !pattern.matches("")
-                }
+                !lines::matches(&head.headers.get_all(name), pattern).unwrap_or_else(|| pattern.matches(""))
             }
             Self::QueryParam(name, pattern) => head.query_param(name).is_some_and(|value| pattern.matches(value)),
         }
     }
-}
-
-/// Several lines of one header are one value, joined by commas (RFC 9110, section 5.3), as Envoy compares them.
-fn header_matches(head: &Head<'_>, name: &HeaderName, pattern: &StringMatch) -> bool {
-    let mut lines = head.headers.get_all(name).iter();
-    let Some(first) = lines.next() else { return false };
-    if matches!(pattern, StringMatch::Present) {
-        return true;
-    }
-    if lines.next().is_none() {
-        return std::str::from_utf8(first.as_bytes()).is_ok_and(|value| pattern.matches(value));
-    }
-    let joined = head.headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>().join(&b","[..]);
-    std::str::from_utf8(&joined).is_ok_and(|value| pattern.matches(value))
 }
 
 impl fmt::Display for Condition {
@@ -102,6 +84,14 @@ impl Matcher {
     /// The first condition that does not hold.
     pub fn check(&self, head: &Head<'_>) -> Result<(), &Condition> {
         self.conditions.iter().find(|condition| !condition.holds(head)).map_or(Ok(()), Err)
+    }
+
+    /// What the path must be, where it is compared as it is.
+    pub(super) fn path(&self) -> Option<&StringMatch> {
+        self.conditions.iter().find_map(|condition| match condition {
+            Condition::Uri(pattern) => Some(pattern),
+            _ => None,
+        })
     }
 
     /// What stands behind the part of `path` that this matcher matched, for a rewrite to keep: what follows the prefix, or

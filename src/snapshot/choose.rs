@@ -2,7 +2,7 @@
 
 use super::{Action, PoolId, RouteId, Snapshot, VirtualHost};
 use crate::domain::{OwnAnswer, Reason};
-use crate::routing::Head;
+use crate::routing::{Head, Place};
 
 /// What the configuration says of a request, before any slot is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +71,22 @@ impl Snapshot {
 
     fn find_route(&self, head: &Head<'_>) -> Option<RouteId> {
         let host = self.find_virtual_host(head)?;
-        host.routes.clone().map(RouteId).find(|id| self.route(*id).matches(head))
+        let Some(paths) = &host.paths else {
+            return host.routes.clone().map(RouteId).find(|id| self.route(*id).matches(head));
+        };
+        let route = |place: Place| RouteId(host.routes.start + place.rule);
+        let place = paths.first(head.path, |place| self.route(route(place)).holds(place.alternative, head))?;
+        Some(route(place))
     }
 }
 
 impl super::Route {
     fn matches(&self, head: &Head<'_>) -> bool {
         self.matchers.is_empty() || self.matchers.iter().any(|matcher| matcher.check(head).is_ok())
+    }
+
+    /// Whether one of its alternatives lets `head` through; a route without any lets everything.
+    fn holds(&self, alternative: u32, head: &Head<'_>) -> bool {
+        self.matchers.get(alternative as usize).is_none_or(|matcher| matcher.check(head).is_ok())
     }
 }

@@ -38,18 +38,19 @@ impl Entries {
 
     /// The virtual host of a request, by the port and server name that it came in by and the host that it asks for.
     pub(super) fn find(&self, head: &Head<'_>) -> Option<VirtualHostId> {
-        let host = head.host();
-        let gateway = if self.ports.is_empty() { None } else { self.ports.get(&head.port) };
-        // What a client calls its scheme says nothing of a connection that is known to be secured.
-        let secured = head.server_name.is_some() || head.scheme == "https";
-        match gateway {
-            None => self.mesh.find(&host),
-            Some(port) if secured => {
-                let server = port.by_server_name.find(head.server_name.unwrap_or(&host))?;
-                port.servers.get(server)?.1.find(&host)
+        head.with_host(|host| {
+            let gateway = if self.ports.is_empty() { None } else { self.ports.get(&head.port) };
+            // What a client calls its scheme says nothing of a connection that is known to be secured.
+            let secured = head.server_name.is_some() || head.scheme == "https";
+            match gateway {
+                None => self.mesh.find(host),
+                Some(port) if secured => {
+                    let server = port.by_server_name.find(head.server_name.unwrap_or(host))?;
+                    port.servers.get(server)?.1.find(host)
+                }
+                Some(port) => port.clear.find(host),
             }
-            Some(port) => port.clear.find(&host),
-        }
+        })
     }
 }
 
