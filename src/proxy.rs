@@ -14,6 +14,7 @@ mod fields;
 mod listen;
 mod local;
 mod mirror;
+mod present;
 mod refuse;
 mod relay;
 mod request;

@@ -4,6 +4,7 @@
 //! Owns the comparison of a request's [`Head`] with what documents say. Never reads a clock, draws chance or allocates
 //! while it decides; only a rule that rewrites or redirects builds a text.
 
+mod asked;
 mod cors;
 mod head;
 mod headers;
@@ -15,6 +16,7 @@ mod redirect;
 mod rewrite;
 mod split;
 
+pub use asked::Asked;
 pub use cors::{Cors, cors, permit};
 pub use head::{Head, host_of};
 pub use headers::apply_headers;

@@ -19,7 +19,7 @@ pub use metrics::{ClientConnection, LocalGauges, LocalMetrics, Lookup, Metrics, 
 pub use names::CONTENT_TYPE;
 pub use record::Record;
 pub use recorder::Recorder;
-pub use trace::{request_id, trace_id};
+pub use trace::{TraceId, request_id, trace_id};
 
 #[cfg(test)]
 mod fixtures;

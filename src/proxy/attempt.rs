@@ -1,5 +1,6 @@
 //! From a decision to an answer: slots are taken, requests sent, and what one pool cannot serve goes to the next.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
 use super::local::{self, LocalAnswer};
+use super::present::Present;
 use super::refuse::{name_server, refuse};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
@@ -20,6 +22,7 @@ use super::send::send;
 use super::tunnel;
 use crate::domain::Reason;
 use crate::live::Held;
+use crate::routing::Asked;
 use crate::snapshot::PoolId;
 use crate::upstream::Answer;
 
@@ -28,7 +31,7 @@ pub(super) struct Outbound {
     /// The request; away while it is being sent.
     pub(super) request: Option<Request<RequestBody>>,
     /// The host and port that the client asked for.
-    pub(super) authority: String,
+    pub(super) asked: Asked,
     /// The client's connection, if it is to become a WebSocket.
     pub(super) upgrade: Option<OnUpgrade>,
     /// What its tries have in common.
@@ -61,8 +64,10 @@ pub(super) async fn forward(
         .request
         .as_mut()
         .map_or_else(Retries::default, |request| Retries::prepare(&exchange, candidates, request));
-    let search = search(&mut exchange, candidates, &mut outbound, deadlines);
-    let found = within(deadlines, search).await;
+    let found = {
+        let search = pin!(search(&mut exchange, candidates, &mut outbound, deadlines));
+        within(deadlines, search).await
+    };
     conclude(exchange, found, outbound, deadlines)
 }
 
@@ -74,14 +79,20 @@ pub(super) async fn answer_locally(
     deadlines: Deadlines,
 ) -> Response<AnswerBody> {
     exchange.spilled(pool, Reason::NoEndpoint);
-    let answer = local::answer(&mut exchange, &mut outbound, deadlines);
-    let found = within(deadlines, async { answer.await.map(Served::Local) }).await;
+    let found = {
+        let answer = local::answer(&mut exchange, &mut outbound, deadlines);
+        within(deadlines, Box::pin(async { answer.await.map(Served::Local) }).as_mut()).await
+    };
     let found =
         found.map_err(|reason| exchange.meter().broken().unwrap_or_else(|| without_a_queue(&exchange, Some(reason))));
     conclude(exchange, found, outbound, deadlines)
 }
 
-async fn within(deadlines: Deadlines, search: impl Future<Output = Result<Served, Reason>>) -> Result<Served, Reason> {
+/// Pinned by the caller, since whatever is handed to a future takes its room twice.
+async fn within(
+    deadlines: Deadlines,
+    search: Pin<&mut impl Future<Output = Result<Served, Reason>>>,
+) -> Result<Served, Reason> {
     match deadlines.head {
         Some(deadline) => timeout_at(deadline.into(), search).await.unwrap_or(Err(Reason::RequestTimeout)),
         None => search.await,
@@ -215,7 +226,8 @@ fn conclude(
             let to = live.snapshot.pool(pool);
             exchange.answered(response.status().as_u16(), to.tier);
             let protocol = response.headers_mut().remove(UPGRADE);
-            fields::remove_hop_by_hop(response.headers_mut());
+            let present = Present::of(response.headers());
+            fields::remove_hop_by_hop(response.headers_mut(), present);
             exchange.edit_answer(response.headers_mut());
             let version = response.version();
             fields::append_via(response.headers_mut(), version);

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -21,7 +22,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use super::destination::redirected_from;
 use super::listen::{Drain, draining};
-use super::{Limits, Worker, request};
+use super::{Limits, Worker, fields, request};
 use crate::tls::{self, Peer, Servers};
 
 /// Streams that one HTTP/2 connection may have open: Envoy's recommendation for an edge proxy.
@@ -38,8 +39,17 @@ pub(super) struct Client {
     pub(super) tls: Option<Rc<Peer>>,
     /// Where it was sent to before the system redirected it here.
     pub(super) redirected_from: Option<SocketAddr>,
+    /// Its address as `X-Forwarded-For` has it.
+    pub(super) forwarded_for: HeaderValue,
     /// What the connection is doing.
     pub(super) activity: Arc<Activity>,
+}
+
+impl Client {
+    /// What it speaks: `http` or `https`.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// A connection that has just been accepted.
@@ -61,7 +71,9 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::
     // Asked only where some pool needs it: connections from before there was one go by their requests' hosts.
     let asks = worker.load().snapshot.has_originals();
     let redirected_from = if asks { redirected_from(&stream) } else { None };
-    let client = Client { address, port, tls: None, redirected_from, activity: Arc::new(Activity::new()) };
+    let forwarded_for = fields::forwarded_for(address);
+    let activity = Arc::new(Activity::new());
+    let client = Client { address, port, tls: None, redirected_from, forwarded_for, activity };
     let _open = worker.recorder.client_connected();
     let Some(servers) = tls else { return converse(worker, stream, client, drain).await };
     // Boxed, so that a connection in clear is not as large as one that is secured.
@@ -82,12 +94,13 @@ async fn converse(
     client: Client,
     mut drain: watch::Receiver<Drain>,
 ) {
+    let client = Rc::new(client);
     let activity = Arc::clone(&client.activity);
     let builder = builder(worker.limits);
     let limits = worker.limits;
     let service = service_fn(move |request| {
         client.activity.request_begins();
-        let (worker, client) = (Rc::clone(&worker), client.clone());
+        let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
         async move { Ok::<_, Infallible>(request::serve(worker, client, request).await) }
     });
     let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });

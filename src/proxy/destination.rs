@@ -40,7 +40,7 @@ pub(super) async fn brought(
 
 async fn find(exchange: &Exchange, original: &Original, authority: &str) -> Result<SocketAddr, Reason> {
     let originals = &exchange.worker().originals;
-    let redirected = exchange.redirected_from().filter(|_| original.by == OriginalBy::Address);
+    let redirected = exchange.client().redirected_from.filter(|_| original.by == OriginalBy::Address);
     let destination = match redirected {
         Some(from) => SocketAddr::new(from.ip(), original.redirected_port.unwrap_or(from.port())),
         None => {

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 
+use super::present::{Field, Present};
 use crate::domain::Protocol;
+use crate::routing::Asked;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -18,9 +21,9 @@ const CLIENT_CERTIFICATE: HeaderName = HeaderName::from_static("x-forwarded-clie
 
 /// Removes what concerns one connection alone: the fields that RFC 9110, section 7.6.1, names and those that `Connection`
 /// names. `TE: trailers` is said again on the next connection, since trailers are passed on.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let accepts_trailers = lists(headers, &TE, "trailers");
-    if headers.contains_key(CONNECTION) {
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, present: Present) {
+    let accepts_trailers = present.has(Field::Te) && lists(headers, &TE, "trailers");
+    if present.has(Field::Connection) {
         let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
             .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
             .filter(|name| *name != HOST && *name != CONTENT_LENGTH)
@@ -29,8 +32,16 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         });
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, TE] {
-        headers.remove(name);
+    for (field, name) in [
+        (Field::KeepAlive, KEEP_ALIVE),
+        (Field::ProxyConnection, PROXY_CONNECTION),
+        (Field::TransferEncoding, TRANSFER_ENCODING),
+        (Field::Upgrade, UPGRADE),
+        (Field::Te, TE),
+    ] {
+        if present.has(field) {
+            headers.remove(name);
+        }
     }
     if accepts_trailers {
         headers.insert(TE, TRAILERS);
@@ -61,22 +72,29 @@ pub(super) fn append_via(headers: &mut HeaderMap, version: Version) {
     headers.append(VIA, HeaderValue::from_static(via));
 }
 
-/// Appends the client to `X-Forwarded-For` and says in `X-Forwarded-Proto` what it spoke. A proto that the client sent
-/// stands only where it is trusted.
-pub(super) fn set_forwarded(
-    headers: &mut HeaderMap,
-    client: SocketAddr,
-    scheme: &'static str,
-    trust_proto: TrustProto,
-) {
+/// A client's address as `X-Forwarded-For` has it. Made once for its connection.
+pub(super) fn forwarded_for(client: SocketAddr) -> HeaderValue {
     let address = client.ip().to_canonical().to_string();
-    let before: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
-    let joined = before.into_iter().chain([address.as_bytes()]).collect::<Vec<_>>().join(&b", "[..]);
-    // The parts were header values and an address, so the whole is one.
-    if let Ok(value) = HeaderValue::from_bytes(&joined) {
+    HeaderValue::from_maybe_shared(Bytes::from(address)).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Appends the client, as [`forwarded_for`] has it, to `X-Forwarded-For`.
+pub(super) fn append_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue, present: Present) {
+    if !present.has(Field::ForwardedFor) {
+        headers.insert(FORWARDED_FOR, client.clone());
+        return;
+    }
+    let before = headers.get_all(FORWARDED_FOR).iter().chain([client]);
+    let joined = before.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]);
+    // The parts were header values, so the whole is one.
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
         headers.insert(FORWARDED_FOR, value);
     }
-    if trust_proto == TrustProto::No || !headers.contains_key(FORWARDED_PROTO) {
+}
+
+/// Says in `X-Forwarded-Proto` what the client spoke. What it says itself stands only where it is trusted.
+pub(super) fn set_forwarded_proto(headers: &mut HeaderMap, scheme: &'static str, trusted: TrustProto) {
+    if trusted == TrustProto::No || !headers.contains_key(FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
 }
@@ -115,15 +133,15 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Gives `request` the form that `protocol` has: the host in `Host` or in `:authority`, with its scheme.
-pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Scheme, authority: &str) {
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Scheme, asked: &Asked) {
+    let path = |uri: &Uri| uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     match protocol {
         Protocol::Http1 => {
             *request.version_mut() = Version::HTTP_11;
-            *request.uri_mut() = Uri::from(path);
-            if let Ok(host) = HeaderValue::from_str(authority) {
-                request.headers_mut().insert(HOST, host);
+            if request.uri().authority().is_some() {
+                *request.uri_mut() = Uri::from(path(request.uri()));
             }
+            set_host(request.headers_mut(), asked);
             if request.headers().contains_key(TRAILER) {
                 // Only a chunked body has trailers (RFC 9112, section 7.1.2); an HTTP/2 client may have said the length too.
                 request.headers_mut().remove(CONTENT_LENGTH);
@@ -139,10 +157,26 @@ pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Sch
             request.headers_mut().remove(UPGRADE);
             let mut parts = http::uri::Parts::default();
             parts.scheme = Some(scheme);
-            parts.authority = authority.parse::<Authority>().ok();
-            parts.path_and_query = Some(path);
+            parts.authority = match asked {
+                Asked::Target(authority) => Some(authority.clone()),
+                asked => asked.parse::<Authority>().ok(),
+            };
+            parts.path_and_query = Some(path(request.uri()));
             if let Ok(uri) = Uri::from_parts(parts) {
                 *request.uri_mut() = uri;
+            }
+        }
+    }
+}
+
+fn set_host(headers: &mut HeaderMap, asked: &Asked) {
+    match asked {
+        // The client's own field stands, unless an endpoint that has no use for it was tried before.
+        Asked::Header(_) if headers.contains_key(HOST) => {}
+        Asked::Header(host) => drop(headers.insert(HOST, host.clone())),
+        asked => {
+            if let Ok(host) = HeaderValue::from_str(asked) {
+                headers.insert(HOST, host);
             }
         }
     }
@@ -181,20 +215,24 @@ mod tests {
             ("upgrade", "h2c"),
             ("trailer", "x-sum"),
         ]);
-        remove_hop_by_hop(&mut fields);
+        let present = Present::of(&fields);
+        remove_hop_by_hop(&mut fields, present);
         assert_eq!(written(&fields), ["host: a.b", "te: trailers", "trailer: x-sum"]);
     }
 
     #[test]
     fn the_client_is_appended_and_its_proto_is_not_believed() {
-        let client = ([10, 0, 0, 1], 5).into();
+        let client = forwarded_for(([10, 0, 0, 1], 5).into());
+        assert_eq!(forwarded_for("[::ffff:10.0.0.1]:5".parse().expect("an address")), client);
         let mut fields =
             headers(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-forwarded-proto", "https")]);
-        set_forwarded(&mut fields, client, "http", TrustProto::Yes);
+        let present = Present::of(&fields);
+        append_forwarded_for(&mut fields, &client, present);
+        set_forwarded_proto(&mut fields, "http", TrustProto::Yes);
         assert_eq!(written(&fields), ["x-forwarded-for: 1.1.1.1, 2.2.2.2, 10.0.0.1", "x-forwarded-proto: https"]);
-        set_forwarded(&mut fields, client, "http", TrustProto::No);
+        set_forwarded_proto(&mut fields, "http", TrustProto::No);
         assert_eq!(written(&fields)[1], "x-forwarded-proto: http");
-        set_forwarded(&mut fields, client, "https", TrustProto::No);
+        set_forwarded_proto(&mut fields, "https", TrustProto::No);
         assert_eq!(written(&fields)[1], "x-forwarded-proto: https");
     }
 
@@ -202,10 +240,11 @@ mod tests {
     fn a_request_takes_the_form_of_its_protocol() {
         let mut request =
             Request::builder().uri("http://x.y/p?q=1").header("te", "trailers").body(()).expect("a request");
-        shape(&mut request, Protocol::Http1, Scheme::HTTPS, "a.b:80");
+        let asked = Asked::Rule("a.b:80".into());
+        shape(&mut request, Protocol::Http1, Scheme::HTTPS, &asked);
         assert_eq!(request.uri(), "/p?q=1");
         assert_eq!(written(request.headers()), ["connection: te", "host: a.b:80", "te: trailers"]);
-        shape(&mut request, Protocol::Http2, Scheme::HTTPS, "a.b:80");
+        shape(&mut request, Protocol::Http2, Scheme::HTTPS, &asked);
         assert_eq!(request.uri(), "https://a.b:80/p?q=1");
         assert_eq!(written(request.headers()), ["te: trailers"]);
     }

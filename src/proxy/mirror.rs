@@ -24,7 +24,7 @@ use super::send::{note, target};
 use crate::domain::{MirrorEnd, shadow_authority};
 use crate::live::Live;
 use crate::pool::Outcome;
-use crate::routing::host_of;
+use crate::routing::{Asked, host_of};
 use crate::snapshot::{PoolId, RouteId};
 use crate::upstream::{Answer, Secured, Unanswered};
 
@@ -39,7 +39,7 @@ struct Copy {
     pool: PoolId,
     request: Request<RequestBody>,
     fate: Fate,
-    authority: String,
+    asked: Asked,
     version: Version,
     until: Instant,
 }
@@ -64,7 +64,7 @@ pub(super) fn start(exchange: &Exchange, route: RouteId, outbound: &mut Outbound
             pool: mirror.pool,
             request: shadow(request, body),
             fate,
-            authority: shadow_authority(&outbound.authority),
+            asked: Asked::Rule(shadow_authority(&outbound.asked).into()),
             version: exchange.version(),
             until: Instant::now() + timeout.unwrap_or(exchange.limits().request_timeout),
         };
@@ -107,14 +107,14 @@ impl Drop for UnderWay {
 
 /// Sends a copy to an endpoint that has a slot free now, and reads its answer to the end.
 async fn send(worker: &Worker, live: &Live, copy: Copy) -> MirrorEnd {
-    let Copy { pool, mut request, fate, authority, version, until } = copy;
+    let Copy { pool, mut request, fate, asked, version, until } = copy;
     let Ok((place, _held)) = live.take(pool, worker.draw(), &[]) else { return MirrorEnd::Dropped };
     let to = live.snapshot.pool(pool);
     let protocol = to.protocol_for(version);
     let client = live.tls(pool);
     let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let host = client.map(|_| host_of(&authority)).unwrap_or_default();
-    fields::shape(&mut request, protocol, scheme, &authority);
+    let host = client.map(|_| host_of(&asked)).unwrap_or_default();
+    fields::shape(&mut request, protocol, scheme, &asked);
     fields::set_attempt(request.headers_mut(), 1);
     let tls = client.map(|client| Secured { client, host: &host });
     let Some(target) = target((to, place), None, protocol, tls) else { return MirrorEnd::Dropped };

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONNECTION, HOST, TRAILER, UPGRADE};
+use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -16,49 +16,53 @@ use super::answer;
 use super::attempt::{self, Outbound};
 use super::body::{self, RequestBody};
 use super::connection::Client;
-use super::exchange::Exchange;
+use super::exchange::{Arrival, Exchange, REQUEST_ID};
 use super::fault;
 use super::fields::{self, TrustProto};
 use super::mirror;
+use super::present::{Field, Present};
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use super::retry::Retries;
 use crate::config::Limits;
 use crate::domain::Reason;
-use crate::routing::Head;
+use crate::routing::{Asked, Head};
 use crate::snapshot::{Decision, PoolId, RouteId, Snapshot, affinities, choose};
-use crate::tls::Peer;
 
 /// A request as it came.
 struct Arrived {
     parts: Parts,
     body: Incoming,
-    authority: String,
+    asked: Asked,
+    present: Present,
     upgrade: Option<OnUpgrade>,
 }
 
 /// Serves one request. It sees one snapshot from here to the end of its answer.
-pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Request<Incoming>) -> Response<AnswerBody> {
-    let upgrade = wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    client: Rc<Client>,
+    mut request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let present = Present::of(request.headers());
+    let upgrade = wants_websocket(&request, present).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();
-    let authority = authority(&parts);
-    let (port, peer) = (client.port, client.tls.clone());
-    let mut exchange = Exchange::begin(Rc::clone(&worker), client, &parts, authority.as_deref().unwrap_or_default());
+    let asked = Asked::of(&parts);
+    let arrival = Arrival { asked: asked.clone().unwrap_or_default(), present };
+    let mut exchange = Exchange::begin(Rc::clone(&worker), Rc::clone(&client), &parts, arrival);
     let live = Arc::clone(exchange.live());
-    let limits = live.snapshot.limits();
-    let authority = match authority.and_then(|authority| acceptable(&parts, &body, limits).map(|()| authority)) {
-        Ok(authority) => authority,
+    let asked = match asked.and_then(|asked| acceptable(&parts, &body, live.snapshot.limits()).map(|()| asked)) {
+        Ok(asked) => asked,
         Err(reason) => {
             body::let_go(&parts.headers, body);
             return refuse(exchange, reason);
         }
     };
-    let routed = head(&parts, &authority, (port, peer.as_deref()));
+    let routed = head(&parts, &asked, &client);
     let decision = choose(&live.snapshot, &routed, worker.draw());
     let (route, share, chosen) = match decision {
         Decision::Forward { route, share, candidates } => {
-            let client = exchange.client().ip();
-            exchange.bind(affinities(&live.snapshot, candidates, &routed, client, || worker.draw()));
+            exchange.bind(affinities(&live.snapshot, candidates, &routed, client.address.ip(), || worker.draw()));
             (route, share, candidates[0])
         }
         Decision::Local { route, share, pool } => (route, share, pool),
@@ -79,7 +83,7 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Client, mut request: Reque
     };
     exchange.routed(Some(route), Some(chosen));
     exchange.shared(share);
-    let arrived = Arrived { parts, body, authority, upgrade };
+    let arrived = Arrived { parts, body, asked, present, upgrade };
     let course = match decision {
         Decision::Forward { candidates, .. } => Course::Pools(candidates),
         _ => Course::Local(chosen),
@@ -133,19 +137,22 @@ async fn send_on(
 /// # Errors
 /// [`Reason::MalformedRequest`] where what the client sent, rewritten, is no path.
 fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arrived) -> Result<Outbound, Reason> {
-    let Arrived { mut parts, body, mut authority, upgrade } = arrived;
+    let Arrived { mut parts, body, mut asked, present, upgrade } = arrived;
     let (limits, rule) = (exchange.limits(), exchange.snapshot().route(route));
-    let path = rule.rewritten_path(&head(&parts, &authority, (exchange.port(), exchange.peer())));
+    let path = rule.rewritten_path(&head(&parts, &asked, exchange.client()));
     let mut body =
         RequestBody::new(body, Rc::clone(exchange.meter()), limits.max_body_bytes, limits.stream_idle_timeout);
-    if parts.headers.contains_key(TRAILER) {
+    if present.has(Field::Trailer) {
         body.expect_trailers();
     }
-    rewrite_head(&mut parts, exchange, upgrade.is_some());
+    rewrite_head(&mut parts, exchange, present);
+    if upgrade.is_some() {
+        set_upgrade(&mut parts.headers, &HeaderValue::from_static("websocket"));
+    }
     if let Some(edits) = &rule.edits {
         edits.edit_request(share, &mut parts.headers);
         if let Some(rewritten) = edits.authority(share) {
-            rewritten.clone_into(&mut authority);
+            asked = Asked::Rule(rewritten.into());
         }
     }
     if let Some(path) = path {
@@ -153,7 +160,7 @@ fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arri
         parts.uri = PathAndQuery::try_from(path).map(Uri::from).map_err(|_| Reason::MalformedRequest)?;
     }
     let request = Some(Request::from_parts(parts, body));
-    Ok(Outbound { request, authority, upgrade, retries: Retries::default() })
+    Ok(Outbound { request, asked, upgrade, retries: Retries::default() })
 }
 
 /// When a request must have been answered.
@@ -175,29 +182,6 @@ impl Deadlines {
     }
 }
 
-/// What the request is for: the host of its target if that is absolute (RFC 9112, section 3.2.2), else of its one `Host`.
-fn authority(parts: &Parts) -> Result<String, Reason> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return Err(Reason::MalformedRequest);
-    }
-    if let Some(authority) = parts.uri.authority() {
-        return Ok(authority.as_str().to_owned());
-    }
-    match host {
-        Some(host) if host.is_empty() => Ok(String::new()),
-        // RFC 9112, section 3.2: an invalid value is refused, never passed on.
-        Some(host) => match Authority::try_from(host.as_bytes()) {
-            Ok(authority) if !authority.as_str().contains('@') => Ok(authority.as_str().to_owned()),
-            _ => Err(Reason::MalformedRequest),
-        },
-        // HTTP/1.0 knows no Host; such a request is for whatever answers to every host.
-        None if parts.version == Version::HTTP_10 => Ok(String::new()),
-        None => Err(Reason::MalformedRequest),
-    }
-}
-
 /// Refuses what can be seen to be unacceptable before anything is sent on.
 fn acceptable(parts: &Parts, body: &Incoming, limits: &Limits) -> Result<(), Reason> {
     if parts.method == Method::CONNECT {
@@ -210,39 +194,39 @@ fn acceptable(parts: &Parts, body: &Incoming, limits: &Limits) -> Result<(), Rea
 }
 
 /// The head, as it came to a port by a client that may speak TLS.
-fn head<'a>(parts: &'a Parts, authority: &'a str, (port, peer): (u16, Option<&'a Peer>)) -> Head<'a> {
+fn head<'a>(parts: &'a Parts, asked: &'a Asked, client: &'a Client) -> Head<'a> {
     Head {
         method: &parts.method,
-        scheme: parts.uri.scheme_str().unwrap_or(if peer.is_some() { "https" } else { "http" }),
-        authority,
+        scheme: parts.uri.scheme_str().unwrap_or(client.scheme()),
+        authority: asked,
         path: parts.uri.path(),
         query: parts.uri.query(),
         headers: &parts.headers,
-        port,
-        server_name: peer.map(|peer| &*peer.server_name),
+        port: client.port,
+        server_name: client.tls.as_deref().map(|peer| &*peer.server_name),
     }
 }
 
-fn wants_websocket(request: &Request<Incoming>) -> bool {
-    request.version() == Version::HTTP_11
+fn wants_websocket(request: &Request<Incoming>, present: Present) -> bool {
+    present.has(Field::Upgrade)
+        && request.version() == Version::HTTP_11
         && fields::lists(request.headers(), &CONNECTION, "upgrade")
         && fields::lists(request.headers(), &UPGRADE, "websocket")
 }
 
 /// What every endpoint is sent, whichever it will be.
-fn rewrite_head(parts: &mut Parts, exchange: &Exchange, upgrades: bool) {
+fn rewrite_head(parts: &mut Parts, exchange: &Exchange, present: Present) {
     let trust = if exchange.limits().trust_forwarded_proto { TrustProto::Yes } else { TrustProto::No };
-    fields::remove_hop_by_hop(&mut parts.headers);
-    if upgrades {
-        set_upgrade(&mut parts.headers, &HeaderValue::from_static("websocket"));
-    }
+    let client = exchange.client();
+    fields::remove_hop_by_hop(&mut parts.headers, present);
     // After what the client had removed, so that it cannot have this removed.
-    if let Ok(id) = HeaderValue::from_str(exchange.request_id()) {
-        parts.headers.insert("x-request-id", id);
+    parts.headers.insert(REQUEST_ID, exchange.request_id().clone());
+    if present.has(Field::Cookie) {
+        fields::join_cookies(&mut parts.headers);
     }
-    fields::join_cookies(&mut parts.headers);
-    fields::set_forwarded(&mut parts.headers, exchange.client(), exchange.scheme(), trust);
-    fields::set_client_certificate(&mut parts.headers, exchange.peer().and_then(|peer| peer.certificate.as_ref()));
+    fields::append_forwarded_for(&mut parts.headers, &client.forwarded_for, present);
+    fields::set_forwarded_proto(&mut parts.headers, client.scheme(), trust);
+    fields::set_client_certificate(&mut parts.headers, client.tls.as_ref().and_then(|peer| peer.certificate.as_ref()));
     fields::append_via(&mut parts.headers, parts.version);
 }
 

@@ -49,9 +49,9 @@ pub(super) async fn send(
     let handed = Cell::new(None);
     let client = live.tls(pool);
     let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let host = client.map(|_| host_of(&outbound.authority)).unwrap_or_default();
+    let host = client.map(|_| host_of(&outbound.asked)).unwrap_or_default();
     let tls = client.map(|client| Secured { client, host: &host });
-    let brought = destination::brought(exchange, to.original.as_deref(), &outbound.authority).await;
+    let brought = destination::brought(exchange, to.original.as_deref(), &outbound.asked).await;
     let destination = brought.map_err(|reason| Failed { reason, failure: None })?;
     let brought = destination.map(Address::Original);
     let instead = brought.as_ref().zip(destination);
@@ -64,7 +64,7 @@ pub(super) async fn send(
     exchange.attempted(pool, place, destination);
     let worker = Rc::clone(exchange.worker());
     let sent = loop {
-        fields::shape(&mut request, protocol, scheme.clone(), &outbound.authority);
+        fields::shape(&mut request, protocol, scheme.clone(), &outbound.asked);
         fields::set_attempt(request.headers_mut(), exchange.attempts());
         let continued = expects_continue(&request, protocol).then(|| hold_body(&mut request));
         let sending = worker.connections.send(target, request);

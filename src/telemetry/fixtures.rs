@@ -5,11 +5,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::{Method, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Version};
 
 use super::{LocalGauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
 use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
+use crate::routing::Asked;
 use crate::snapshot::{PoolId, Resolved, RouteId, Snapshot, compile};
 
 /// The router's own workload.
@@ -98,10 +100,10 @@ pub(super) fn record(snapshot: &Snapshot, duration: Duration) -> Record {
         started: UNIX_EPOCH + Duration::from_nanos(1_790_000_000_123_456_789),
         client: ([192, 0, 2, 7], 4242).into(),
         method: Method::POST,
-        authority: "embed.example".into(),
-        path: "/api/v1/embed".into(),
+        authority: Asked::Rule("embed.example".into()),
+        path: Some(PathAndQuery::from_static("/api/v1/embed")),
         version: Version::HTTP_11,
-        request_id: "00000000-0000-4000-8000-000000000000".into(),
+        request_id: HeaderValue::from_static("00000000-0000-4000-8000-000000000000"),
         trace_id: None,
         route: Some(route(snapshot, 0)),
         chosen: Some(pool_id(snapshot, 0)),

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Version};
 
+use super::trace::TraceId;
 use crate::domain::{Reason, RetryEnd, Tier};
+use crate::routing::Asked;
 use crate::snapshot::{PoolId, RouteId};
 
 /// Everything that the histograms, the counters and the access log say of one request. Its ids belong to the snapshot
@@ -19,15 +22,15 @@ pub struct Record {
     /// The method.
     pub method: Method,
     /// The Host header or `:authority`.
-    pub authority: Box<str>,
-    /// The path with its query.
-    pub path: Box<str>,
+    pub authority: Asked,
+    /// The path with its query; `None` where the target has none.
+    pub path: Option<PathAndQuery>,
     /// The version that the client spoke.
     pub version: Version,
     /// `x-request-id`, the client's or made here.
-    pub request_id: Box<str>,
+    pub request_id: HeaderValue,
     /// The trace id of `traceparent` or B3, if the request carries one.
-    pub trace_id: Option<Box<str>>,
+    pub trace_id: Option<TraceId>,
     /// The rule that matched.
     pub route: Option<RouteId>,
     /// The pool that the split chose.

@@ -2,17 +2,40 @@
 //!
 //! Reads only what a client sent. Draws no chance: whoever needs a new id brings the bits.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+
+/// A trace id: 16 or 32 hexadecimal digits, kept where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceId {
+    digits: [u8; 32],
+    length: usize,
+}
+
+impl TraceId {
+    /// The first 32 bytes of `id`.
+    fn new(id: &str) -> Self {
+        let length = id.len().min(32);
+        let mut digits = [0; 32];
+        digits[..length].copy_from_slice(&id.as_bytes()[..length]);
+        Self { digits, length }
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.digits[..self.length]).unwrap_or_default()
+    }
+}
 
 /// The trace id that `headers` carry: W3C `traceparent` first, then B3 in one header, then B3 in several. `None` where
 /// none of them is valid.
 ///
 /// W3C Trace Context, section 3.2, and openzipkin/b3-propagation say which characters are valid.
-pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    sole(headers, "traceparent")
+pub fn trace_id(headers: &HeaderMap) -> Option<TraceId> {
+    let id = sole(headers, "traceparent")
         .and_then(from_traceparent)
         .or_else(|| sole(headers, "b3").and_then(from_b3))
-        .or_else(|| from_b3_parts(sole(headers, "x-b3-traceid")?, sole(headers, "x-b3-spanid")?))
+        .or_else(|| from_b3_parts(sole(headers, "x-b3-traceid")?, sole(headers, "x-b3-spanid")?));
+    id.map(TraceId::new)
 }
 
 /// A header that stands once; several of one name say nothing that can be relied on.
@@ -54,12 +77,17 @@ fn is_id(text: &str, length: usize) -> bool {
 }
 
 /// A new request id: the random bits of `draw` as a version 4 UUID (RFC 9562, section 5.4).
-pub fn request_id(draw: u128) -> Box<str> {
+pub fn request_id(draw: u128) -> HeaderValue {
     const VERSION: u128 = 0xf << 76;
     const VARIANT: u128 = 0b11 << 62;
-    let bits = (draw & !VERSION & !VARIANT) | (4 << 76) | (0b10 << 62);
-    let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]).into()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut bits = (draw & !VERSION & !VARIANT) | (4 << 76) | (0b10 << 62);
+    let mut text = [b'-'; 36];
+    for place in (0..36).rev().filter(|place| !matches!(place, 8 | 13 | 18 | 23)) {
+        text[place] = DIGITS[(bits & 0xf) as usize];
+        bits >>= 4;
+    }
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]
@@ -88,7 +116,11 @@ mod tests {
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", None),
             ("", None),
         ] {
-            assert_eq!(trace_id(&headers(&[("traceparent", value)])), expected, "{value}");
+            assert_eq!(
+                trace_id(&headers(&[("traceparent", value)])).as_ref().map(TraceId::as_str),
+                expected,
+                "{value}"
+            );
         }
     }
 
@@ -103,7 +135,7 @@ mod tests {
             (vec![("x-b3-traceid", SHORT), ("x-b3-spanid", "00f067aa0ba902b7")], Some(SHORT)),
             (vec![("x-b3-traceid", SHORT)], None),
         ] {
-            assert_eq!(trace_id(&headers(&pairs)), expected, "{pairs:?}");
+            assert_eq!(trace_id(&headers(&pairs)).as_ref().map(TraceId::as_str), expected, "{pairs:?}");
         }
     }
 
@@ -111,14 +143,15 @@ mod tests {
     fn traceparent_wins_where_it_stands_once() {
         let b3 = ("b3", "a3ce929d0e0e4736-00f067aa0ba902b7");
         let parent = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        assert_eq!(trace_id(&headers(&[b3, parent])), Some(TRACE));
-        assert_eq!(trace_id(&headers(&[b3, parent, parent])), Some("a3ce929d0e0e4736"));
+        let id = |pairs: &[(&'static str, &'static str)]| trace_id(&headers(pairs)).map(|id| id.as_str().to_owned());
+        assert_eq!(id(&[b3, parent]).as_deref(), Some(TRACE));
+        assert_eq!(id(&[b3, parent, parent]).as_deref(), Some("a3ce929d0e0e4736"));
     }
 
     #[test]
     fn a_request_id_is_a_version_4_uuid() {
-        assert_eq!(&*request_id(0), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(&*request_id(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(&*request_id(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef), "01234567-89ab-4def-8123-456789abcdef");
+        assert_eq!(request_id(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(request_id(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(request_id(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef), "01234567-89ab-4def-8123-456789abcdef");
     }
 }

@@ -5,11 +5,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::domain::{Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
+use crate::telemetry::trace::TraceId;
 use crate::telemetry::{Record, flags, names};
 
 /// Every field stands in every line, `null` where there is nothing to say, but for `chosen_pool`.
@@ -60,11 +62,11 @@ fn line<'r>(snapshot: &'r Snapshot, record: &'r Record) -> Line<'r> {
     let elsewhere = local || record.chosen != record.pool;
     Line {
         timestamp: Nanoseconds(Timestamp::try_from(record.started).unwrap_or_default()),
-        request_id: &record.request_id,
-        trace_id: record.trace_id.as_deref(),
+        request_id: record.request_id.to_str().unwrap_or_default(),
+        trace_id: record.trace_id.as_ref().map(TraceId::as_str),
         method: record.method.as_str(),
         authority: &record.authority,
-        path: &record.path,
+        path: record.path.as_ref().map_or("", PathAndQuery::as_str),
         protocol: record.version,
         client: record.client,
         route: record.route.map(|route| &*snapshot.route(route).name),

@@ -1,11 +1,12 @@
 use std::sync::Mutex;
 
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{Reason, Tier};
-use crate::telemetry::Recorder;
 use crate::telemetry::fixtures::{Exposition, pool_id, record, snapshot, workload};
+use crate::telemetry::{Recorder, trace_id};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -24,9 +25,11 @@ fn written(snapshot: &Snapshot, record: &Record) -> Value {
 fn a_line_says_everything_of_a_request() {
     let snapshot = routed();
     let [gpu, cpu] = [0, 1].map(|place| pool_id(&snapshot, place));
+    let mut traced = HeaderMap::new();
+    traced.insert("b3", HeaderValue::from_static("4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"));
     let record = Record {
-        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
-        path: "/a\"b\\c\nd?e=é\u{1}".into(),
+        trace_id: trace_id(&traced),
+        path: "/a\"b\\c?d=é".parse().ok(),
         pool: Some(cpu),
         tier: Some(Tier::Cpu),
         status: 200,
@@ -42,7 +45,7 @@ fn a_line_says_everything_of_a_request() {
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "method": "POST",
         "authority": "embed.example",
-        "path": "/a\"b\\c\nd?e=é\u{1}",
+        "path": "/a\"b\\c?d=é",
         "protocol": "HTTP/1.1",
         "client": "192.0.2.7:4242",
         "route": "ns/embed/rest",

@@ -1,0 +1,74 @@
+//! Which of the fields that an intermediary looks at a head has, found in one pass over its names.
+
+use http::HeaderMap;
+
+/// A field that an intermediary looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Connection,
+    Cookie,
+    ForwardedFor,
+    ForwardedProto,
+    KeepAlive,
+    ProxyConnection,
+    RequestId,
+    Te,
+    Trace,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+}
+
+impl Field {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "te" => Self::Te,
+            "b3" | "traceparent" | "x-b3-traceid" => Self::Trace,
+            "cookie" => Self::Cookie,
+            "trailer" => Self::Trailer,
+            "upgrade" => Self::Upgrade,
+            "connection" => Self::Connection,
+            "keep-alive" => Self::KeepAlive,
+            "x-request-id" => Self::RequestId,
+            "x-forwarded-for" => Self::ForwardedFor,
+            "proxy-connection" => Self::ProxyConnection,
+            "transfer-encoding" => Self::TransferEncoding,
+            "x-forwarded-proto" => Self::ForwardedProto,
+            _ => return None,
+        })
+    }
+}
+
+/// The fields that a head had when it came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Present(u16);
+
+impl Present {
+    /// Those of `headers`.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let bits = headers.keys().filter_map(|name| Field::of(name.as_str()));
+        Self(bits.fold(0, |all, field| all | 1 << field as u16))
+    }
+
+    /// Whether `field` was there.
+    pub(super) fn has(self, field: Field) -> bool {
+        self.0 & 1 << field as u16 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn what_is_there_is_known() {
+        let mut headers = HeaderMap::new();
+        for name in ["te", "x-b3-traceid", "accept", "x-forwarded-proto"] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        let present = Present::of(&headers);
+        assert!(present.has(Field::Te) && present.has(Field::Trace) && present.has(Field::ForwardedProto));
+        assert!(!present.has(Field::Connection) && !present.has(Field::RequestId));
+    }
+}
