@@ -31,7 +31,7 @@ pub use queue::{Place, QueueState};
 pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
 
-use http::Version;
+use http::{HeaderValue, Version};
 
 use crate::domain::{
     ConnectionSettings, HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup,
@@ -46,6 +46,8 @@ pub struct Pool {
     pub key: PoolKey,
     /// Its name in metric labels, logs and headers.
     pub name: Arc<str>,
+    /// What `Proxy-Status` says of an answer that came from it (RFC 9209, section 2.1.2).
+    pub next_hop: HeaderValue,
     /// Which tier it is, if a `PoolPolicy` says.
     pub tier: Option<Tier>,
     /// What its endpoints speak; see [`Pool::protocol_for`].

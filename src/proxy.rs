@@ -3,6 +3,7 @@
 //! Owns the life of a request. Each [`Worker`] is one thread's: its connections, its random numbers and its cached metric
 //! handles are its own, and a request never changes thread. Never reads a file and never changes the configuration.
 
+mod activity;
 mod answer;
 mod attempt;
 mod body;
@@ -20,6 +21,7 @@ mod relay;
 mod request;
 mod retry;
 mod send;
+mod supervisor;
 mod tunnel;
 
 use std::cell::{Cell, RefCell};
@@ -37,6 +39,7 @@ use crate::live::{Live, Local, Reader};
 use crate::telemetry::Recorder;
 use crate::upstream::Connections;
 use body::RequestBody;
+use supervisor::Supervisor;
 
 /// Settings of the data plane that hold from start to end.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,7 @@ pub struct Worker {
     random: RefCell<fastrand::Rng>,
     /// Copies of requests that are under way.
     mirrored: Cell<u32>,
+    supervisor: Rc<Supervisor>,
     /// Upgraded connections, which outlive the requests that began them.
     tunnels: RefCell<JoinSet<()>>,
 }
@@ -76,6 +80,7 @@ impl Worker {
             originals,
             random: RefCell::default(),
             mirrored: Cell::new(0),
+            supervisor: Rc::default(),
             tunnels: RefCell::default(),
         })
     }

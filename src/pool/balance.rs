@@ -12,9 +12,9 @@ const MAX_TURNS: u64 = 4096;
 #[derive(Debug)]
 pub enum Balancer {
     /// The less loaded of two endpoints drawn by weight.
-    LeastRequest,
+    LeastRequest(Shares),
     /// One drawn by weight.
-    Random,
+    Random(Shares),
     /// One after the other, each as often as its weight says.
     RoundRobin(Turns),
     /// The one that the request's hash falls on, then those behind it in the table.
@@ -28,7 +28,52 @@ pub struct Turns {
     next: AtomicUsize,
 }
 
+/// The parts of a draw that fall on endpoints. Found without a look at each, since a pool may have a thousand.
+#[derive(Debug)]
+pub enum Shares {
+    /// As much on each of them.
+    Even,
+    /// By weight: for each endpoint the sum of the weights up to its own.
+    Weighted(Box<[u64]>),
+}
+
+impl Shares {
+    fn new(endpoints: &[Endpoint]) -> Self {
+        if endpoints.windows(2).all(|pair| pair[0].weight == pair[1].weight) {
+            return Self::Even;
+        }
+        let upto = endpoints.iter().scan(0, |sum, endpoint| {
+            *sum += u64::from(endpoint.weight.get());
+            Some(*sum)
+        });
+        Self::Weighted(upto.collect())
+    }
+
+    /// The one of `count` endpoints that the upper half of `draw` falls on.
+    fn place(&self, count: usize, draw: u64) -> Option<usize> {
+        let total = match self {
+            Self::Even => count as u64,
+            Self::Weighted(upto) => *upto.last()?,
+        };
+        let point = u64::try_from((u128::from(draw >> 32) * u128::from(total)) >> 32).unwrap_or(u64::MAX);
+        match self {
+            Self::Even => usize::try_from(point).ok().filter(|place| *place < count),
+            Self::Weighted(upto) => Some(upto.partition_point(|upto| *upto <= point)),
+        }
+    }
+}
+
 impl Balancer {
+    /// The less loaded of two of `endpoints`.
+    pub fn least_request(endpoints: &[Endpoint]) -> Self {
+        Self::LeastRequest(Shares::new(endpoints))
+    }
+
+    /// Any of `endpoints`.
+    pub fn random(endpoints: &[Endpoint]) -> Self {
+        Self::Random(Shares::new(endpoints))
+    }
+
     /// A round robin among `endpoints`. Turns of one endpoint are spread out (smooth weighted round robin): of weights 2
     /// and 1 it makes a, b, a.
     pub fn round_robin(endpoints: &[Endpoint]) -> Self {
@@ -49,8 +94,8 @@ impl Balancer {
     /// uniform over all of `u64`, for [`Balancer::Hash`] the request's hash.
     pub(super) fn order<'p>(&'p self, endpoints: &'p [Endpoint], draw: u64) -> Order<'p> {
         let walk = match self {
-            Self::LeastRequest => Walk::Drawn(draw, less_loaded),
-            Self::Random => Walk::Drawn(draw, by_weight),
+            Self::LeastRequest(shares) => Walk::Drawn(draw, shares, less_loaded),
+            Self::Random(shares) => Walk::Drawn(draw, shares, any),
             Self::RoundRobin(turns) => {
                 let turn = turns.next.fetch_add(1, Ordering::Relaxed) % turns.schedule.len().max(1);
                 Walk::Table(&turns.schedule, turn)
@@ -81,7 +126,7 @@ enum Walk<'p> {
     /// Every place from this one on.
     Places(usize),
     /// A few draws, of which this is the first; then every place from the last one drawn on.
-    Drawn(u64, fn(&[Endpoint], u64) -> Option<usize>),
+    Drawn(u64, &'p Shares, fn(&[Endpoint], &Shares, u64) -> Option<usize>),
     /// The table's places from this entry on.
     Table(&'p [u32], usize),
 }
@@ -105,8 +150,8 @@ impl Iterator for Order<'_> {
         self.steps += 1;
         match &mut self.walk {
             Walk::Places(first) => (step < count).then(|| (*first + step) % count),
-            Walk::Drawn(draw, choose) => {
-                let place = choose(self.endpoints, *draw)?;
+            Walk::Drawn(draw, shares, choose) => {
+                let place = choose(self.endpoints, shares, *draw)?;
                 if step < DRAWS {
                     *draw = mix(*draw);
                 } else {
@@ -148,8 +193,8 @@ impl Asked {
 }
 
 /// Of two endpoints drawn by weight, the one with fewer requests in flight for its weight.
-fn less_loaded(endpoints: &[Endpoint], draw: u64) -> Option<usize> {
-    let [one, two] = [by_weight(endpoints, draw)?, by_weight(endpoints, draw << 32)?];
+fn less_loaded(endpoints: &[Endpoint], shares: &Shares, draw: u64) -> Option<usize> {
+    let [one, two] = [any(endpoints, shares, draw)?, any(endpoints, shares, draw << 32)?];
     let load = |place: usize, other: usize| {
         let in_flight = u64::from(endpoints[place].state.in_flight());
         in_flight * u64::from(endpoints[other].weight.get())
@@ -157,16 +202,9 @@ fn less_loaded(endpoints: &[Endpoint], draw: u64) -> Option<usize> {
     Some(if load(two, one) < load(one, two) { two } else { one })
 }
 
-/// The endpoint that the upper half of `draw` falls on.
-fn by_weight(endpoints: &[Endpoint], draw: u64) -> Option<usize> {
-    let total: u64 = endpoints.iter().map(|endpoint| u64::from(endpoint.weight.get())).sum();
-    let mut point = u64::try_from((u128::from(draw >> 32) * u128::from(total)) >> 32).unwrap_or(u64::MAX);
-    endpoints.iter().position(|endpoint| {
-        let weight = u64::from(endpoint.weight.get());
-        let here = point < weight;
-        point = point.saturating_sub(weight);
-        here
-    })
+/// The endpoint that `draw` falls on.
+fn any(endpoints: &[Endpoint], shares: &Shares, draw: u64) -> Option<usize> {
+    shares.place(endpoints.len(), draw)
 }
 
 /// Another number as evenly spread as `draw`: the finaliser of Steele and Vigna's `SplitMix64`.

@@ -3,14 +3,17 @@ use crate::domain::{Host, OutlierDetection, Warmup};
 
 fn pool(count: usize, slots: u32) -> Pool {
     let key = PoolKey { host: Host::parse("gpu.example").expect("a host"), subset: None, port: 80 };
+    let endpoints = fixtures::endpoints(&vec![1; count]);
     Pool {
         name: key.to_string().into(),
         key,
+        next_hop: HeaderValue::from_static("gpu"),
         tier: Some(Tier::Gpu),
         protocol: Protocol::Http1,
         uses_client_protocol: false,
         connections: ConnectionSettings::default(),
-        endpoints: fixtures::endpoints(&vec![1; count]).into(),
+        choice: Choice::Even(Balancer::least_request(&endpoints)),
+        endpoints: endpoints.into(),
         slots_per_endpoint: NonZeroU32::new(slots).expect("at least one slot"),
         max_pending: 0,
         queue: Arc::default(),
@@ -20,7 +23,6 @@ fn pool(count: usize, slots: u32) -> Pool {
         local_model: false,
         latency_objective: None,
         connect_timeout: Duration::from_secs(1),
-        choice: Choice::Even(Balancer::LeastRequest),
         hash_key: None,
         max_requests_per_connection: None,
         warmup: None,

@@ -231,7 +231,7 @@ fn conclude(
             exchange.edit_answer(response.headers_mut());
             let version = response.version();
             fields::append_via(response.headers_mut(), version);
-            name_server(&mut response, &exchange, to.tier, &to.name);
+            name_server(&mut response, &exchange, to.tier, &to.next_hop);
             if let Some(cookie) = exchange.affinity(pool).and_then(|affinity| affinity.set_cookie.clone()) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }

@@ -2,26 +2,23 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::Poll;
 
 use http::HeaderValue;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 
+use super::activity::{Activity, Spoken, Watched};
 use super::destination::redirected_from;
-use super::listen::{Drain, draining};
+use super::supervisor::{Order, Supervised};
 use super::{Limits, Worker, fields, request};
 use crate::tls::{self, Peer, Servers};
 
@@ -62,7 +59,7 @@ pub(super) struct Accepted {
 }
 
 /// Serves one connection to its end. An error of it is its client's: there is nobody to tell but the client, who has gone.
-pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::Receiver<Drain>) {
+pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let Accepted { stream, port, tls } = accepted;
     let Ok(address) = stream.peer_addr() else { return };
     if stream.set_nodelay(true).is_err() {
@@ -75,12 +72,12 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::
     let activity = Arc::new(Activity::new());
     let client = Client { address, port, tls: None, redirected_from, forwarded_for, activity };
     let _open = worker.recorder.client_connected();
-    let Some(servers) = tls else { return converse(worker, stream, client, drain).await };
+    let Some(servers) = tls else { return converse(worker, stream, client).await };
     // Boxed, so that a connection in clear is not as large as one that is secured.
     match Box::pin(timeout(worker.limits.header_timeout, servers.accept(stream))).await {
         Ok(Ok(tls::Accepted { stream, peer })) => {
             let client = Client { tls: Some(Rc::new(peer)), ..client };
-            Box::pin(converse(worker, stream, client, drain)).await;
+            Box::pin(converse(worker, stream, client)).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, client = %address, port, "a client cannot be spoken to over TLS"),
         Err(_) => tracing::debug!(client = %address, port, "a client's TLS handshake took too long"),
@@ -88,51 +85,75 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted, drain: watch::
 }
 
 /// Answers the requests that come over `stream`.
-async fn converse(
-    worker: Rc<Worker>,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    client: Client,
-    mut drain: watch::Receiver<Drain>,
-) {
+async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, client: Client) {
     let client = Rc::new(client);
     let activity = Arc::clone(&client.activity);
-    let builder = builder(worker.limits);
+    let supervised = worker.supervisor.enter(Arc::clone(&activity));
+    let mut stream = Watched::new(stream, activity);
+    let Some(Ok(spoken)) = unless_ended(&supervised, stream.spoken()).await else { return };
     let limits = worker.limits;
     let service = service_fn(move |request| {
         client.activity.request_begins();
         let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
         async move { Ok::<_, Infallible>(request::serve(worker, client, request).await) }
     });
-    let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
-    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut overdue = OverdueWatch::new(&activity, limits);
-    let mut drained = std::pin::pin!(draining(&mut drain));
+    match spoken {
+        Spoken::Http1 => {
+            let connection = http1(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
+            supervise(&supervised, connection, http1::UpgradeableConnection::graceful_shutdown).await;
+        }
+        // Boxed, so that a connection of HTTP/1.1 is not as large.
+        Spoken::Http2 => {
+            let connection = http2(limits).serve_connection(TokioIo::new(stream), service);
+            Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
+        }
+    }
+}
+
+/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer.
+async fn unless_ended<T>(supervised: &Supervised, said: impl Future<Output = T>) -> Option<T> {
+    let mut said = pin!(said);
+    poll_fn(|context| match (said.as_mut().poll(context), supervised.order(context)) {
+        (Poll::Ready(said), _) => Poll::Ready(Some(said)),
+        (Poll::Pending, Order::Serve) => Poll::Pending,
+        // One that has asked for nothing has nothing to finish.
+        (Poll::Pending, Order::Finish | Order::End) => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Serves `connection` until it ends or is ordered to.
+async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
+    let mut connection = pin!(connection);
     let mut closing = false;
     poll_fn(|context| {
-        match overdue.poll(context) {
-            Poll::Ready(Overdue::Head) => return Poll::Ready(()),
-            Poll::Ready(Overdue::Request) if !closing => {
+        match supervised.order(context) {
+            Order::End => return Poll::Ready(()),
+            Order::Finish if !closing => {
                 closing = true;
-                connection.as_mut().graceful_shutdown();
+                // A request that has come already is read first: idle, the connection would close on it.
+                if connection.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                shut_down(connection.as_mut());
             }
-            Poll::Ready(Overdue::Request) | Poll::Pending => {}
-        }
-        if !closing && drained.as_mut().poll(context).is_ready() {
-            closing = true;
-            connection.as_mut().graceful_shutdown();
+            Order::Finish | Order::Serve => {}
         }
         connection.as_mut().poll(context).map(|_| ())
     })
     .await;
 }
 
-fn builder(limits: Limits) -> auto::Builder<Here> {
-    let mut builder = auto::Builder::new(Here);
+fn http1(limits: Limits) -> http1::Builder {
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(max_header_bytes.max(MIN_HTTP1_BUFFER));
     builder
-        .http1()
-        .max_buf_size(max_header_bytes.max(MIN_HTTP1_BUFFER))
-        .http2()
+}
+
+fn http2(limits: Limits) -> http2::Builder<Here> {
+    let mut builder = http2::Builder::new(Here);
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .max_header_list_size(limits.max_header_bytes);
@@ -149,156 +170,5 @@ struct Here;
 impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
-    }
-}
-
-/// What a client has kept the router waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Overdue {
-    /// Any request at all: the connection is idle.
-    Request,
-    /// The rest of a head.
-    Head,
-}
-
-/// A stream of what is overdue; polled again, it looks again.
-struct OverdueWatch<'a> {
-    activity: &'a Activity,
-    limits: Limits,
-    look: Pin<Box<Sleep>>,
-}
-
-impl<'a> OverdueWatch<'a> {
-    fn new(activity: &'a Activity, limits: Limits) -> Self {
-        // A head may begin at any time: the next look is never further away than what it may take.
-        Self { activity, limits, look: Box::pin(sleep(limits.header_timeout.min(limits.keepalive))) }
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
-        while self.look.as_mut().poll(context).is_ready() {
-            let now = Instant::now();
-            let head = self.activity.head_since().map(|since| (since + self.limits.header_timeout, Overdue::Head));
-            let quiet = self.activity.quiet_since().map(|since| (since + self.limits.keepalive, Overdue::Request));
-            let next = now + self.limits.header_timeout;
-            let next = match head.or(quiet) {
-                Some((end, overdue)) if end <= now => {
-                    self.look.as_mut().reset(next.into());
-                    return Poll::Ready(overdue);
-                }
-                Some((end, _)) => end.min(next),
-                None => next,
-            };
-            self.look.as_mut().reset(next.into());
-        }
-        Poll::Pending
-    }
-}
-
-/// What one connection is doing, seen from its bytes and its requests.
-///
-/// Every field is this thread's own; they are atomics because hyper asks of a connection's stream that it could be sent
-/// to another thread.
-#[derive(Debug)]
-pub(super) struct Activity {
-    born: Instant,
-    in_flight: AtomicU32,
-    /// Nanoseconds after `born` at which the last request ended.
-    quiet_since: AtomicU64,
-    /// One more than the nanoseconds after `born` at which an HTTP/1.1 head began; zero while none is being read.
-    head_since: AtomicU64,
-    speaks_http2: AtomicBool,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            born: Instant::now(),
-            in_flight: AtomicU32::new(0),
-            quiet_since: AtomicU64::new(0),
-            head_since: AtomicU64::new(0),
-            speaks_http2: AtomicBool::new(false),
-        }
-    }
-
-    fn age(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn request_begins(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.head_since.store(0, Ordering::Relaxed);
-    }
-
-    /// Notes that a request is over. Once for each that began.
-    pub(super) fn request_ends(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.quiet_since.store(self.age(), Ordering::Relaxed);
-    }
-
-    fn bytes_came(&self, bytes: &[u8]) {
-        if bytes.starts_with(b"PRI * HTTP/2") {
-            self.speaks_http2.store(true, Ordering::Relaxed);
-        }
-        let quiet = self.in_flight.load(Ordering::Relaxed) == 0 && self.head_since.load(Ordering::Relaxed) == 0;
-        if quiet && !bytes.is_empty() && !self.speaks_http2.load(Ordering::Relaxed) {
-            self.head_since.store(self.age().saturating_add(1), Ordering::Relaxed);
-        }
-    }
-
-    fn quiet_since(&self) -> Option<Instant> {
-        let quiet = self.in_flight.load(Ordering::Relaxed) == 0;
-        quiet.then(|| self.born + Duration::from_nanos(self.quiet_since.load(Ordering::Relaxed)))
-    }
-
-    fn head_since(&self) -> Option<Instant> {
-        let since = self.head_since.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(self.born + Duration::from_nanos(since))
-    }
-}
-
-/// A client's stream that notes when bytes come.
-struct Watched<S> {
-    stream: S,
-    activity: Arc<Activity>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if polled.is_ready() {
-            self.activity.bytes_came(&buffer.filled()[before..]);
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -55,7 +55,6 @@ impl Exchange {
         let request_id = request_id(&worker, &parts.headers, head.present);
         let trace_id = if head.present.has(Field::Trace) { telemetry::trace_id(&parts.headers) } else { None };
         let record = Record {
-            started: SystemTime::now(),
             client: client.address,
             method: parts.method.clone(),
             authority: head.asked,
@@ -253,10 +252,11 @@ impl Exchange {
     }
 
     fn write_record(&mut self) {
-        self.0.record.duration = self.0.begun.elapsed();
+        let now = Instant::now();
+        self.0.record.duration = now.duration_since(self.0.begun);
         self.0.record.request_bytes = self.0.meter.bytes();
         self.0.worker.recorder.record(&self.0.live.snapshot, &self.0.record);
-        self.0.client.activity.request_ends();
+        self.0.client.activity.request_ends(now);
     }
 }
 

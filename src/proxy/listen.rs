@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -46,10 +47,11 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
+    let mut overdue = pin!(sleep_until(worker.supervisor.look(worker.limits).into()));
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
-                Ok(stream) => start(&worker, (listener, stream), &drain, &mut connections),
+                Ok(stream) => start(&worker, (listener, stream), &mut connections),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
                     sleep(ACCEPT_REST).await;
@@ -60,13 +62,15 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
                 worker.connections.sweep();
                 while worker.tunnels.borrow_mut().try_join_next().is_some() {}
             }
+            () = &mut overdue => overdue.as_mut().reset(worker.supervisor.look(worker.limits).into()),
             Ok(()) = swaps.changed() => worker.connections.keep(&worker.load().addresses),
             deadline = draining(&mut drain) => break deadline,
         }
     };
+    worker.supervisor.drain();
     // What the kernel has accepted for us is ours to answer: closing the listener would reset it.
     while let Some((listener, Ok(stream))) = futures_util::FutureExt::now_or_never(accept(&listeners)) {
-        start(&worker, (listener, stream), &drain, &mut connections);
+        start(&worker, (listener, stream), &mut connections);
     }
     drop(listeners);
     let all_ended = async {
@@ -79,6 +83,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
         tokio::select! {
             () = &mut all_ended => return,
             () = sleep_until(deadline) => break,
+            () = &mut overdue => overdue.as_mut().reset(worker.supervisor.look(worker.limits).into()),
             // The deadline may be brought forward.
             Ok(()) = drain.changed() => deadline = draining(&mut drain).await,
         }
@@ -102,18 +107,13 @@ async fn accept(listeners: &[Listener]) -> (&Listener, io::Result<TcpStream>) {
     .await
 }
 
-fn start(
-    worker: &Rc<Worker>,
-    (listener, stream): (&Listener, TcpStream),
-    drain: &watch::Receiver<Drain>,
-    connections: &mut JoinSet<()>,
-) {
+fn start(worker: &Rc<Worker>, (listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>) {
     let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
-    connections.spawn_local(connection::serve(Rc::clone(worker), accepted, drain.clone()));
+    connections.spawn_local(connection::serve(Rc::clone(worker), accepted));
 }
 
 /// Completes once the router drains, or the drain's owner is gone, which ends it at once.
-pub(super) async fn draining(drain: &mut watch::Receiver<Drain>) -> Instant {
+async fn draining(drain: &mut watch::Receiver<Drain>) -> Instant {
     match drain.wait_for(|drain| *drain != Drain::Serving).await.map(|drain| *drain) {
         Ok(Drain::Until(deadline)) => deadline,
         Ok(Drain::Serving) | Err(_) => Instant::now(),

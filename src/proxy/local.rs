@@ -16,6 +16,8 @@ use super::request::Deadlines;
 use crate::domain::{Reason, Tier};
 use crate::fallback::{Api, EmbedError};
 
+/// What `Proxy-Status` says of an answer of the local model's.
+const NEXT_HOP: HeaderValue = HeaderValue::from_static("overspill; next-hop=\"local\"");
 /// How long a text may wait for the local model on a route without any deadline.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -72,6 +74,6 @@ pub(super) fn respond(mut exchange: Exchange, answer: LocalAnswer) -> Response<A
     *response.status_mut() = answer.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Api::CONTENT_TYPE));
     exchange.edit_answer(response.headers_mut());
-    name_server(&mut response, &exchange, Some(Tier::Local), Tier::Local.as_str());
+    name_server(&mut response, &exchange, Some(Tier::Local), &NEXT_HOP);
     response.map(|()| AnswerBody::whole(answer.body, exchange))
 }

@@ -43,26 +43,32 @@ pub(super) fn refuse_with(mut exchange: Exchange, reason: Reason, code: StatusCo
 }
 
 /// Says in `x-served-by` which tier answered, and in `Proxy-Status` which pool and after which spills.
-pub(super) fn name_server<B>(response: &mut Response<B>, exchange: &Exchange, tier: Option<Tier>, next_hop: &str) {
+pub(super) fn name_server<B>(
+    response: &mut Response<B>,
+    exchange: &Exchange,
+    tier: Option<Tier>,
+    next_hop: &HeaderValue,
+) {
     if let Some(tier) = tier {
         response.headers_mut().insert(SERVED_BY, HeaderValue::from_static(tier.as_str()));
     }
-    let status = match details(exchange) {
-        None => format!("overspill; next-hop=\"{next_hop}\""),
-        Some(details) => format!("overspill; next-hop=\"{next_hop}\"; details=\"{details}\""),
-    };
-    if let Ok(value) = HeaderValue::from_str(&status) {
-        // Appended: an intermediary behind this one may have said something of its own (RFC 9209, section 2).
-        response.headers_mut().append(PROXY_STATUS, value);
-    }
+    let status = details(exchange).and_then(|details| {
+        let next_hop = next_hop.to_str().ok()?;
+        HeaderValue::from_str(&format!("{next_hop}; details=\"{details}\"")).ok()
+    });
+    // Appended: an intermediary behind this one may have said something of its own (RFC 9209, section 2).
+    response.headers_mut().append(PROXY_STATUS, status.unwrap_or_else(|| next_hop.clone()));
 }
 
 /// Which pools did not serve the request, and why; `None` where its first choice did.
 fn details(exchange: &Exchange) -> Option<String> {
     let spills = exchange.spills();
+    if spills.is_empty() {
+        return None;
+    }
     let told: Vec<_> = spills
         .iter()
         .map(|(pool, reason)| format!("{} at {}", reason.code(), exchange.snapshot().pool(*pool).name))
         .collect();
-    (!told.is_empty()).then(|| format!("spilled; {}", told.join(", ")))
+    Some(format!("spilled; {}", told.join(", ")))
 }

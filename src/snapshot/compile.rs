@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
@@ -145,6 +147,7 @@ fn compile_match(written: &config::RouteMatch) -> Matcher {
 
 fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Resolved), known: &Known<'_>) -> Pool {
     let (endpoints, choice) = endpoints::compile(pool, caller, resolved, known);
+    let name = pool.key.to_string();
     Pool {
         choice,
         original: pool.original.clone().map(Box::new),
@@ -156,7 +159,9 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
             Balancing::ConsistentHash(hash) => hash.key.clone(),
             _ => None,
         },
-        name: pool.key.to_string().into(),
+        name: name.as_str().into(),
+        next_hop: HeaderValue::try_from(format!("overspill; next-hop=\"{name}\""))
+            .unwrap_or(HeaderValue::from_static("overspill")),
         key: pool.key.clone(),
         tier: pool.tier,
         protocol: pool.protocol,

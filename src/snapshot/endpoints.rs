@@ -19,7 +19,9 @@ pub(super) fn compile(
     known: &Known<'_>,
 ) -> (Box<[Endpoint]>, Choice) {
     if let Some(original) = &pool.original {
-        return (Box::new([stand_in(pool, original, known)]), Choice::Even(Balancer::Random));
+        let endpoints = Box::new([stand_in(pool, original, known)]);
+        let choice = Choice::Even(Balancer::random(&*endpoints));
+        return (endpoints, choice);
     }
     let load_balancer = &pool.traffic.load_balancer;
     let balancer = |endpoints: &[Endpoint]| compile_balancer(&load_balancer.balancing, endpoints);
@@ -106,8 +108,8 @@ fn endpoint(
 
 fn compile_balancer(balancing: &Balancing, endpoints: &[Endpoint]) -> Balancer {
     match balancing {
-        Balancing::LeastRequest | Balancing::Passthrough => Balancer::LeastRequest,
-        Balancing::Random => Balancer::Random,
+        Balancing::LeastRequest | Balancing::Passthrough => Balancer::least_request(endpoints),
+        Balancing::Random => Balancer::random(endpoints),
         Balancing::RoundRobin => Balancer::round_robin(endpoints),
         Balancing::ConsistentHash(hash) => Balancer::Hash(Table::new(hash.table, endpoints)),
     }

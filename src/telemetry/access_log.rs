@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prometheus::IntCounter;
 
@@ -60,7 +60,9 @@ impl AccessLog {
 
     pub(super) fn write(&self, snapshot: &Snapshot, record: &Record) {
         let mut line = Vec::with_capacity(LINE);
-        if line::write(&mut line, snapshot, record).is_err() || self.lines.try_send(line).is_err() {
+        let now = SystemTime::now();
+        let started = now.checked_sub(record.duration).unwrap_or(now);
+        if line::write(&mut line, snapshot, record, started).is_err() || self.lines.try_send(line).is_err() {
             self.dropped.inc();
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
@@ -97,7 +97,6 @@ pub(super) fn pool_id(snapshot: &Snapshot, place: usize) -> PoolId {
 /// A request that the first route sent to the first pool, answered with 200 after `duration`.
 pub(super) fn record(snapshot: &Snapshot, duration: Duration) -> Record {
     Record {
-        started: UNIX_EPOCH + Duration::from_nanos(1_790_000_000_123_456_789),
         client: ([192, 0, 2, 7], 4242).into(),
         method: Method::POST,
         authority: Asked::Rule("embed.example".into()),

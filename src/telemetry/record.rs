@@ -1,7 +1,7 @@
 //! One request, as data, once it is over.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
@@ -15,8 +15,6 @@ use crate::snapshot::{PoolId, RouteId};
 /// that decided it.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// When its head was complete.
-    pub started: SystemTime,
     /// The client's address.
     pub client: SocketAddr,
     /// The method.

@@ -37,7 +37,7 @@ fn weights_of_any_size_make_a_short_schedule() {
 #[test]
 fn draws_respect_the_weights() {
     let endpoints = endpoints(&[1, 2, 5]);
-    for balancer in [Balancer::Random, Balancer::LeastRequest] {
+    for balancer in [Balancer::random(&endpoints), Balancer::least_request(&endpoints)] {
         let counts = times(&first(&balancer, &endpoints, 80_000), 3);
         for (count, expected) in counts.iter().zip([10_000, 20_000, 50_000]) {
             // Over five standard deviations of a binomial draw, the widest of which is 139.
@@ -49,7 +49,9 @@ fn draws_respect_the_weights() {
 #[test]
 fn every_order_names_every_place() {
     let endpoints = endpoints(&[3, 1, 4, 1, 5]);
-    for balancer in [Balancer::LeastRequest, Balancer::Random, Balancer::round_robin(&endpoints)] {
+    for balancer in
+        [Balancer::least_request(&endpoints), Balancer::random(&endpoints), Balancer::round_robin(&endpoints)]
+    {
         for draw in (0..200).map(mix) {
             let mut places: Vec<usize> = balancer.order(&endpoints, draw).collect();
             places.sort_unstable();
@@ -61,7 +63,7 @@ fn every_order_names_every_place() {
 
 #[test]
 fn without_endpoints_there_is_no_order() {
-    for balancer in [Balancer::LeastRequest, Balancer::Random, Balancer::round_robin(&[])] {
+    for balancer in [Balancer::least_request(&[]), Balancer::random(&[]), Balancer::round_robin(&[])] {
         assert_eq!(balancer.order(&[], 7).next(), None, "{balancer:?}");
     }
 }

@@ -24,7 +24,8 @@ fn pool(groups: &[(u32, u64, usize, usize)]) -> (Vec<Endpoint>, Groups) {
         endpoints[places.clone()][..*ejected]
             .iter()
             .for_each(|endpoint| endpoint.state.health.outlier.eject(&detection, NOW));
-        Group { rank: Rank { priority: *priority, weight: *weight }, places, balancer: Balancer::LeastRequest }
+        let balancer = Balancer::least_request(&endpoints[places.clone()]);
+        Group { rank: Rank { priority: *priority, weight: *weight }, places, balancer }
     });
     let groups = Groups::new(groups.collect());
     (endpoints, groups)

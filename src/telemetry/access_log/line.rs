@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::uri::PathAndQuery;
 use jiff::Timestamp;
@@ -49,19 +49,24 @@ struct Line<'r> {
     generation: u64,
 }
 
-/// Appends the line of `record` with its line feed.
-pub(super) fn write(out: &mut Vec<u8>, snapshot: &Snapshot, record: &Record) -> serde_json::Result<()> {
-    serde_json::to_writer(&mut *out, &line(snapshot, record))?;
+/// Appends the line of `record`, whose head was complete when it `started`, with its line feed.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    snapshot: &Snapshot,
+    record: &Record,
+    started: SystemTime,
+) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *out, &line(snapshot, record, started))?;
     out.push(b'\n');
     Ok(())
 }
 
-fn line<'r>(snapshot: &'r Snapshot, record: &'r Record) -> Line<'r> {
+fn line<'r>(snapshot: &'r Snapshot, record: &'r Record, started: SystemTime) -> Line<'r> {
     let name = |pool: PoolId| &*snapshot.pool(pool).name;
     let local = record.tier == Some(Tier::Local);
     let elsewhere = local || record.chosen != record.pool;
     Line {
-        timestamp: Nanoseconds(Timestamp::try_from(record.started).unwrap_or_default()),
+        timestamp: Nanoseconds(Timestamp::try_from(started).unwrap_or_default()),
         request_id: record.request_id.to_str().unwrap_or_default(),
         trace_id: record.trace_id.as_ref().map(TraceId::as_str),
         method: record.method.as_str(),

@@ -16,7 +16,9 @@ fn routed() -> Snapshot {
 
 fn written(snapshot: &Snapshot, record: &Record) -> Value {
     let mut line = Vec::new();
-    line::write(&mut line, snapshot, record).expect("a line");
+    // When every request of these tests began.
+    let started = SystemTime::UNIX_EPOCH + Duration::from_nanos(1_790_000_000_123_456_789);
+    line::write(&mut line, snapshot, record, started).expect("a line");
     assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1), "one line");
     serde_json::from_slice(&line).expect("JSON")
 }
@@ -74,7 +76,6 @@ fn a_line_says_everything_of_a_request() {
 fn what_there_is_nothing_to_say_of_is_null() {
     let snapshot = routed();
     let refused = Record {
-        started: std::time::UNIX_EPOCH,
         route: None,
         chosen: None,
         pool: None,
@@ -89,7 +90,7 @@ fn what_there_is_nothing_to_say_of_is_null() {
         assert_eq!(line.get(field), Some(&Value::Null), "{field}");
     }
     assert_eq!(line.get("chosen_pool"), None);
-    assert_eq!(line["timestamp"], "1970-01-01T00:00:00.000000000Z");
+    assert_eq!(line["timestamp"], "2026-09-21T14:13:20.123456789Z");
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! Which client connections a worker has, and which of them are to end: one look over all of them at a time, so that a
+//! connection needs no timer of its own.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::Limits;
+use super::activity::{Activity, Overdue};
+
+/// The least time between two looks: by so much a connection may end too late.
+const LEAST_WAIT: Duration = Duration::from_millis(20);
+
+/// What a connection is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Serve,
+    /// To end with the requests that it carries.
+    Finish,
+    /// To end now.
+    End,
+}
+
+/// The connections of one worker.
+#[derive(Default)]
+pub(super) struct Supervisor {
+    connections: RefCell<Slab<Rc<Connection>>>,
+    draining: Cell<bool>,
+}
+
+struct Connection {
+    activity: Arc<Activity>,
+    order: Cell<Order>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Connection {
+    fn order(&self, order: Order) {
+        if self.order.get() != order {
+            self.order.set(order);
+            if let Some(waker) = self.waker.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Supervisor {
+    /// Knows a connection for as long as the answer is held.
+    pub(super) fn enter(self: &Rc<Self>, activity: Arc<Activity>) -> Supervised {
+        let order = Cell::new(if self.draining.get() { Order::Finish } else { Order::Serve });
+        let connection = Rc::new(Connection { activity, order, waker: RefCell::default() });
+        let key = self.connections.borrow_mut().insert(Rc::clone(&connection));
+        Supervised { supervisor: Rc::clone(self), key, connection }
+    }
+
+    /// Has every connection end with the requests that it carries, those that are still to come among them.
+    pub(super) fn drain(&self) {
+        self.draining.set(true);
+        self.connections.borrow().iter().for_each(|(_, connection)| connection.order(Order::Finish));
+    }
+
+    /// Ends whatever is overdue, and says when to look again.
+    pub(super) fn look(&self, limits: Limits) -> Instant {
+        let now = Instant::now();
+        // Whatever begins after this look is overdue no sooner than this.
+        let mut next = now + limits.header_timeout.min(limits.keepalive);
+        for (_, connection) in self.connections.borrow().iter() {
+            match connection.activity.next_overdue(limits) {
+                Some((end, Overdue::Head)) if end <= now => connection.order(Order::End),
+                Some((end, Overdue::Request)) if end <= now => connection.order(Order::Finish),
+                Some((end, _)) => next = next.min(end),
+                None => {}
+            }
+        }
+        next.max(now + LEAST_WAIT)
+    }
+}
+
+/// A connection's side of it.
+pub(super) struct Supervised {
+    supervisor: Rc<Supervisor>,
+    key: usize,
+    connection: Rc<Connection>,
+}
+
+impl Supervised {
+    /// What the connection is to do now; whoever asks is woken when that changes.
+    pub(super) fn order(&self, context: &Context<'_>) -> Order {
+        let mut waker = self.connection.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *waker = Some(context.waker().clone());
+        }
+        self.connection.order.get()
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.supervisor.connections.borrow_mut().remove(self.key);
+    }
+}
