@@ -92,18 +92,21 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     let mut stream = Watched::new(stream, activity);
     let Some(Ok(spoken)) = unless_ended(&supervised, stream.spoken()).await else { return };
     let limits = worker.limits;
-    let service = service_fn(move |request| {
+    let serve = move |request| {
         client.activity.request_begins();
         let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
         async move { Ok::<_, Infallible>(request::serve(worker, client, request).await) }
-    });
+    };
     match spoken {
         Spoken::Http1 => {
+            let service = service_fn(serve);
             let connection = http1(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
             supervise(&supervised, connection, http1::UpgradeableConnection::graceful_shutdown).await;
         }
         // Boxed, so that a connection of HTTP/1.1 is not as large.
         Spoken::Http2 => {
+            // hyper makes a task of each request, and moves it several times until it stands.
+            let service = service_fn(move |request| Box::pin(serve(request)));
             let connection = http2(limits).serve_connection(TokioIo::new(stream), service);
             Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
         }
