@@ -3,7 +3,7 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*
-RUN cargo build --release --locked && python3 src/fallback/assets/obtain.py /model
+RUN rustup component add llvm-tools && make release && python3 src/fallback/assets/obtain.py /model
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/overspill /overspill

@@ -8,10 +8,10 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model release bench-peers bench-instructions \
+.PHONY: run test lint format check-tools local-model build release bench-peers bench-instructions \
 	check-benches bench-matching
 
-run: release local-model
+run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
@@ -20,12 +20,18 @@ test: check-tools local-model
 	@echo "== running every test"
 	$(CARGO) test --locked
 
-release: check-tools
-	@echo "== building the release binary (minutes the first time, seconds after)"
+build: check-tools
+	@echo "== building the release binary, untrained (minutes the first time, seconds after)"
 	$(CARGO) build --release --locked
 
-# Minutes for each workload. QUICK=1 only tries it; ROUNDS, SECONDS_EACH, ONLY and PEERS narrow it (see --help).
-bench-peers: release
+# The binary that is shipped, trained by a load: three builds.
+release: check-tools
+	@CARGO=$(CARGO) benches/release.sh
+
+# Both builds. Minutes for each workload. QUICK=1 only tries it; ROUNDS, SECONDS_EACH, ONLY and PEERS narrow it (see --help).
+bench-peers: build
+	@install target/release/overspill target/release/overspill-untrained
+	@CARGO=$(CARGO) benches/release.sh
 	@echo "== building the bench (minutes the first time, seconds after)"
 	@cd benches && $(CARGO) run --release --locked --package peers
 

@@ -7,6 +7,7 @@
 mod callgrind;
 mod counts;
 mod script;
+mod trained;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,13 @@ struct Options {
     /// Where it is 1: keeps the counts as they are now
     #[arg(long, env = "UPDATE", default_value = "")]
     update: String,
+    /// Counts nothing: has the program, built to write a profile, serve the script's requests (benches/release.sh)
+    #[arg(long)]
+    train: bool,
 }
+
+/// Requests of each case in training: enough that what runs once for a connection weighs little.
+const TRAINING: usize = 20_000;
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -39,16 +46,20 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
-    let Some(valgrind) = callgrind::find() else {
-        println!("skipped: valgrind is not installed, so no instructions are counted");
-        return Ok(ExitCode::SUCCESS);
-    };
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     let repository = own.ancestors().nth(2).ok_or("this tool lies in benches/instructions")?;
     let program = repository.join(&options.overspill);
     if !program.is_file() {
         return Err(format!("there is no {}; `cargo build --release` makes it", program.display()).into());
     }
+    if options.train {
+        script::train(&program, TRAINING)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(valgrind) = callgrind::find() else {
+        println!("skipped: valgrind is not installed, so no instructions are counted");
+        return Ok(ExitCode::SUCCESS);
+    };
     let now = script::count(&valgrind, &program)?;
     let file = own.join("counts.json");
     if options.update == "1" {

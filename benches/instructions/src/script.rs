@@ -12,6 +12,7 @@ use rig::{Certificate, Keep, Load, LoadError, Origin, cores};
 
 use crate::callgrind::{ByThread, Counted};
 use crate::counts::Counts;
+use crate::trained::Trained;
 
 /// Requests of two runs: what the second spends more than the first is what so many more requests cost, without start,
 /// warm-up and end.
@@ -78,52 +79,87 @@ fn traffic(few: &ByThread, many: &ByThread) -> Option<u64> {
 
 fn run(case: &Case, requests: usize, valgrind: &Path, program: &Path) -> Result<ByThread, CountError> {
     let folder = tempfile::tempdir()?;
-    let core = cores::available()?.first().copied().unwrap_or(0);
-    let origin = Origin::start(core, [1, 1])?;
-    let listen = rig::free_address()?;
-    let pools = origin.endpoints();
-    let certificate = Certificate::make(folder.path())?;
-    let secure = (case.front == Front::Tls)
-        .then(|| certificate.client(case.exchange.wire))
-        .transpose()
-        .map_err(LoadError::from)?;
-    let router = Router {
-        listen,
-        workers: 1,
-        upstream: case.upstream,
-        pools,
-        table: Table::SHIPPED,
-        certificate: secure.is_some().then_some(&certificate),
-    };
-    let config = folder.path().join("config");
-    fs::create_dir(&config)?;
-    fs::write(config.join("all.yaml"), documents::write(&router))?;
-    let config = config.display().to_string();
-    let mut counted = Counted::start(valgrind, program, &["run", "--config", &config], folder.path())?;
-    wait(listen, &mut counted)?;
-    let load = Load {
-        target: listen,
-        exchange: case.exchange,
-        rule_each: RULE_EACH,
-        connections: 1,
-        streams: 1,
-        in_flight: 1,
-        keep: Keep::Alive,
-        secure,
-    };
-    let faults = rig::ask(&load, requests)?;
-    if faults.count > 0 {
-        let first = faults.first.unwrap_or_default();
-        return Err(CountError::Wrong { case: case.name, count: faults.count, first });
-    }
+    let stand = Stand::prepare(case, folder.path())?;
+    let mut counted = Counted::start(valgrind, program, &["run", "--config", &stand.config], folder.path())?;
+    wait(stand.load.target, || counted.check())?;
+    stand.ask(case.name, requests)?;
     Ok(counted.finish()?)
 }
 
+/// Has `program`, which must write its profile as it ends, serve so many requests of every case.
+pub(crate) fn train(program: &Path, requests: usize) -> Result<(), CountError> {
+    for case in cases() {
+        eprintln!("== {}", case.name);
+        let folder = tempfile::tempdir()?;
+        let mut stand = Stand::prepare(&case, folder.path())?;
+        stand.load.connections = 16;
+        stand.load.streams = if case.exchange.wire == Wire::H2 { 8 } else { 1 };
+        stand.load.in_flight = stand.load.connections * stand.load.streams;
+        let mut trained = Trained::start(program, &stand.config)?;
+        wait(stand.load.target, || trained.check())?;
+        stand.ask(case.name, requests)?;
+        trained.finish()?;
+    }
+    Ok(())
+}
+
+/// What stands around the program.
+struct Stand {
+    /// Held, since it answers for as long as it lives.
+    _origin: Origin,
+    config: String,
+    load: Load,
+}
+
+impl Stand {
+    fn prepare(case: &Case, folder: &Path) -> Result<Self, CountError> {
+        let core = cores::available()?.first().copied().unwrap_or(0);
+        let origin = Origin::start(core, [1, 1])?;
+        let listen = rig::free_address()?;
+        let certificate = Certificate::make(folder)?;
+        let secure = (case.front == Front::Tls)
+            .then(|| certificate.client(case.exchange.wire))
+            .transpose()
+            .map_err(LoadError::from)?;
+        let router = Router {
+            listen,
+            workers: 1,
+            upstream: case.upstream,
+            pools: &origin.endpoints(),
+            table: Table::SHIPPED,
+            certificate: secure.is_some().then_some(&certificate),
+        };
+        let config = folder.join("config");
+        fs::create_dir(&config)?;
+        fs::write(config.join("all.yaml"), documents::write(&router))?;
+        let load = Load {
+            target: listen,
+            exchange: case.exchange,
+            rule_each: RULE_EACH,
+            connections: 1,
+            streams: 1,
+            in_flight: 1,
+            keep: Keep::Alive,
+            secure,
+        };
+        Ok(Self { _origin: origin, config: config.display().to_string(), load })
+    }
+
+    fn ask(&self, case: &'static str, requests: usize) -> Result<(), CountError> {
+        let faults = rig::ask(&self.load, requests)?;
+        if faults.count > 0 {
+            let first = faults.first.unwrap_or_default();
+            return Err(CountError::Wrong { case, count: faults.count, first });
+        }
+        Ok(())
+    }
+}
+
 /// Waits until the program listens: a single connection is made, as in every run.
-fn wait(listen: SocketAddr, counted: &mut Counted<'_>) -> io::Result<()> {
+fn wait(listen: SocketAddr, mut check: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let give_up = Instant::now() + START;
     while let Err(error) = TcpStream::connect(listen) {
-        counted.check()?;
+        check()?;
         if Instant::now() > give_up {
             return Err(error);
         }
