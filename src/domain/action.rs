@@ -121,6 +121,8 @@ pub enum RedirectPort {
     Number(u16),
     /// The port that the request came in on.
     OfRequest,
+    /// The one that the request's authority has, were it the default of another scheme: a Gateway's `httpsRedirect`.
+    Kept,
 }
 
 /// The path of a redirect.
