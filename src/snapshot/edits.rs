@@ -1,11 +1,11 @@
 //! What a rule changes of a request on its way out and of the answer on its way back.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::Route;
 use crate::config;
 use crate::domain::{Headers, Redirect, Rewrite};
-use crate::routing::{Head, apply_headers, location, rewrite_path, with_query};
+use crate::routing::{Cors, Head, apply_headers, cors, location, permit, rewrite_path, with_query};
 
 /// The changes of one rule; [`Route::edits`] is `None` where there are none.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Edits {
     }
 
     /// Carries out the operations of the destination, if there is one, on the headers of an answer, then the rule's.
-    pub fn edit_response(&self, share: Option<usize>, headers: &mut HeaderMap) {
+    fn edit_response(&self, share: Option<usize>, headers: &mut HeaderMap) {
         let own = share.and_then(|share| self.shares.get(share));
         if let Some(own) = own {
             apply_headers(&own.response, headers);
@@ -61,6 +61,22 @@ impl Edits {
 }
 
 impl Route {
+    /// What the rule's CORS policy makes of a request; a rule without one passes all.
+    pub fn judge_origin(&self, method: &Method, headers: &HeaderMap) -> Cors {
+        self.cors.as_ref().map_or(Cors::Pass, |policy| cors(policy, method, headers))
+    }
+
+    /// Carries out on an answer's headers what the rule says, and the destination `share` if there is one; then permits
+    /// what the policy does to an origin that [`Route::judge_origin`] has found to be `permitted`.
+    pub fn edit_answer(&self, share: Option<usize>, permitted: Option<&HeaderValue>, headers: &mut HeaderMap) {
+        if let Some(edits) = &self.edits {
+            edits.edit_response(share, headers);
+        }
+        if let Some((policy, origin)) = self.cors.as_ref().zip(permitted) {
+            permit(policy, origin, headers);
+        }
+    }
+
     /// The path with its query that an endpoint is sent; `None` where the rule leaves it as it is.
     pub fn rewritten_path(&self, head: &Head<'_>) -> Option<String> {
         let rewrite = self.edits.as_ref()?.rewrite.path.as_ref()?;
