@@ -28,7 +28,7 @@ pub use address::{Address, Protocol};
 pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
-pub use fault::{Abort, Fault, GrpcStatus, Percentage};
+pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;

@@ -5,8 +5,9 @@
 
 #![allow(clippy::expect_used, reason = "a failed expectation is a failed test, in its helpers too")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -69,5 +70,30 @@ fn requests_give_the_decisions_reviewed() {
         }
         let expected = std::fs::read_to_string(&expected).expect("a golden text; UPDATE_GOLDEN=1 writes it");
         assert_eq!(found, expected, "{}", case.display());
+    }
+}
+
+/// The answer to a line that is no request has all that another answer has, and says beside it what is wrong.
+#[test]
+fn requests_of_the_standard_input_are_answered_each_in_the_same_shape() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explain/faults");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_overspill"));
+    command.args(["explain", "--output", "json", "--config", "documents.yaml", "--requests", "-"]).current_dir(folder);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let lines = b"{\"host\": 7}\n\n{\"host\": \"app\", \"path\": \"/\"}\n{\"host\": \"nowhere\", \"port\": 1}\n";
+    child.stdin.take().expect("it is piped").write_all(lines).expect("it is read");
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(1), "one line is no request");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let fields = |answer: &Value| answer.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let mut wrong = fields(&answers[0]);
+    assert!(answers[0]["error"].as_str().is_some_and(|error| error.starts_with("line 1: ")), "{}", answers[0]);
+    wrong.retain(|field| field != "error");
+    assert_eq!((&wrong, &wrong), (&fields(&answers[1]), &fields(&answers[2])));
+    for (field, empty) in [("response_headers", "{}"), ("weights", "[]"), ("findings", "[]"), ("mirrors", "[]")] {
+        for answer in [&answers[0], &answers[2]] {
+            assert_eq!(answer[field].to_string(), empty, "{field}");
+        }
     }
 }

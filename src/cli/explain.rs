@@ -1,8 +1,8 @@
 //! `overspill explain`: where requests would go, and why.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -19,7 +19,7 @@ use crate::control::Folder;
 use crate::domain::Tier;
 use crate::routing::Head;
 use crate::snapshot::{Snapshot, Trace, trace};
-use answer::{Answer, overflow, weights};
+use answer::{Answer, overflow, unasked, weights};
 use outcome::Outcome;
 use question::Question;
 use views::Views;
@@ -32,7 +32,7 @@ pub(super) struct ExplainArgs {
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// File of requests, one JSON object a line; answers are one JSON object a line.
+    /// File of requests, `-` for the standard input: one JSON object a line; answers are one JSON object a line.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "url", "headers"])]
     requests: Option<PathBuf>,
     /// Answer as a gateway whose workload has these labels, as `istio=ingressgateway`.
@@ -82,8 +82,7 @@ pub(super) fn run(args: ExplainArgs, out: &mut impl Write) -> Result<ExitCode, F
     let mut views = Views::new(files, gateway, args.namespace);
     match (args.requests, args.method, args.url) {
         (Some(requests), _, _) => {
-            let text = std::fs::read_to_string(&requests)
-                .map_err(|error| Failure::Config(vec![unreadable(&requests, &error)]))?;
+            let text = read(&requests).map_err(|error| Failure::Config(vec![unreadable(&requests, &error)]))?;
             explain_all(&text, &mut views, args.draw, out)
         }
         (None, Some(method), Some(url)) => {
@@ -94,7 +93,12 @@ pub(super) fn run(args: ExplainArgs, out: &mut impl Write) -> Result<ExitCode, F
     }
 }
 
-fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Problem {
+/// The text of the file `path`, or of the standard input.
+fn read(path: &Path) -> io::Result<String> {
+    if path == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
     crate::config::unreadable(path.display().to_string(), format!("The requests cannot be read: {error}."))
 }
 
@@ -105,11 +109,11 @@ fn explain_all(text: &str, views: &mut Views, draw: Option<u32>, out: &mut impl 
         let answer = match Question::parse(line) {
             Ok(question) => {
                 let view = views.of(&question).map_err(Failure::Config)?;
-                Answer { view, head: &question.head(), draw }.as_json()
+                Answer { view, head: &question.head(view), draw }.as_json()
             }
             Err(error) => {
                 exit = ExitCode::FAILURE;
-                serde_json::json!({ "matched": false, "error": format!("line {}: {error}", at + 1) })
+                unasked(&format!("line {}: {error}", at + 1))
             }
         };
         writeln!(out, "{answer}")?;
@@ -125,7 +129,7 @@ fn explain_one(
     out: &mut impl Write,
 ) -> Result<ExitCode, Failure> {
     let view = views.of(question).map_err(Failure::Config)?;
-    let head = question.head();
+    let head = question.head(view);
     match output {
         Output::Json => writeln!(out, "{:#}", Answer { view, head: &head, draw }.as_json())?,
         Output::Text => print_text(&view.snapshot, &trace(&view.snapshot, &head), &head, out)?,
@@ -133,7 +137,7 @@ fn explain_one(
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_text(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>, out: &mut impl Write) -> std::io::Result<()> {
+fn print_text(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>, out: &mut impl Write) -> io::Result<()> {
     if !trace.host_known {
         return writeln!(out, "no route: no VirtualService or service has this host (404 route_not_found)");
     }

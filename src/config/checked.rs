@@ -193,7 +193,7 @@ pub struct Route {
     pub split: Vec<Share>,
     /// The answer that it gives in place of a destination's.
     pub answer: Option<OwnAnswer>,
-    /// What it does to headers, before the destination's own operations.
+    /// What it does to headers.
     pub headers: Headers,
     /// What it rewrites before a request goes to a destination.
     pub rewrite: Rewrite,
@@ -250,7 +250,7 @@ pub struct Share {
     pub pool: PoolIndex,
     /// Its share is this over the sum. At least one of a split is over zero.
     pub weight: u32,
-    /// What it does to headers, after the rule's operations.
+    /// What it does to headers: behind the rule's operations where it is the only one, before them otherwise.
     pub headers: Headers,
 }
 

@@ -189,6 +189,7 @@ fn answer(answer: &OwnAnswer) -> Value {
             "port": redirect.port.map(|port| match port {
                 RedirectPort::Number(number) => number.to_string(),
                 RedirectPort::OfRequest => "FROM_REQUEST_PORT".to_owned(),
+                RedirectPort::Kept => "kept".to_owned(),
             }),
             "uri": match &redirect.path {
                 Some(RedirectPath::Whole(path)) => Some(path),

@@ -21,6 +21,15 @@ impl HeaderOps {
     pub fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.set.is_empty() && self.add.is_empty()
     }
+
+    /// Both in one, each kind of operation behind that of `self`.
+    #[must_use]
+    pub fn joined(mut self, other: &Self) -> Self {
+        self.remove.extend_from_slice(&other.remove);
+        self.set.extend_from_slice(&other.set);
+        self.add.extend_from_slice(&other.add);
+        self
+    }
 }
 
 /// Istio's `Headers`: operations both ways.
@@ -38,6 +47,16 @@ impl Headers {
     /// Whether they do nothing.
     pub fn is_empty(&self) -> bool {
         self.request.is_empty() && self.response.is_empty() && self.authority.is_none()
+    }
+
+    /// Both in one: the operations of `other` behind those of `self`, whose authority counts where it has one.
+    #[must_use]
+    pub fn joined(self, other: &Self) -> Self {
+        Self {
+            request: self.request.joined(&other.request),
+            response: self.response.joined(&other.response),
+            authority: self.authority.or_else(|| other.authority.clone()),
+        }
     }
 }
 
@@ -102,6 +121,8 @@ pub enum RedirectPort {
     Number(u16),
     /// The port that the request came in on.
     OfRequest,
+    /// The one that the request's authority has, were it the default of another scheme: a Gateway's `httpsRedirect`.
+    Kept,
 }
 
 /// The path of a redirect.

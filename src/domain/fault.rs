@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 
 /// A share of requests, in Envoy's resolution of 0.0001 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,33 @@ pub enum Abort {
     Http(StatusCode),
     /// With this status of gRPC.
     Grpc(GrpcStatus),
+}
+
+impl Abort {
+    /// What a client is answered that asked with the headers `request`.
+    pub fn answer(self, request: &HeaderMap) -> AbortAnswer {
+        match self {
+            Self::Http(status) => AbortAnswer::Http(status),
+            Self::Grpc(status) if speaks_grpc(request) => AbortAnswer::Call(status),
+            Self::Grpc(status) => AbortAnswer::Http(status.http_status()),
+        }
+    }
+}
+
+/// The form in which an abort is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbortAnswer {
+    /// A status.
+    Http(StatusCode),
+    /// The status of gRPC under 200, for a call of gRPC.
+    Call(GrpcStatus),
+}
+
+/// Whether a request with these headers is a call of gRPC, by Envoy's `Grpc::Common::isGrpcRequestHeaders`: gRPC-Web is
+/// none.
+pub fn speaks_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
+    kind.is_some_and(|rest| rest.is_empty() || rest[0] == b'+')
 }
 
 /// A status of gRPC.
@@ -158,5 +186,19 @@ mod tests {
         let status = GrpcStatus::parse("UNAVAILABLE").expect("a status");
         assert_eq!((status.code(), status.name(), status.http_status().as_u16()), (14, "UNAVAILABLE", 503));
         assert_eq!(GrpcStatus::parse("unavailable"), None);
+    }
+
+    #[test]
+    fn calls_are_known_by_their_content_type() {
+        for (kind, call) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, http::HeaderValue::from_static(kind))]);
+            assert_eq!(speaks_grpc(&headers), call, "{kind}");
+        }
+        assert!(!speaks_grpc(&HeaderMap::new()));
     }
 }

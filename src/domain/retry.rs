@@ -5,6 +5,7 @@
 
 mod budget;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -26,6 +27,8 @@ pub struct RetryPolicy {
     pub retries: u32,
     /// How long one try may take until its answer begins; `None` leaves it to the request's own deadline.
     pub per_try_timeout: Option<Duration>,
+    /// What is retried, as Istio writes it: tokens parted by commas, of which `on` and `statuses` are the meaning.
+    pub written: Cow<'static, str>,
     /// What is retried.
     pub on: RetryConditions,
     /// The status codes of `retriable-status-codes`.
@@ -43,6 +46,7 @@ impl RetryPolicy {
     pub const DEFAULT: Self = Self {
         retries: 2,
         per_try_timeout: None,
+        written: Cow::Borrowed("connect-failure,refused-stream,unavailable,cancelled"),
         on: RetryConditions::NONE
             .with(RetryCondition::ConnectFailure)
             .with(RetryCondition::RefusedStream)

@@ -9,7 +9,7 @@ use super::exchange::Exchange;
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use crate::domain::{OwnAnswer, Reason};
-use crate::routing::{Cors, Head, cors};
+use crate::routing::{Cors, Head};
 use crate::snapshot::RouteId;
 
 /// The media type that Envoy gives the body of a direct response.
@@ -18,8 +18,7 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 /// Holds the request against its rule's CORS policy: an allowed origin is noted for the answer, and a preflight has its
 /// permission returned.
 pub(super) fn preflight(exchange: &mut Exchange, route: RouteId, parts: &Parts) -> Option<HeaderMap> {
-    let verdict = cors(exchange.snapshot().route(route).cors.as_ref()?, &parts.method, &parts.headers);
-    match verdict {
+    match exchange.snapshot().route(route).judge_origin(&parts.method, &parts.headers) {
         Cors::Pass => None,
         Cors::Permit(origin) => {
             exchange.permitted(origin);

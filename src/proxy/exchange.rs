@@ -15,7 +15,7 @@ use super::present::{Field, Present};
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
 use crate::live::Live;
-use crate::routing::{Asked, permit};
+use crate::routing::Asked;
 use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
 use crate::telemetry::{self, Record};
 
@@ -165,14 +165,8 @@ impl Exchange {
 
     /// Carries out on an answer's headers what the rule and its destination say.
     pub(super) fn edit_answer(&self, headers: &mut HeaderMap) {
-        let edits = self.0.record.route.and_then(|route| self.0.live.snapshot.route(route).edits.as_ref());
-        if let Some(edits) = edits {
-            edits.edit_response(self.0.share, headers);
-        }
-        if let Some(origin) = &self.0.permitted
-            && let Some(policy) = self.0.record.route.and_then(|route| self.0.live.snapshot.route(route).cors.as_ref())
-        {
-            permit(policy, origin, headers);
+        if let Some(route) = self.0.record.route {
+            self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
         }
     }
 

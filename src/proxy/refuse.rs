@@ -7,10 +7,13 @@ use serde_json::json;
 
 use super::exchange::Exchange;
 use super::relay::AnswerBody;
-use crate::domain::{Reason, Tier};
+use crate::domain::{GrpcStatus, Reason, Tier};
 
 const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How long a refused client is asked to wait, in seconds: as long as a slot takes to come free, and the least that
 /// `Retry-After` can say.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -23,23 +26,38 @@ pub(super) fn refuse(exchange: Exchange, reason: Reason) -> Response<AnswerBody>
 }
 
 /// Refuses the request with a status other than the reason's own.
-pub(super) fn refuse_with(mut exchange: Exchange, reason: Reason, code: StatusCode) -> Response<AnswerBody> {
-    exchange.refused(reason, code.as_u16());
-    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
-    let status = format!("overspill; error={}; details=\"{}: {details}\"", reason.proxy_error(), reason.code());
+pub(super) fn refuse_with(exchange: Exchange, reason: Reason, code: StatusCode) -> Response<AnswerBody> {
     let body =
         json!({ "error": { "message": reason.detail(), "type": "overspill", "param": null, "code": reason.code() } });
-    let mut response = Response::new(AnswerBody::whole(Bytes::from(body.to_string()), exchange));
+    let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    send_refusal(exchange, reason, response)
+}
+
+/// Refuses a call of gRPC in its own form: 200 and nothing but a head.
+pub(super) fn refuse_call(exchange: Exchange, reason: Reason, status: GrpcStatus) -> Response<AnswerBody> {
+    let mut response = Response::new(Bytes::new());
+    response.headers_mut().insert(CONTENT_TYPE, GRPC);
+    response.headers_mut().insert(GRPC_STATUS, u16::from(status.code()).into());
+    send_refusal(exchange, reason, response)
+}
+
+/// Adds what every refusal says. Last come the operations of the rule, if one matched, and of its destination: Envoy
+/// carries them out on its local replies too (`FilterManager::sendLocalReply`).
+fn send_refusal(mut exchange: Exchange, reason: Reason, mut response: Response<Bytes>) -> Response<AnswerBody> {
+    exchange.refused(reason, response.status().as_u16());
+    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
+    let status = format!("overspill; error={}; details=\"{}: {details}\"", reason.proxy_error(), reason.code());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if reason.is_passing() {
         headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     if let Ok(value) = HeaderValue::from_str(&status) {
         headers.insert(PROXY_STATUS, value);
     }
-    response
+    exchange.edit_answer(headers);
+    response.map(|body| AnswerBody::whole(body, exchange))
 }
 
 /// Says in `x-served-by` which tier answered, and in `Proxy-Status` which pool and after which spills.

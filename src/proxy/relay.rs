@@ -54,13 +54,6 @@ impl AnswerBody {
         body
     }
 
-    /// The same exchange's answer without a body.
-    pub(super) fn cut(mut self) -> Self {
-        self.source = Source::Whole(None);
-        self.end(None);
-        self
-    }
-
     /// A body that an upgraded connection stands in for.
     pub(super) fn none() -> Self {
         Self { source: Source::Whole(None), exchange: None }

@@ -60,12 +60,13 @@ pub(super) async fn serve(
     };
     let routed = head(&parts, &asked, &client);
     let decision = choose(&live.snapshot, &routed, worker.draw());
-    let (route, share, chosen) = match decision {
+    let (route, share, chosen, course) = match decision {
         Decision::Forward { route, share, candidates } => {
             exchange.bind(affinities(&live.snapshot, candidates, &routed, client.address.ip(), || worker.draw()));
-            (route, share, candidates[0])
+            (route, share, candidates[0], Ok(Course::Pools(candidates)))
         }
-        Decision::Local { route, share, pool } => (route, share, pool),
+        Decision::Local { route, share, pool } => (route, share, pool, Ok(Course::Local(pool))),
+        Decision::Refuse { chosen: Some((route, share, pool)), reason } => (route, share, pool, Err(reason)),
         Decision::Answer { route, answer } => {
             exchange.routed(Some(route), None);
             let response = match answer::preflight(&mut exchange, route, &parts) {
@@ -75,8 +76,7 @@ pub(super) async fn serve(
             body::let_go(&parts.headers, body);
             return response;
         }
-        Decision::Refuse { route, pool, reason } => {
-            exchange.routed(route, pool);
+        Decision::Refuse { chosen: None, reason } => {
             body::let_go(&parts.headers, body);
             return refuse(exchange, reason);
         }
@@ -84,10 +84,6 @@ pub(super) async fn serve(
     exchange.routed(Some(route), Some(chosen));
     exchange.shared(share);
     let arrived = Arrived { parts, body, asked, present, upgrade };
-    let course = match decision {
-        Decision::Forward { candidates, .. } => Course::Pools(candidates),
-        _ => Course::Local(chosen),
-    };
     send_on(exchange, (route, share), course, arrived).await
 }
 
@@ -99,14 +95,15 @@ enum Course<'s> {
     Local(PoolId),
 }
 
-/// Sends the request on its course, unless its rule answers or aborts it first.
+/// Sends the request on its course, unless its rule answers or aborts it first; refuses it where it has none.
 async fn send_on(
     mut exchange: Exchange,
     (route, share): (RouteId, usize),
-    course: Course<'_>,
+    course: Result<Course<'_>, Reason>,
     arrived: Arrived,
 ) -> Response<AnswerBody> {
     if let Some(permission) = answer::preflight(&mut exchange, route, &arrived.parts) {
+        body::let_go(&arrived.parts.headers, arrived.body);
         return answer::permission(exchange, permission);
     }
     let live = Arc::clone(exchange.live());
@@ -119,6 +116,13 @@ async fn send_on(
         body::let_go(&arrived.parts.headers, arrived.body);
         return response;
     }
+    let course = match course {
+        Ok(course) => course,
+        Err(reason) => {
+            body::let_go(&arrived.parts.headers, arrived.body);
+            return refuse(exchange, reason);
+        }
+    };
     // An injected delay comes before the deadlines begin, as Envoy's fault filter stands before its router.
     let deadlines = Deadlines::of(&live.snapshot, route, exchange.begun() + delayed);
     let mut outbound = match outbound(&exchange, (route, share), arrived) {

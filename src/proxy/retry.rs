@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 
 use super::attempt::{Outbound, Served, Unserved};
 use super::body::{RequestBody, SpareBody};
 use super::exchange::Exchange;
 use super::send::Failed;
-use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent};
+use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent, speaks_grpc};
 use crate::live::{Held, Live};
 use crate::pool::Retrying;
 use crate::snapshot::PoolId;
@@ -73,10 +72,6 @@ pub(super) fn with_head_of<A, B>(request: &Request<A>, body: B) -> Request<B> {
 
 fn again(spare: &Request<SpareBody>) -> Option<Request<RequestBody>> {
     spare.body().again().map(|body| with_head_of(spare, body))
-}
-
-fn speaks_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// What is left to a request that a pool's endpoints have failed.

@@ -33,7 +33,6 @@ pub(super) fn join(
     let endpoint = hyper::upgrade::on(&mut response);
     let protocol = protocol.unwrap_or(HeaderValue::from_static("websocket"));
     request::set_upgrade(response.headers_mut(), &protocol);
-    exchange.edit_answer(response.headers_mut());
     let idle = exchange.limits().stream_idle_timeout;
     let worker = Rc::clone(exchange.worker());
     worker.tunnels.borrow_mut().spawn_local(async move {

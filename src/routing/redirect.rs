@@ -7,15 +7,21 @@ use crate::domain::{Redirect, RedirectPath, RedirectPort};
 /// Where `redirect` sends the client of `head`; `rest` is what stands behind the part of the path that matched.
 ///
 /// As Envoy does it: a default port is left out, the request's own port goes where a new port or another scheme makes it
-/// wrong, and the query stays unless the new path has one.
+/// wrong, and the query stays unless the new path has one. A port that is kept stays whatever the scheme
+/// (`createSslRedirectPath`).
 pub fn location(redirect: &Redirect, head: &Head<'_>, rest: &str) -> String {
     let scheme = redirect.scheme.as_deref().unwrap_or(head.scheme);
-    let port = redirect.port.map(|port| match port {
-        RedirectPort::Number(number) => number,
-        RedirectPort::OfRequest => head.port,
+    let port = redirect.port.and_then(|port| match port {
+        RedirectPort::Number(number) => Some(number),
+        RedirectPort::OfRequest => Some(head.port),
+        RedirectPort::Kept => None,
     });
     let port = port.filter(|port| *port != 0 && Some(*port) != default_port(scheme));
-    let host = redirect.authority.as_deref().unwrap_or_else(|| own_host(head, scheme, port));
+    let host = match (&redirect.authority, redirect.port) {
+        (Some(host), _) => host,
+        (None, Some(RedirectPort::Kept)) => head.authority,
+        (None, _) => own_host(head, scheme, port),
+    };
     let path = match &redirect.path {
         None => with_query(head.path.to_owned(), head.query),
         Some(RedirectPath::Whole(path)) if path.contains('?') => path.to_string(),
@@ -66,6 +72,11 @@ mod tests {
             ),
             ("a.b:80", Redirect { scheme: scheme("https"), ..none.clone() }, "https://a.b/v1/x?q=1"),
             ("a.b:8080", Redirect { scheme: scheme("https"), ..none.clone() }, "https://a.b:8080/v1/x?q=1"),
+            (
+                "a.b:80",
+                Redirect { scheme: scheme("https"), port: Some(RedirectPort::Kept), ..none.clone() },
+                "https://a.b:80/v1/x?q=1",
+            ),
             (
                 "a.b:8080",
                 Redirect { scheme: scheme("https"), port: Some(RedirectPort::Number(8443)), ..none.clone() },

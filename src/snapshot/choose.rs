@@ -34,10 +34,8 @@ pub enum Decision<'s> {
     },
     /// Nothing can serve it.
     Refuse {
-        /// The rule, if one matched.
-        route: Option<RouteId>,
-        /// The pool that the split chose, if one matched.
-        pool: Option<PoolId>,
+        /// The rule, which of its destinations the split chose, and its pool; `None` where no rule matched.
+        chosen: Option<(RouteId, usize, PoolId)>,
         /// Why.
         reason: Reason,
     },
@@ -46,7 +44,7 @@ pub enum Decision<'s> {
 /// Decides by the request's head and `draw`, a number uniform over all of `u64`.
 pub fn choose<'s>(snapshot: &'s Snapshot, head: &Head<'_>, draw: u64) -> Decision<'s> {
     let Some(route) = snapshot.find_route(head) else {
-        return Decision::Refuse { route: None, pool: None, reason: Reason::RouteNotFound };
+        return Decision::Refuse { chosen: None, reason: Reason::RouteNotFound };
     };
     let split = match &snapshot.route(route).action {
         Action::Forward(split) => split,
@@ -60,7 +58,7 @@ pub fn choose<'s>(snapshot: &'s Snapshot, head: &Head<'_>, draw: u64) -> Decisio
     } else if snapshot.pool(pool).local_model {
         Decision::Local { route, share, pool }
     } else {
-        Decision::Refuse { route: Some(route), pool: Some(pool), reason: Reason::NoEndpoint }
+        Decision::Refuse { chosen: Some((route, share, pool)), reason: Reason::NoEndpoint }
     }
 }
 

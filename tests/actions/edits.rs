@@ -15,6 +15,28 @@ const RULES: &str = r#"
       headers:
         request: {set: {x-set: share, "host": "share.example:81"}, add: {x-add: share}}
         response: {add: {x-answer: share}}
+  - name: lone
+    match: [{uri: {prefix: /lone}}]
+    headers:
+      request: {set: {x-set: rule}, add: {x-add: rule}}
+      response: {set: {x-set: rule}, add: {x-add: rule}}
+    route:
+    - destination: {host: echo.example}
+      headers:
+        request: {set: {x-add: share}, remove: [x-set]}
+        response: {set: {x-add: share}, remove: [x-set]}
+  - name: several
+    match: [{uri: {prefix: /several}}]
+    headers:
+      request: {set: {x-set: rule}, add: {x-add: rule}}
+      response: {set: {x-set: rule}, add: {x-add: rule}}
+    route:
+    - destination: {host: echo.example}
+      weight: 1
+      headers:
+        request: {set: {x-set: share}, add: {x-add: share}}
+        response: {set: {x-set: share}, add: {x-add: share}}
+    - {destination: {host: other.example}, weight: 0}
   - match: [{uri: {prefix: /v1/}}]
     rewrite: {uri: /v2/, authority: other.example}
     route: [{destination: {host: echo.example}}]
@@ -30,11 +52,12 @@ const RULES: &str = r#"
 fn start(wire: Wire) -> (Router, Upstream) {
     let upstream = Upstream::start(wire, Answer::Echo("echo".to_owned()));
     let service = Service { host: "echo.example", wire, endpoints: &[upstream.address] }.document();
-    (Router::start(&(virtual_service("app.example", RULES) + &service)), upstream)
+    let other = Service { host: "other.example", wire, endpoints: &[upstream.address] }.document();
+    (Router::start(&(virtual_service("app.example", RULES) + &service + &other)), upstream)
 }
 
 #[test]
-fn the_rules_operations_come_before_the_destinations() {
+fn operations_and_the_authority_are_sent_over_every_wire() {
     for (client, upstream) in PAIRS {
         let (router, _upstream) = start(upstream);
         let mut connection = Client::connect(router.traffic, client);
@@ -50,6 +73,31 @@ fn the_rules_operations_come_before_the_destinations() {
         assert_eq!((authority, &echo["path"]), (&json!("share.example:81"), &json!("/headers?q=1")));
         let answered: Vec<_> = reply.head.fields.iter().filter(|(name, _)| name == "x-answer").collect();
         assert_eq!(answered.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["rule", "share"]);
+    }
+}
+
+/// The rule's operations stand in one list with those of a lone destination, removals first and additions last; those of one
+/// among several come before the rule's.
+#[test]
+fn operations_of_rules_and_destinations_are_carried_out_in_envoys_order() {
+    let (router, _upstream) = start(Wire::H1);
+    let mut connection = Client::connect(router.traffic, Wire::H1);
+    for (path, set, add) in
+        [("/lone", vec!["rule"], vec!["share", "rule"]), ("/several", vec!["rule"], vec!["client", "share", "rule"])]
+    {
+        let reply = connection.ask("GET", path, &[("x-set", "client"), ("x-add", "client")], "");
+        let seen = reply.json()["headers"].clone();
+        assert_eq!((&seen["x-set"], &seen["x-add"]), (&json!(set), &json!(add)), "{path}");
+        let lines = |of: &str| {
+            let lines = reply.head.fields.iter().filter(|(name, _)| name == of);
+            lines.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+        };
+        let answered: Vec<_> = add.into_iter().filter(|value| *value != "client").collect();
+        assert_eq!(
+            (lines("x-set"), lines("x-add")),
+            (set.into_iter().map(str::to_owned).collect(), answered.into_iter().map(str::to_owned).collect()),
+            "{path}"
+        );
     }
 }
 

@@ -10,3 +10,4 @@ mod answers;
 mod cors;
 mod edits;
 mod faults;
+mod refusals;

@@ -223,7 +223,10 @@ fn explain_says_what_a_rule_changes_and_answers() {
         });
         assert_eq!((&sent["upstream"], &sent["response_headers"]["x-c"][0]), (&upstream, &"answer".into()));
         let text = String::from_utf8(explain("http://app.example/v1/x", "text").stdout).expect("UTF-8");
-        assert_eq!(sent["fault"]["abort"], serde_json::json!({"percentage": 0.5, "status": "503"}));
+        assert_eq!(
+            sent["fault"]["abort"],
+            serde_json::json!({"percentage": 0.5, "http_status": 503, "grpc_status": null})
+        );
         for line in ["aborts 0.5 % with 503", "authority: other.example", "path: /v2/x", "x-a: \"rule\"", "without x-b"]
         {
             assert!(text.contains(line), "{line} is not in\n{text}");

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{Client, Reply};
 
-const METHODS: [&str; 8] = ["GET", "GET", "GET", "POST", "PUT", "PATCH", "DELETE", "PURGE"];
+const METHODS: [&str; 11] =
+    ["GET", "GET", "GET", "GET", "POST", "PUT", "PATCH", "DELETE", "PURGE", "OPTIONS", "OPTIONS"];
 
 const HOSTS: [&str; 20] = [
     "alpha",
@@ -61,13 +62,14 @@ const QUERIES: [&str; 10] =
     ["q=1&r=23", "q=1&r=x", "q=2", "flag", "flag=", "flag=1", "s=%20x", "s= ", "a=b&flag&c", "q=1&q=2&r=5"];
 
 /// Headers with the values that each may have.
-const HEADERS: [(&str, &[&str]); 6] = [
+const HEADERS: [(&str, &[&str]); 7] = [
     ("x-a", &["1", "2", "one"]),
     ("x-b", &["b", "bad", "other"]),
     ("x-c", &["abc", "a,b", "A1", "a"]),
     ("x-d", &["", "y"]),
     ("x-echo", &["echo"]),
     ("origin", &["https://a.test", "https://b.test", "https://d.test"]),
+    ("access-control-request-method", &["PUT", ""]),
 ];
 
 /// One request.

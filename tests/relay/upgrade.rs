@@ -1,7 +1,7 @@
 //! WebSocket and other upgrades: bytes both ways once both sides have agreed.
 
 use super::harness::series::IN_FLIGHT;
-use super::harness::{Connection, RawUpstream, Wire};
+use super::harness::{Connection, RawUpstream, Router, Service, Wire, virtual_service};
 use super::router_to;
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\nhost: app.example\r\nconnection: keep-alive, Upgrade\r\n\
@@ -54,6 +54,19 @@ fn an_upgrade_passes_bytes_both_ways_until_both_sides_close() {
     connection.finish();
     assert_eq!(connection.read_to_end(), b"bye", "one side's close leaves the other open");
     router.wait_for("the slot is given back", |metrics| metrics.count(IN_FLIGHT, &[]) == 0);
+}
+
+#[test]
+fn a_rules_operations_are_carried_out_once_on_an_upgrade() {
+    let upstream = shouting();
+    let service = Service { host: "up.example", wire: Wire::H1, endpoints: &[upstream.address] }.document();
+    let rule = "  - {route: [{destination: {host: up.example}}], headers: {response: {add: {x-added: rule}}}}";
+    let router = Router::start(&(virtual_service("app.example", rule) + &service));
+    let mut connection = Connection::open(router.traffic);
+    connection.send(REQUEST);
+    let head = connection.head();
+    let added = head.fields.iter().filter(|(name, _)| name == "x-added").count();
+    assert_eq!((head.status, added), (101, 1), "{head:?}");
 }
 
 #[test]

@@ -80,6 +80,8 @@ fn a_server_with_https_redirect_sends_every_host_of_its_own_to_https() {
     let reply = connection.ask("GET /a?b=c HTTP/1.1\r\nhost: www.example.com\r\n\r\n");
     assert_eq!(reply.head.status, 301);
     assert_eq!(reply.head.value("location"), "https://www.example.com/a?b=c");
+    let reply = connection.ask("GET /a HTTP/1.1\r\nhost: www.example.com:80\r\n\r\n");
+    assert_eq!(reply.head.value("location"), "https://www.example.com:80/a", "the authority stays as it is");
     assert_eq!(ask(router.gateway(8080), "elsewhere.test", "/").0, 404);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, fields};
 use super::views::View;
 use crate::config::Problem;
 use crate::domain::{Reason, Tier};
@@ -32,18 +32,20 @@ impl Answer<'_> {
         let outcome = route.map(|route| Outcome::of(route, self.head, heaviest.map(|(share, _)| share)));
         let outcome = outcome.unwrap_or_default();
         let unmatched = matched.is_none().then_some(Reason::RouteNotFound);
+        // What is answered here, with a status, goes nowhere.
+        let destined = heaviest.filter(|_| outcome.status.is_none());
         let mut answer = json!({
             "matched": matched.is_some(),
             "host_known": trace.host_known,
             "route": route.map(|route| &*route.name),
-            "destination": heaviest.map(|(_, pool)| destination(snapshot, pool)),
+            "destination": destined.map(|(_, pool)| destination(snapshot, pool)),
             "weights": weights.iter().map(|(pool, weight)| weighted(snapshot, *pool, *weight)).collect::<Vec<_>>(),
             "considered": considered(snapshot, &trace),
             "reason": unmatched.map(Reason::code),
             "status": outcome.status.or(unmatched.map(Reason::status)),
             "location": outcome.location,
             "body": outcome.body,
-            "response_headers": outcome.response_headers,
+            "response_headers": fields(&outcome.response_headers),
             "upstream": outcome.upstream,
             "timeout_ms": route.and_then(timeout_ms),
             "retries": route.and_then(retries),
@@ -62,6 +64,30 @@ impl Answer<'_> {
         let of_document = |problem: &&Problem| problem.place.document.as_deref() == Some(&*route.document);
         self.view.problems.iter().filter(of_document).collect()
     }
+}
+
+/// The answer to what is no request, for the reason `error`: all that an answer has, with nothing in it.
+pub(super) fn unasked(error: &str) -> Value {
+    json!({
+        "error": error,
+        "matched": false,
+        "host_known": false,
+        "route": null,
+        "destination": null,
+        "weights": [],
+        "considered": [],
+        "reason": null,
+        "status": null,
+        "location": null,
+        "body": null,
+        "response_headers": {},
+        "upstream": null,
+        "timeout_ms": null,
+        "retries": null,
+        "mirrors": [],
+        "fault": null,
+        "findings": [],
+    })
 }
 
 /// Each pool that the rule's split may choose, with its weight, in the order of the documents.
@@ -112,12 +138,10 @@ fn timeout_ms(route: &Route) -> Option<u64> {
 fn retries(route: &Route) -> Option<Value> {
     let Action::Forward(_) = route.action else { return None };
     let policy = route.retries();
-    let conditions = policy.on.iter().map(|condition| condition.as_str().to_owned());
-    let statuses = policy.statuses.iter().map(|status| status.as_str().to_owned());
     Some(json!({
         "attempts": policy.retries,
         "per_try_timeout_ms": policy.per_try_timeout.map(milliseconds),
-        "retry_on": conditions.chain(statuses).collect::<Vec<_>>().join(","),
+        "retry_on": policy.written,
         "backoff_ms": milliseconds(policy.backoff),
     }))
 }
@@ -132,7 +156,7 @@ fn mirrors(snapshot: &Snapshot, route: &Route) -> Vec<Value> {
     route.mirrors.iter().map(one).collect()
 }
 
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

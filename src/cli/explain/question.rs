@@ -7,12 +7,17 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Deserialize;
 
+use super::views::View;
 use crate::routing::Head;
+
+const HTTP: &str = "http";
+const HTTPS: &str = "https";
 
 /// A request, and the proxy that it comes to.
 pub(super) struct Question {
     method: Method,
-    scheme: String,
+    /// `http` or `https`, where the question says so.
+    scheme: Option<String>,
     authority: String,
     target: PathAndQuery,
     headers: HeaderMap,
@@ -55,7 +60,7 @@ impl Question {
     /// own, so services are found whatever their ports are.
     pub(super) fn of(method: Method, url: &Uri, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
         let headers: HeaderMap = headers.into_iter().collect();
-        let scheme = url.scheme_str().unwrap_or("http").to_owned();
+        let scheme = url.scheme_str().unwrap_or(HTTP).to_owned();
         let named = headers.get(HOST).and_then(|host| host.to_str().ok());
         let authority = named.or(url.authority().map(http::uri::Authority::as_str)).unwrap_or_default().to_owned();
         Self {
@@ -64,7 +69,7 @@ impl Question {
             target: url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
             headers,
             port: url.port_u16().unwrap_or(default_port(&scheme)),
-            scheme,
+            scheme: Some(scheme),
             sent_to: None,
             namespace: None,
         }
@@ -76,7 +81,7 @@ impl Question {
     /// What is wrong with the line, in words.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
         let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let scheme = line.scheme.unwrap_or_else(|| "http".to_owned()).to_ascii_lowercase();
+        let scheme = line.scheme.filter(|scheme| !scheme.is_empty()).map(|scheme| scheme.to_ascii_lowercase());
         let path = line.path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
         let method = line.method.unwrap_or_else(|| "GET".to_owned());
         let mut headers = HeaderMap::new();
@@ -97,18 +102,19 @@ impl Question {
             target: path.parse().map_err(|_| format!("`{path}` is no path"))?,
             authority: line.host,
             headers,
-            port: line.port.or(in_host).unwrap_or(default_port(&scheme)),
+            port: line.port.or(in_host).unwrap_or(default_port(scheme.as_deref().unwrap_or(HTTP))),
             scheme,
             sent_to: line.port,
             namespace: line.namespace.filter(|namespace| !namespace.is_empty()),
         })
     }
 
-    /// The request's head.
-    pub(super) fn head(&self) -> Head<'_> {
+    /// The request's head, as it comes to the proxy of `view`: without a scheme, it is what the port's servers speak.
+    pub(super) fn head(&self, view: &View) -> Head<'_> {
+        let spoken = if view.speaks_tls(self.port) { HTTPS } else { HTTP };
         Head {
             method: &self.method,
-            scheme: &self.scheme,
+            scheme: self.scheme.as_deref().unwrap_or(spoken),
             authority: &self.authority,
             path: self.target.path(),
             query: self.target.query(),
@@ -120,5 +126,5 @@ impl Question {
 }
 
 fn default_port(scheme: &str) -> u16 {
-    if scheme == "https" { 443 } else { 80 }
+    if scheme == HTTPS { 443 } else { 80 }
 }

@@ -1,10 +1,10 @@
 //! The documents as each proxy sees them that a request names, compiled once a proxy.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::question::Question;
-use crate::config::{self, AskedFor, Overrides, Problem, SourceFile};
+use crate::config::{self, AskedFor, Checked, Entry, Overrides, Problem, SourceFile};
 use crate::snapshot::{Resolved, Snapshot, compile};
 
 /// What one proxy sees.
@@ -12,6 +12,26 @@ pub(super) struct View {
     pub(super) snapshot: Snapshot,
     /// What the documents say wrongly of each other, and warnings.
     pub(super) problems: Vec<Problem>,
+    /// The ports of its gateways whose servers speak TLS, all of them.
+    secured: BTreeSet<u16>,
+}
+
+impl View {
+    fn new(checked: &Checked, problems: Vec<Problem>) -> Self {
+        let (mut secured, mut clear) = (BTreeSet::new(), BTreeSet::new());
+        for host in &checked.virtual_hosts {
+            if let Entry::Gateway { port, server_names } = &host.entry {
+                if server_names.is_empty() { &mut clear } else { &mut secured }.insert(*port);
+            }
+        }
+        secured.retain(|port| !clear.contains(port));
+        Self { snapshot: compile(checked, &Resolved::assumed(), None), problems, secured }
+    }
+
+    /// Whether what comes to `port` comes over TLS.
+    pub(super) fn speaks_tls(&self, port: u16) -> bool {
+        self.secured.contains(&port)
+    }
 }
 
 /// What every proxy asked for sees.
@@ -45,15 +65,12 @@ impl Views {
             port: question.sent_to.filter(|_| self.gateway.is_none()),
         };
         match self.compiled.entry(asked) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(new) => {
+            btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            btree_map::Entry::Vacant(new) => {
                 let overrides = Overrides { viewpoint: Some(new.key().clone()), ..Overrides::default() };
                 let loaded = config::load(&self.files, &overrides);
                 match loaded.checked {
-                    Some(checked) => Ok(new.insert(View {
-                        snapshot: compile(&checked, &Resolved::assumed(), None),
-                        problems: loaded.problems,
-                    })),
+                    Some(checked) => Ok(new.insert(View::new(&checked, loaded.problems))),
                     None => Err(loaded.problems),
                 }
             }

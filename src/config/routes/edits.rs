@@ -56,6 +56,14 @@ impl Reader<'_, '_> {
             if way == Way::Request && is_authority(name) {
                 continue;
             }
+            if value.is_empty() {
+                let said = remark(
+                    format!("An empty value does nothing: Envoy leaves `{name}` as it is."),
+                    "Write a value, or name the header under `remove`.",
+                );
+                self.findings.warning(NO_EFFECT, self.source.document.place(&path), said);
+                continue;
+            }
             let name = self.header_name(name, &path);
             let value = self.header_value(value, &path);
             pairs.extend(name.zip(value));

@@ -12,7 +12,7 @@ use super::{Root, routes_for};
 use crate::config::checked::{Entry, Route, RouteMatch, VirtualHost};
 use crate::config::gateways::Server;
 use crate::config::viewpoint::Viewpoint;
-use crate::domain::{HostPattern, OwnAnswer, Redirect, StringMatch};
+use crate::domain::{HostPattern, OwnAnswer, Redirect, RedirectPort, StringMatch};
 
 /// What the servers of one entry have gathered for a host.
 #[derive(Default)]
@@ -146,7 +146,8 @@ fn https_redirect(servers: &[&Server]) -> Route {
     let owner = servers.iter().find(|server| server.https_redirect);
     let (gateway, origin) = owner.map(|server| (server.gateway.as_str(), server.origin.clone())).unwrap_or_default();
     let code = StatusCode::MOVED_PERMANENTLY;
-    let redirect = Redirect { code, scheme: Some("https".into()), authority: None, port: None, path: None };
+    let redirect =
+        Redirect { code, scheme: Some("https".into()), authority: None, port: Some(RedirectPort::Kept), path: None };
     Route {
         name: format!("gateway/{gateway}/https-redirect"),
         origin,

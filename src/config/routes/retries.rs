@@ -13,6 +13,7 @@ use super::Reader;
 impl Reader<'_, '_> {
     pub(super) fn retries(&mut self, written: &HttpRetry, path: &Path) -> RetryPolicy {
         let (on, statuses) = retry_on(&written.retry_on);
+        let default = written.retry_on.is_empty();
         if on.has(RetryCondition::Http3PostConnectFailure) {
             let said = remark(
                 "`http3-post-connect-failure` never holds: HTTP/3 is not spoken here.",
@@ -24,6 +25,7 @@ impl Reader<'_, '_> {
         RetryPolicy {
             retries: u32::try_from(written.attempts).unwrap_or_default(),
             per_try_timeout: duration(&written.per_try_timeout),
+            written: if default { RetryPolicy::DEFAULT.written } else { written.retry_on.clone().into() },
             on,
             statuses,
             backoff: duration(&written.backoff).unwrap_or(RetryPolicy::DEFAULT.backoff),
