@@ -25,6 +25,10 @@ pub(super) enum Kind {
     Gateway,
     Settings,
     PoolPolicy,
+    /// Passed over, as the next two are, and looked up by what is read.
+    Secret,
+    Node,
+    RequestAuthentication,
 }
 
 const ISTIO: &str = "networking.istio.io";
@@ -34,6 +38,13 @@ const GROUPS: [&str; 2] = [ISTIO, OWN];
 /// The kinds of Kubernetes that are read, with their `apiVersion`.
 const KUBERNETES: [(&str, Kind); 3] =
     [("v1", Kind::Service), ("discovery.k8s.io/v1", Kind::EndpointSlice), ("v1", Kind::Pod)];
+/// The kinds that are passed over and looked up, with their `apiVersion`.
+const LOOKED_UP: [(&str, Kind); 4] = [
+    ("v1", Kind::Secret),
+    ("v1", Kind::Node),
+    ("security.istio.io/v1", Kind::RequestAuthentication),
+    ("security.istio.io/v1beta1", Kind::RequestAuthentication),
+];
 const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 const OWN_VERSIONS: [&str; 1] = ["v1"];
 /// The other kinds of Istio's group, which say nothing that is executed here yet.
@@ -54,6 +65,11 @@ impl Kind {
         matches!(self, Self::Service | Self::EndpointSlice | Self::Pod)
     }
 
+    /// Whether requests are served as if documents of it were not there, which has been said of each.
+    pub(super) const fn is_passed_over(self) -> bool {
+        matches!(self, Self::Secret | Self::Node | Self::RequestAuthentication)
+    }
+
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::VirtualService => "VirtualService",
@@ -65,6 +81,9 @@ impl Kind {
             Self::Gateway => "Gateway",
             Self::Settings => "Settings",
             Self::PoolPolicy => "PoolPolicy",
+            Self::Secret => "Secret",
+            Self::Node => "Node",
+            Self::RequestAuthentication => "RequestAuthentication",
         }
     }
 
@@ -72,7 +91,8 @@ impl Kind {
         match self {
             Self::Settings | Self::PoolPolicy => OWN,
             Self::EndpointSlice => "discovery.k8s.io",
-            Self::Service | Self::Pod => "",
+            Self::RequestAuthentication => "security.istio.io",
+            Self::Service | Self::Pod | Self::Secret | Self::Node => "",
             Self::VirtualService | Self::DestinationRule | Self::ServiceEntry | Self::Gateway => ISTIO,
         }
     }
@@ -262,6 +282,9 @@ fn identify(file: &str, root: Node, findings: &mut Findings) -> Option<Document>
         return None;
     };
     document.kind = kind(&document, api_version, kind_name, findings)?;
+    if document.kind.is_passed_over() {
+        return Some(document);
+    }
     if document.name.is_empty() {
         let place = document.place(&Path::root().key("metadata").key("name"));
         let said =
@@ -288,16 +311,19 @@ fn text_at(root: &Node, keys: &[&str]) -> Option<String> {
 }
 
 fn kind(document: &Document, api_version: &str, kind_name: &str, findings: &mut Findings) -> Option<Kind> {
-    if let Some((_, kind)) =
-        KUBERNETES.iter().find(|(version, kind)| *version == api_version && kind.as_str() == kind_name)
-    {
-        return Some(*kind);
+    let listed = |kinds: &[(&str, Kind)]| {
+        let is_meant = |(version, kind): &&(&str, Kind)| *version == api_version && kind.as_str() == kind_name;
+        kinds.iter().find(is_meant).map(|(_, kind)| *kind)
+    };
+    if let Some(kind) = listed(&KUBERNETES) {
+        return Some(kind);
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let known = Kind::ALL.into_iter().find(|kind| kind.as_str() == kind_name);
     if !GROUPS.contains(&group) {
         let meant = nearest(group, GROUPS).filter(|_| known.is_some());
-        return unread(document, (api_version, kind_name), meant, findings);
+        unread(document, (api_version, kind_name), meant, findings);
+        return listed(&LOOKED_UP);
     }
     let versions = if group == ISTIO { &ISTIO_VERSIONS[..] } else { &OWN_VERSIONS[..] };
     let kinds = || Kind::ALL.into_iter().filter(|kind| kind.group() == group).map(Kind::as_str);
@@ -332,7 +358,7 @@ fn kind(document: &Document, api_version: &str, kind_name: &str, findings: &mut 
 }
 
 /// Reports a document of another group: passed over, or misspelt where `meant` says which group it means.
-fn unread(document: &Document, named: (&str, &str), meant: Option<&str>, findings: &mut Findings) -> Option<Kind> {
+fn unread(document: &Document, named: (&str, &str), meant: Option<&str>, findings: &mut Findings) {
     let (api_version, kind_name) = named;
     let name =
         if document.name.is_empty() { "without a name".to_owned() } else { format!("`{}`", document.full_name()) };
@@ -346,13 +372,14 @@ fn unread(document: &Document, named: (&str, &str), meant: Option<&str>, finding
             Severity::Warning,
             PASSED_OVER,
             remark(
-                format!("The {kind_name} {name} ({api_version}) is passed over: this router does not read that kind."),
+                format!(
+                    "The {kind_name} {name} ({api_version}) is passed over: this router does not execute that kind."
+                ),
                 "Nothing needs doing, unless it was meant to be read.",
             ),
         ),
     };
     findings.add(severity, code, document.place(&Path::root().key("apiVersion")), said);
-    None
 }
 
 /// Reports what stands beside `metadata` and `spec`.

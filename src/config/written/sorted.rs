@@ -48,6 +48,8 @@ pub(in crate::config) struct Written {
     pub(in crate::config) gateways: Vec<Sourced<Gateway>>,
     pub(in crate::config) settings: Vec<Sourced<Settings>>,
     pub(in crate::config) policies: Vec<Sourced<PoolPolicy>>,
+    /// Those of kinds that are passed over, for others to refer to.
+    pub(in crate::config) passed_over: Vec<Document>,
     /// Whether a service may stand in a document that could not be read whole.
     pub(in crate::config) services_unknown: bool,
     /// Whether a subset may.
@@ -69,6 +71,7 @@ pub(in crate::config) fn sort(documents: Documents, findings: &mut Findings) -> 
             Kind::Gateway => written.gateways.push(sourced(document, &GATEWAY, findings)),
             Kind::Settings => written.settings.push(sourced(document, &SETTINGS, findings)),
             Kind::PoolPolicy => written.policies.push(sourced(document, &POOL_POLICY, findings)),
+            Kind::Secret | Kind::Node | Kind::RequestAuthentication => written.passed_over.push(document),
         }
     }
     written.services_unknown |= written.service_entries.iter().any(|entry| !entry.intact)
@@ -86,8 +89,10 @@ pub(in crate::config) fn judge(document: &Document, findings: &mut Findings) {
         Kind::Gateway => &GATEWAY,
         Kind::Settings => &SETTINGS,
         Kind::PoolPolicy => &POOL_POLICY,
-        // Kubernetes' own are the API server's to check.
-        Kind::Service | Kind::EndpointSlice | Kind::Pod => return,
+        // Kubernetes' own are the API server's to check, as are those that are passed over.
+        Kind::Service | Kind::EndpointSlice | Kind::Pod | Kind::Secret | Kind::Node | Kind::RequestAuthentication => {
+            return;
+        }
     };
     admit(document, table, findings);
 }
@@ -138,6 +143,9 @@ fn unwalked<T: DeserializeOwned + Default>(document: Document, findings: &mut Fi
 fn unique(mut documents: Vec<Document>, findings: &mut Findings) -> Vec<Document> {
     let mut seen: BTreeMap<(Kind, String), String> = BTreeMap::new();
     documents.retain(|document| {
+        if document.kind.is_passed_over() {
+            return true;
+        }
         let key = (document.kind, document.full_name());
         let Some(first) = seen.get(&key) else {
             seen.insert(key, document.origin(&Path::root()));
