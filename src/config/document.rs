@@ -3,6 +3,7 @@
 //! One document that cannot be read hides nothing of the others: a file is cut at its `---` lines before anything is
 //! parsed. A document knows where each of its values stands.
 
+mod kind;
 mod open;
 
 use super::SourceFile;
@@ -12,91 +13,8 @@ use super::problem::{Place, Severity};
 use super::suggest::nearest;
 use super::unexecuted::OTHER_KINDS;
 use super::yaml::{self, Mark, Node, Value};
-
-/// The kinds that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    VirtualService,
-    DestinationRule,
-    ServiceEntry,
-    Service,
-    EndpointSlice,
-    Pod,
-    Gateway,
-    Settings,
-    PoolPolicy,
-    /// Passed over, as the next two are, and looked up by what is read.
-    Secret,
-    Node,
-    RequestAuthentication,
-}
-
-const ISTIO: &str = "networking.istio.io";
-const OWN: &str = "overspill.dev";
-/// The groups whose every kind is known here, so that a kind they do not have is a slip.
-const GROUPS: [&str; 2] = [ISTIO, OWN];
-/// The kinds of Kubernetes that are read, with their `apiVersion`.
-const KUBERNETES: [(&str, Kind); 3] =
-    [("v1", Kind::Service), ("discovery.k8s.io/v1", Kind::EndpointSlice), ("v1", Kind::Pod)];
-/// The kinds that are passed over and looked up, with their `apiVersion`.
-const LOOKED_UP: [(&str, Kind); 4] = [
-    ("v1", Kind::Secret),
-    ("v1", Kind::Node),
-    ("security.istio.io/v1", Kind::RequestAuthentication),
-    ("security.istio.io/v1beta1", Kind::RequestAuthentication),
-];
-const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
-const OWN_VERSIONS: [&str; 1] = ["v1"];
-/// The other kinds of Istio's group, which say nothing that is executed here yet.
-const ISTIO_OTHERS: [&str; 5] = ["Sidecar", "EnvoyFilter", "WorkloadEntry", "WorkloadGroup", "ProxyConfig"];
-
-impl Kind {
-    const ALL: [Self; 6] = [
-        Self::VirtualService,
-        Self::DestinationRule,
-        Self::ServiceEntry,
-        Self::Gateway,
-        Self::Settings,
-        Self::PoolPolicy,
-    ];
-
-    /// Whether the API server checks it by a schema that is none of ours or Istio's.
-    const fn is_kubernetes(self) -> bool {
-        matches!(self, Self::Service | Self::EndpointSlice | Self::Pod)
-    }
-
-    /// Whether requests are served as if documents of it were not there, which has been said of each.
-    pub(super) const fn is_passed_over(self) -> bool {
-        matches!(self, Self::Secret | Self::Node | Self::RequestAuthentication)
-    }
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::VirtualService => "VirtualService",
-            Self::DestinationRule => "DestinationRule",
-            Self::ServiceEntry => "ServiceEntry",
-            Self::Service => "Service",
-            Self::EndpointSlice => "EndpointSlice",
-            Self::Pod => "Pod",
-            Self::Gateway => "Gateway",
-            Self::Settings => "Settings",
-            Self::PoolPolicy => "PoolPolicy",
-            Self::Secret => "Secret",
-            Self::Node => "Node",
-            Self::RequestAuthentication => "RequestAuthentication",
-        }
-    }
-
-    const fn group(self) -> &'static str {
-        match self {
-            Self::Settings | Self::PoolPolicy => OWN,
-            Self::EndpointSlice => "discovery.k8s.io",
-            Self::RequestAuthentication => "security.istio.io",
-            Self::Service | Self::Pod | Self::Secret | Self::Node => "",
-            Self::VirtualService | Self::DestinationRule | Self::ServiceEntry | Self::Gateway => ISTIO,
-        }
-    }
-}
+pub(super) use kind::Kind;
+use kind::{GROUPS, ISTIO, ISTIO_OTHERS, ISTIO_VERSIONS, KUBERNETES, LOOKED_UP, OWN, OWN_VERSIONS};
 
 /// One document of a kind that is read.
 #[derive(Debug)]
@@ -129,9 +47,18 @@ impl Document {
 
     /// Whether the field at `path` is there and not null.
     pub(super) fn has(&self, path: &Path) -> bool {
-        let found =
-            path.steps().into_iter().try_fold(&self.root, |node, step| descend(node, step).map(|(next, _)| next));
-        found.is_some_and(|node| !matches!(node.value, Value::Null))
+        self.depth(path) == path.steps().len()
+    }
+
+    /// How many steps of `path` are there and not null.
+    pub(super) fn depth(&self, path: &Path) -> usize {
+        let mut node = &self.root;
+        let there = path.steps().into_iter().take_while(|step| {
+            let next = descend(node, step).map(|(next, _)| next).filter(|next| !matches!(next.value, Value::Null));
+            node = next.unwrap_or(node);
+            next.is_some()
+        });
+        there.count()
     }
 
     /// `namespace/name`.

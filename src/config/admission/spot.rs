@@ -28,6 +28,11 @@ impl<'a> Spot<'a> {
         self.node.is_some()
     }
 
+    /// Whether a list or map that is not empty stands here.
+    pub(in crate::config) fn is_filled(&self) -> bool {
+        self.items().next().is_some() || self.entries().next().is_some()
+    }
+
     /// The value as serde reads it, null where there is none.
     pub(in crate::config) fn to_yaml(&self) -> serde_yaml::Value {
         self.node.map(Node::to_yaml).unwrap_or_default()
