@@ -11,8 +11,8 @@ use crate::config::document::{Document, Documents, Kind};
 use crate::config::finding::{Findings, Remark, SCHEMA, TWICE, remark};
 use crate::config::path::Path;
 use crate::config::schema::{
-    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked, walk,
-    walk_metadata,
+    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked,
+    report_unknown, walk, walk_metadata,
 };
 use crate::config::unexecuted::NO_FORM;
 
@@ -65,7 +65,10 @@ pub(in crate::config) fn sort(documents: Documents, findings: &mut Findings) -> 
             Kind::VirtualService => written.virtual_services.push(sourced(document, &VIRTUAL_SERVICE, findings)),
             Kind::DestinationRule => written.destination_rules.push(sourced(document, &DESTINATION_RULE, findings)),
             Kind::ServiceEntry => written.service_entries.push(sourced(document, &SERVICE_ENTRY, findings)),
-            Kind::Service => written.services.push(unwalked(document, findings)),
+            Kind::Service => {
+                report_unknown(&document, findings);
+                written.services.push(unwalked(document, findings));
+            }
             Kind::EndpointSlice => written.endpoint_slices.push(unwalked(document, findings)),
             Kind::Pod => written.pods.push(unwalked(document, findings)),
             Kind::Gateway => written.gateways.push(sourced(document, &GATEWAY, findings)),
@@ -89,10 +92,9 @@ pub(in crate::config) fn judge(document: &Document, findings: &mut Findings) {
         Kind::Gateway => &GATEWAY,
         Kind::Settings => &SETTINGS,
         Kind::PoolPolicy => &POOL_POLICY,
+        Kind::Service => return report_unknown(document, findings),
         // Kubernetes' own are the API server's to check, as are those that are passed over.
-        Kind::Service | Kind::EndpointSlice | Kind::Pod | Kind::Secret | Kind::Node | Kind::RequestAuthentication => {
-            return;
-        }
+        Kind::EndpointSlice | Kind::Pod | Kind::Secret | Kind::Node | Kind::RequestAuthentication => return,
     };
     admit(document, table, findings);
 }
