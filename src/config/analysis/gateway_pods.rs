@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::pods::Pods;
 use super::{intact, namespaced};
-use crate::config::document::Kind;
+use crate::config::document::{Document, Kind};
 use crate::config::finding::{Findings, MISSING, remark};
 use crate::config::path::Path;
 use crate::config::written::{Gateway, Sourced, Written};
@@ -14,7 +14,7 @@ use crate::config::written::{Gateway, Sourced, Written};
 /// Reports those of every gateway.
 pub(super) fn report(written: &Written, pods: &Pods, findings: &mut Findings) {
     let secrets = written.passed_over.iter().filter(|document| document.kind == Kind::Secret);
-    let secrets: BTreeSet<String> = secrets.map(|secret| secret.full_name()).collect();
+    let secrets: BTreeSet<String> = secrets.map(Document::full_name).collect();
     for gateway in intact(&written.gateways) {
         let selected: BTreeSet<&str> =
             pods.selected(&gateway.spec.selector).map(|pod| pod.namespace.as_str()).collect();
