@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use overspill::config::{CODES, Checked, Loaded, Overrides, SourceFile, admit, dump, load, not_executed};
+use overspill::config::{CODES, Checked, Loaded, Overrides, Severity, SourceFile, admit, dump, load, not_executed};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -86,6 +86,41 @@ fn documents_together_are_judged_as_istioctl_judges_them() {
         let said = loaded.problems.iter().filter(|problem| !["OVS101", "OVS102"].contains(&problem.code));
         said.fold(String::new(), |text, problem| format!("{text}{problem}\n"))
     });
+}
+
+#[test]
+fn what_istioctl_reports_and_istio_serves_is_served() {
+    const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n\
+                           spec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n---\n";
+    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: web}}\n---\n";
+    const GATEWAY: &str = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: front, namespace: edge}\n\
+                           spec: {selector: {app: front}, servers: [{port: {number: 80, name: http, protocol: HTTP}, \
+                           hosts: ['*']}]}\n---\n";
+    let rule = |host: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: web}}\n\
+             spec: {{host: '{host}', subsets: [{{name: v1, labels: {{version: v1}}}}]}}\n---\n"
+        )
+    };
+    let routes = |spec: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: web}}\n\
+             spec: {{hosts: [web.example], {spec}}}\n"
+        )
+    };
+    let subset = routes("http: [{route: [{destination: {host: web, subset: v1}}]}]");
+    let gateway = routes("gateways: [front.edge.svc.cluster.local], http: [{redirect: {uri: /}}]");
+    for (text, errors) in [
+        (format!("{SERVICE}{}{subset}", rule("web")), vec!["IST0173"]),
+        (format!("{SERVICE}{}{subset}", rule("*.default.svc.cluster.local")), vec!["IST0101"]),
+        (format!("{POD}{GATEWAY}"), vec!["IST0101"]),
+        (format!("{GATEWAY}{gateway}"), vec!["IST0101"]),
+    ] {
+        let loaded = load_text(&text);
+        let found = loaded.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        assert_eq!(found.map(|problem| problem.code).collect::<Vec<_>>(), errors, "{text}");
+        assert!(!loaded.is_faulty(), "{text}");
+    }
 }
 
 #[test]

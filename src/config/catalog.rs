@@ -23,7 +23,7 @@ use super::written::Written;
 use crate::domain::{Host, HostPattern, Locality, OriginalBy, PoolKey};
 pub(super) use opaque::Content;
 pub(super) use policy::{Policy, in_force};
-pub(super) use topology::with_topology;
+pub(super) use topology::{of_endpoint, with_topology};
 
 /// The port of a destination that names none, of a service that is not there.
 const HTTP_PORT: u16 = 80;

@@ -3,6 +3,7 @@
 //! One document that cannot be read hides nothing of the others: a file is cut at its `---` lines before anything is
 //! parsed. A document knows where each of its values stands.
 
+mod kind;
 mod open;
 
 use super::SourceFile;
@@ -12,71 +13,8 @@ use super::problem::{Place, Severity};
 use super::suggest::nearest;
 use super::unexecuted::OTHER_KINDS;
 use super::yaml::{self, Mark, Node, Value};
-
-/// The kinds that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    VirtualService,
-    DestinationRule,
-    ServiceEntry,
-    Service,
-    EndpointSlice,
-    Pod,
-    Gateway,
-    Settings,
-    PoolPolicy,
-}
-
-const ISTIO: &str = "networking.istio.io";
-const OWN: &str = "overspill.dev";
-/// The groups whose every kind is known here, so that a kind they do not have is a slip.
-const GROUPS: [&str; 2] = [ISTIO, OWN];
-/// The kinds of Kubernetes that are read, with their `apiVersion`.
-const KUBERNETES: [(&str, Kind); 3] =
-    [("v1", Kind::Service), ("discovery.k8s.io/v1", Kind::EndpointSlice), ("v1", Kind::Pod)];
-const ISTIO_VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
-const OWN_VERSIONS: [&str; 1] = ["v1"];
-/// The other kinds of Istio's group, which say nothing that is executed here yet.
-const ISTIO_OTHERS: [&str; 5] = ["Sidecar", "EnvoyFilter", "WorkloadEntry", "WorkloadGroup", "ProxyConfig"];
-
-impl Kind {
-    const ALL: [Self; 6] = [
-        Self::VirtualService,
-        Self::DestinationRule,
-        Self::ServiceEntry,
-        Self::Gateway,
-        Self::Settings,
-        Self::PoolPolicy,
-    ];
-
-    /// Whether the API server checks it by a schema that is none of ours or Istio's.
-    const fn is_kubernetes(self) -> bool {
-        matches!(self, Self::Service | Self::EndpointSlice | Self::Pod)
-    }
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::VirtualService => "VirtualService",
-            Self::DestinationRule => "DestinationRule",
-            Self::ServiceEntry => "ServiceEntry",
-            Self::Service => "Service",
-            Self::EndpointSlice => "EndpointSlice",
-            Self::Pod => "Pod",
-            Self::Gateway => "Gateway",
-            Self::Settings => "Settings",
-            Self::PoolPolicy => "PoolPolicy",
-        }
-    }
-
-    const fn group(self) -> &'static str {
-        match self {
-            Self::Settings | Self::PoolPolicy => OWN,
-            Self::EndpointSlice => "discovery.k8s.io",
-            Self::Service | Self::Pod => "",
-            Self::VirtualService | Self::DestinationRule | Self::ServiceEntry | Self::Gateway => ISTIO,
-        }
-    }
-}
+pub(super) use kind::Kind;
+use kind::{GROUPS, ISTIO, ISTIO_OTHERS, ISTIO_VERSIONS, KUBERNETES, LOOKED_UP, OWN, OWN_VERSIONS};
 
 /// One document of a kind that is read.
 #[derive(Debug)]
@@ -109,9 +47,18 @@ impl Document {
 
     /// Whether the field at `path` is there and not null.
     pub(super) fn has(&self, path: &Path) -> bool {
-        let found =
-            path.steps().into_iter().try_fold(&self.root, |node, step| descend(node, step).map(|(next, _)| next));
-        found.is_some_and(|node| !matches!(node.value, Value::Null))
+        self.depth(path) == path.steps().len()
+    }
+
+    /// How many steps of `path` are there and not null.
+    pub(super) fn depth(&self, path: &Path) -> usize {
+        let mut node = &self.root;
+        let there = path.steps().into_iter().take_while(|step| {
+            let next = descend(node, step).map(|(next, _)| next).filter(|next| !matches!(next.value, Value::Null));
+            node = next.unwrap_or(node);
+            next.is_some()
+        });
+        there.count()
     }
 
     /// `namespace/name`.
@@ -262,6 +209,9 @@ fn identify(file: &str, root: Node, findings: &mut Findings) -> Option<Document>
         return None;
     };
     document.kind = kind(&document, api_version, kind_name, findings)?;
+    if document.kind.is_passed_over() {
+        return Some(document);
+    }
     if document.name.is_empty() {
         let place = document.place(&Path::root().key("metadata").key("name"));
         let said =
@@ -288,16 +238,19 @@ fn text_at(root: &Node, keys: &[&str]) -> Option<String> {
 }
 
 fn kind(document: &Document, api_version: &str, kind_name: &str, findings: &mut Findings) -> Option<Kind> {
-    if let Some((_, kind)) =
-        KUBERNETES.iter().find(|(version, kind)| *version == api_version && kind.as_str() == kind_name)
-    {
-        return Some(*kind);
+    let listed = |kinds: &[(&str, Kind)]| {
+        let is_meant = |(version, kind): &&(&str, Kind)| *version == api_version && kind.as_str() == kind_name;
+        kinds.iter().find(is_meant).map(|(_, kind)| *kind)
+    };
+    if let Some(kind) = listed(&KUBERNETES) {
+        return Some(kind);
     }
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let known = Kind::ALL.into_iter().find(|kind| kind.as_str() == kind_name);
     if !GROUPS.contains(&group) {
         let meant = nearest(group, GROUPS).filter(|_| known.is_some());
-        return unread(document, (api_version, kind_name), meant, findings);
+        unread(document, (api_version, kind_name), meant, findings);
+        return listed(&LOOKED_UP);
     }
     let versions = if group == ISTIO { &ISTIO_VERSIONS[..] } else { &OWN_VERSIONS[..] };
     let kinds = || Kind::ALL.into_iter().filter(|kind| kind.group() == group).map(Kind::as_str);
@@ -332,7 +285,7 @@ fn kind(document: &Document, api_version: &str, kind_name: &str, findings: &mut 
 }
 
 /// Reports a document of another group: passed over, or misspelt where `meant` says which group it means.
-fn unread(document: &Document, named: (&str, &str), meant: Option<&str>, findings: &mut Findings) -> Option<Kind> {
+fn unread(document: &Document, named: (&str, &str), meant: Option<&str>, findings: &mut Findings) {
     let (api_version, kind_name) = named;
     let name =
         if document.name.is_empty() { "without a name".to_owned() } else { format!("`{}`", document.full_name()) };
@@ -346,13 +299,14 @@ fn unread(document: &Document, named: (&str, &str), meant: Option<&str>, finding
             Severity::Warning,
             PASSED_OVER,
             remark(
-                format!("The {kind_name} {name} ({api_version}) is passed over: this router does not read that kind."),
+                format!(
+                    "The {kind_name} {name} ({api_version}) is passed over: this router does not execute that kind."
+                ),
                 "Nothing needs doing, unless it was meant to be read.",
             ),
         ),
     };
     findings.add(severity, code, document.place(&Path::root().key("apiVersion")), said);
-    None
 }
 
 /// Reports what stands beside `metadata` and `spec`.

@@ -33,7 +33,7 @@ macro_rules! codes {
 
 codes! {
     DEPRECATED = "IST0002", "a field that Istio has replaced by another";
-    MISSING = "IST0101", "a reference to a host, port, subset or gateway that does not exist";
+    MISSING = "IST0101", "a reference to a host, port, subset, gateway, pod or secret that does not exist";
     SCHEMA = "IST0106", "a field or value that Istio's API server or webhook rejects";
     HOST_TWICE = "IST0109", "VirtualServices of the mesh that share a host";
     PORT_NEEDED = "IST0112", "a destination without a port, of a service that has several";
@@ -48,11 +48,13 @@ codes! {
     CERTIFICATE_TWICE = "IST0138", "a certificate that several Gateways of the same proxies show";
     SUBSET_PASSED_BY = "IST0140", "a subset that requests through a gateway pass by";
     GATEWAYS_CONFLICT = "IST0145", "Gateways of the same proxies that share a port and a host";
+    UNAUTHENTICATED = "IST0149", "a condition on a claim of a JWT, where no RequestAuthentication is for the Gateway's pods";
     EXTERNAL_PORT_NAME = "IST0150", "a port's name that an ExternalName Service should not have";
     PORT_NOT_IN_SERVICE = "IST0162", "a Gateway's port that no Service of its pods has";
     INTERNAL_GATEWAY = "IST0165", "a VirtualService bound to a Gateway that Istio made for itself";
-    SUBSET_EMPTY = "IST0173", "a subset that selects no pod or endpoint";
+    SUBSET_EMPTY = "IST0173", "a subset that selects no pod";
     RULE_WITHOUT_SERVICE = "IST0174", "a DestinationRule whose host is no service";
+    PROTOCOLS_CONFLICT = "IST0177", "ServiceEntries that give one port of a host different protocols";
     UNREADABLE = "OVS001", "a text that is not YAML, not UTF-8, or over a limit";
     NOTHING = "OVS002", "no documents, so that every setting is its default and no host is served";
     PASSED_OVER = "OVS003", "a document of a kind that is not read";
@@ -75,19 +77,17 @@ codes! {
 pub fn unreadable(file: String, message: String) -> Problem {
     let place = Place { file, ..Place::default() };
     let cure = "Name an existing folder or file of YAML documents that this user may read.".to_owned();
-    Problem { code: UNREADABLE, severity: Severity::Error, place, message, cure }
+    Problem { code: UNREADABLE, severity: Severity::Error, place, message, cure, tolerated: false }
 }
 
 /// The warning that a file which TLS settings at `place` name cannot be used as it is.
 pub fn unusable_certificates(place: Place, message: String, cure: String) -> Problem {
-    Problem { code: CERTIFICATES, severity: Severity::Warning, place, message, cure }
+    Problem { code: CERTIFICATES, severity: Severity::Warning, place, message, cure, tolerated: false }
 }
 
-/// Whether a problem keeps a configuration from being used. Errors of these codes do not: Istio serves such documents, and
-/// the router serves them as it does.
+/// Whether a problem keeps a configuration from being used.
 pub(super) fn bars(problem: &Problem) -> bool {
-    problem.severity == Severity::Error
-        && ![HOST_TWICE, PORT_NEEDED, GATEWAYS_CONFLICT, SUBSET_EMPTY].contains(&problem.code)
+    problem.severity == Severity::Error && !problem.tolerated
 }
 
 /// Problems, in the order found.
@@ -118,7 +118,13 @@ impl Findings {
 
     pub(super) fn add(&mut self, severity: Severity, code: &'static str, place: Place, remark: Remark) {
         let Remark { message, cure } = remark;
-        self.problems.push(Problem { code, severity, place, message, cure });
+        self.problems.push(Problem { code, severity, place, message, cure, tolerated: false });
+    }
+
+    /// An error of istioctl's about documents that Istio serves: they are served here as well.
+    pub(super) fn tolerated(&mut self, code: &'static str, place: Place, remark: Remark) {
+        let Remark { message, cure } = remark;
+        self.problems.push(Problem { code, severity: Severity::Error, place, message, cure, tolerated: true });
     }
 
     /// Reports something that is not executed, as its row says.
@@ -152,9 +158,8 @@ impl Findings {
 
     /// Whether no document is wrong in itself, whatever they say of each other, and whatever of it is not executed.
     pub(super) fn documents_stand(&self) -> bool {
-        const OF_SEVERAL: [&str; 5] = [MISSING, HOST_TWICE, PORT_NEEDED, GATEWAYS_CONFLICT, SUBSET_EMPTY];
-        let stands = |code: &str| code == DIVERTING || OF_SEVERAL.contains(&code);
-        self.problems.iter().all(|problem| problem.severity != Severity::Error || stands(problem.code))
+        let stands = |problem: &Problem| !bars(problem) || [DIVERTING, MISSING].contains(&problem.code);
+        self.problems.iter().all(stands)
     }
 
     /// The problems by file, line and column, each once.

@@ -57,6 +57,12 @@ impl Path {
         self.steps().iter().zip(other.steps()).all(|(own, other)| *own == other)
     }
 
+    /// Whether this stands in the map or list that `other` has come to after `depth` steps.
+    pub(super) fn is_beside(&self, other: &Self, depth: usize) -> bool {
+        let own = self.steps();
+        own.len() == depth + 1 && own.iter().zip(other.steps()).take(depth).all(|(own, other)| *own == other)
+    }
+
     fn step(&self, step: Step) -> Self {
         Self(Some(Rc::new(Link { above: self.clone(), step })))
     }
@@ -84,5 +90,20 @@ mod tests {
     fn paths_read_as_field_selectors() {
         let path = Path::spec().key("http").index(0).key("match").index(1).key("headers").key("x-a.b");
         assert_eq!(path.to_string(), r#"spec.http[0].match[1].headers["x-a.b"]"#);
+    }
+
+    #[test]
+    fn a_path_is_beside_another_in_the_map_that_both_come_to() {
+        let missing = Path::spec().key("tls").key("caCertificates");
+        for (other, depth, beside) in [
+            (Path::spec().key("tsl"), 1, true),
+            (Path::spec().key("tsl"), 2, false),
+            (Path::spec().key("tls").key("ca"), 2, true),
+            (Path::spec().key("tsl").key("ca"), 2, false),
+            (Path::root().key("metadata").key("tls"), 1, false),
+            (Path::spec(), 0, true),
+        ] {
+            assert_eq!(other.is_beside(&missing, depth), beside, "{other} {depth}");
+        }
     }
 }

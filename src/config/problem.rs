@@ -53,6 +53,9 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, in one sentence.
     pub cure: String,
+    /// Whether Istio serves such documents all the same, so that even an error keeps no configuration from being used.
+    #[serde(skip)]
+    pub tolerated: bool,
 }
 
 impl fmt::Display for Problem {

@@ -41,6 +41,7 @@ fn problem(path: String, message: String) -> Problem {
         place: Place { path, ..Place::default() },
         message,
         cure: "Restart the router, or undo the change.".to_owned(),
+        tolerated: false,
     }
 }
 

@@ -143,8 +143,9 @@ impl Builder<'_> {
             match event {
                 Event::Scalar(text, style, anchor, tag) => {
                     let forced = tag.is_some_and(|tag| !tag.is_yaml_core_schema() || tag.suffix == "str");
-                    let plain = matches!(style, ScalarStyle::Plain) && !forced;
-                    self.scalar(&text, plain, (mark, anchor))?;
+                    let is_plain = matches!(style, ScalarStyle::Plain) && !forced;
+                    let read = if is_plain { resolve } else { |text: &str| Value::Text(text.to_owned()) };
+                    self.scalar(&text, read, (mark, anchor))?;
                 }
                 Event::Alias(anchor) => self.alias(anchor, mark)?,
                 Event::SequenceStart(anchor, _) => self.start(mark, anchor, Content::List(Vec::new()))?,
@@ -184,14 +185,14 @@ impl Builder<'_> {
         })
     }
 
-    fn scalar(&mut self, text: &str, plain: bool, at: (Mark, usize)) -> Result<(), Fault> {
+    /// Takes a scalar, whose value `read` finds in its text.
+    fn scalar(&mut self, text: &str, read: fn(&str) -> Value, at: (Mark, usize)) -> Result<(), Fault> {
         let (mark, anchor) = at;
         self.count(1, mark)?;
         if self.takes_key(text, mark) {
             return Ok(());
         }
-        let value = if plain { resolve(text) } else { Value::Text(text.to_owned()) };
-        self.add(Node { mark, value }, anchor)
+        self.add(Node { mark, value: read(text) }, anchor)
     }
 
     /// Takes `text` as the next key, where a map is waiting for one.

@@ -16,8 +16,11 @@ impl Percentage {
     /// `percent` of a hundred, cut to the resolution; `None` outside Istio's range: 0, or 0.0001 to 100.
     pub fn new(percent: f64) -> Option<Self> {
         let valid = percent == 0.0 || (0.0001..=100.0).contains(&percent);
-        // A float's cast saturates; what is kept is within range, so that neither sign nor size is lost.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float's cast saturates; what is kept is within range, so that neither sign nor size is lost"
+        )]
         valid.then_some(Self((percent * 10_000.0) as u32))
     }
 

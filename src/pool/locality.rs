@@ -117,22 +117,24 @@ impl Groups {
         let others = (0..priorities.len()).filter(move |other| *other != chosen);
         iter::once(chosen).chain(others).filter_map(|priority| priorities.get(priority)).flat_map(move |groups| {
             let panics = panics(groups);
-            let first = fall(groups.iter().map(|group| weight(group, view, panics)), mix(draw));
+            let part = move |group: &Group| if panics { size(group) } else { weight(group, view) };
+            let first = fall(groups.iter().map(part), mix(draw));
             let others = (0..groups.len()).filter(move |other| *other != first);
             iter::once(first).chain(others).map(move |group| Candidate { group: &groups[group], panics })
         })
     }
 }
 
-/// The part of a priority's requests that a group gets. In a panic it is that of its endpoints.
-fn weight(group: &Group, view: View<'_>, panics: bool) -> u64 {
+/// The part of a priority's requests that a group gets in a panic: that of its endpoints.
+fn size(group: &Group) -> u64 {
+    group.places.len() as u64
+}
+
+/// The part of a priority's requests that a group gets otherwise.
+fn weight(group: &Group, view: View<'_>) -> u64 {
     /// Fine enough that a locality's share is off by less than one in a thousand.
     const WHOLE: u64 = 1000;
-    if panics {
-        group.places.len() as u64
-    } else {
-        group.rank.weight * view.census(std::slice::from_ref(group)).health(WHOLE)
-    }
+    group.rank.weight * view.census(std::slice::from_ref(group)).health(WHOLE)
 }
 
 /// The place of the weight that `draw`, a number uniform over all of `u64`, falls on; the first where all are zero.

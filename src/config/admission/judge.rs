@@ -36,10 +36,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Rejects that something is not there, unless the schema has found anything wrong: a misspelt name is not there
-    /// either.
+    /// Rejects that something is not there, or empty, unless the schema has found something wrong beside it: a misspelt
+    /// name is not there either.
     pub(super) fn miss(&mut self, spot: &Spot<'_>, message: impl Into<String>, cure: impl Into<String>) {
-        if self.faults.is_empty() {
+        let there = self.document.depth(&spot.path);
+        // What something is missing for, as its endpoints for a resolution, stands where the missing thing would.
+        let there = if spot.is_filled() { there.saturating_sub(1) } else { there };
+        if !self.faults.iter().any(|fault| fault.is_beside(&spot.path, there)) {
             self.reject(spot, message, cure);
         }
     }

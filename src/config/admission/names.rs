@@ -91,7 +91,11 @@ fn length(text: &str) -> Result<(), String> {
     }
 }
 
+/// Those of a domain name, or of what follows its first label: nothing does, where a dot alone ends it.
 fn labels(domain: &str) -> Result<(), String> {
+    if domain.is_empty() {
+        return Ok(());
+    }
     let last = domain.rsplit('.').next().unwrap_or(domain);
     if last.parse::<i64>().is_ok() {
         return Err(format!("its top level domain `{last}` cannot be all digits"));
@@ -115,6 +119,11 @@ mod tests {
             ("a", true, true),
             ("reviews.prod.svc.cluster.local", true, true),
             ("A-1.example.com.", true, true),
+            ("a.", true, true),
+            ("*.", false, true),
+            (".", false, false),
+            ("a..", false, false),
+            ("*..", false, false),
             ("*", false, true),
             ("*.com", false, true),
             ("*foo.com", false, true),

@@ -35,11 +35,12 @@ pub(super) fn judge(judge: &mut Judge<'_>, tls: &Spot<'_>) {
     let given = |field: &str| !tls.at(field).text().is_empty();
     let listed = |field: &str| tls.at(field).items().next().is_some();
     if mode == "ISTIO_MUTUAL" {
-        for field in ["serverCertificate", "privateKey", "caCertificates", "credentialName"] {
-            none_of_its_own(judge, &tls.at(field), given(field));
-        }
-        for field in ["tlsCertificates", "credentialNames"] {
-            none_of_its_own(judge, &tls.at(field), listed(field));
+        let texts = ["serverCertificate", "privateKey", "caCertificates", "credentialName"];
+        let lists = ["tlsCertificates", "credentialNames"];
+        let texts = texts.into_iter().filter(|field| given(field));
+        for field in texts.chain(lists.into_iter().filter(|field| listed(field))) {
+            let message = "ISTIO_MUTUAL uses Istio's certificates and cannot have its own.";
+            judge.reject(&tls.at(field), message, "Take it out.");
         }
         return;
     }
@@ -76,12 +77,6 @@ pub(super) fn judge(judge: &mut Judge<'_>, tls: &Spot<'_>) {
     if given("caCrl") && given("credentialName") {
         let message = "A list of revoked certificates is not supported with credentialName.";
         judge.reject(&tls.at("caCrl"), message, "Put it into the credential.");
-    }
-}
-
-fn none_of_its_own(judge: &mut Judge<'_>, spot: &Spot<'_>, given: bool) {
-    if given {
-        judge.reject(spot, "ISTIO_MUTUAL uses Istio's certificates and cannot have its own.", "Take it out.");
     }
 }
 

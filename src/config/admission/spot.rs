@@ -28,6 +28,11 @@ impl<'a> Spot<'a> {
         self.node.is_some()
     }
 
+    /// Whether a list or map that is not empty stands here.
+    pub(in crate::config) fn is_filled(&self) -> bool {
+        self.items().next().is_some() || self.entries().next().is_some()
+    }
+
     /// The value as serde reads it, null where there is none.
     pub(in crate::config) fn to_yaml(&self) -> serde_yaml::Value {
         self.node.map(Node::to_yaml).unwrap_or_default()
@@ -42,8 +47,10 @@ impl<'a> Spot<'a> {
     pub(in crate::config) fn int(&self) -> i64 {
         match self.node.map(|node| &node.value) {
             Some(Value::Int(value)) => *value,
-            // Whole numbers that are written as fractions are small enough once the schema walk has passed them.
-            #[allow(clippy::cast_possible_truncation)]
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "whole numbers written as fractions are small enough once the schema walk has passed them"
+            )]
             Some(Value::Float(value)) => *value as i64,
             _ => 0,
         }
@@ -52,7 +59,7 @@ impl<'a> Spot<'a> {
     /// The number; zero where there is none.
     pub(in crate::config) fn number(&self) -> f64 {
         match self.node.map(|node| &node.value) {
-            #[allow(clippy::cast_precision_loss)]
+            #[allow(clippy::cast_precision_loss, reason = "JSON's numbers are floats; no range here needs more")]
             Some(Value::Int(value)) => *value as f64,
             Some(Value::Float(value)) => *value,
             _ => 0.0,

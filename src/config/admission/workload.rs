@@ -46,7 +46,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, endpoint: &Spot<'_>, naming: Naming, 
         _ => {}
     }
     for (name, port) in own_ports.entries() {
-        if !ports.contains(&name) {
+        // A port whose name is wrong may be the one that is meant.
+        if !ports.contains(&name) && !ports.contains(&"") {
             let message = format!("The endpoint port `{name}` is not defined by the service entry.");
             judge.miss(&port, message, "Use the name of one of its `ports`.");
         }

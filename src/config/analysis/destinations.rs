@@ -63,8 +63,8 @@ struct Analyzer<'a> {
 }
 
 impl Analyzer<'_> {
-    fn error(&mut self, code: &'static str, spot: &Spot<'_>, remark: Remark) {
-        self.findings.error(code, self.source.document.place(&spot.path), remark);
+    fn missing(&mut self, spot: &Spot<'_>, remark: Remark) {
+        self.findings.error(MISSING, self.source.document.place(&spot.path), remark);
     }
 
     /// Whether the destination names something that there is, by what istioctl knows.
@@ -83,29 +83,45 @@ impl Analyzer<'_> {
             return true;
         }
         let Some(listed) = self.hosts.find(host.text(), namespace, &self.source.spec.export_to) else {
-            self.error(MISSING, &host, self.no_host(host.text()));
+            self.missing(&host, self.no_host(host.text()));
             return false;
         };
-        let Some((code, remark)) = wrong_port(destination, listed, &full_host(host.text(), namespace)) else {
-            return true;
-        };
-        self.error(code, &destination.at("port"), remark);
-        code == PORT_NEEDED
+        let port = destination.at("port");
+        match wrong_port(destination, listed, &full_host(host.text(), namespace)) {
+            None => true,
+            Some(remark) if port.is_set() => {
+                self.missing(&port, remark);
+                false
+            }
+            Some(remark) => {
+                self.findings.tolerated(PORT_NEEDED, self.source.document.place(&port.path), remark);
+                true
+            }
+        }
     }
 
     fn names_subset(&mut self, destination: &Spot<'_>) -> bool {
         let namespace = self.source.document.namespace.as_str();
         let (host, subset) = (destination.at("host"), destination.at("subset"));
         let (of, name) = resource(host.text(), namespace);
-        // istioctl looks for a rule of that very host; one of a wildcard holds for it as well.
         let is_known = subset.text().is_empty()
             || self.written.subsets_unknown
-            || self.subsets.contains(&(of, name, subset.text()))
-            || self.catalog.resolve(self.target(destination)).is_ok();
-        if !is_known {
-            self.error(MISSING, &subset, self.no_subset(host.text(), subset.text()));
+            || self.subsets.contains(&(of, name, subset.text()));
+        if is_known {
+            return true;
         }
-        is_known
+        // istioctl looks for a rule of that very host; in Istio one of a wildcard holds for it as well.
+        if self.catalog.resolve(self.target(destination)).is_ok() {
+            let full = full_host(host.text(), namespace);
+            let said = remark(
+                format!("No DestinationRule of `{full}` itself has the subset `{}`.", subset.text()),
+                "Istio uses that of a wider one, which istioctl does not look for: add a rule for the host.",
+            );
+            self.findings.tolerated(MISSING, self.source.document.place(&subset.path), said);
+            return true;
+        }
+        self.missing(&subset, self.no_subset(host.text(), subset.text()));
+        false
     }
 
     fn no_host(&self, host: &str) -> Remark {
@@ -181,20 +197,20 @@ impl Analyzer<'_> {
 }
 
 /// What is wrong with the port that a destination names, or does not name.
-fn wrong_port(destination: &Spot<'_>, listed: &Listed, host: &str) -> Option<(&'static str, Remark)> {
+fn wrong_port(destination: &Spot<'_>, listed: &Listed, host: &str) -> Option<Remark> {
     let port = destination.at("port");
     let numbers = listed.ports.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     if port.is_set() {
         let number = port.at("number").int();
         let said = remark(format!("`{host}` has no port {number}."), format!("Its ports are {numbers}."));
         // Zero is what is left of a number that the schema has reported.
-        return (number != 0 && !listed.ports.contains(&number)).then_some((MISSING, said));
+        return (number != 0 && !listed.ports.contains(&number)).then_some(said);
     }
     let said = remark(
         format!("`{host}` has several ports, and none is named here."),
         format!("Add `port` with one of {numbers}."),
     );
-    (listed.ports.len() > 1).then_some((PORT_NEEDED, said))
+    (listed.ports.len() > 1).then_some(said)
 }
 
 /// The namespace and name that istioctl compares hosts by: those of a service of the cluster, else the document's

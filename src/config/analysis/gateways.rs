@@ -1,6 +1,7 @@
 //! Gateways that a virtual service is bound to: ones that are not there (IST0101), that serve none of its hosts (IST0132),
 //! or that Istio made for itself (IST0165).
 
+use super::namespaced;
 use crate::config::admission::overlap;
 use crate::config::finding::{Findings, INTERNAL_GATEWAY, MISSING, NOT_IN_GATEWAY, remark};
 use crate::config::gateways::full_name;
@@ -23,14 +24,26 @@ pub(super) fn report(source: &Sourced<VirtualService>, gateways: &[Sourced<Gatew
             findings.warning(INTERNAL_GATEWAY, place, said);
             continue;
         }
-        let full = full_name(named, &document.namespace);
-        let gateway = gateways.iter().find(|gateway| gateway.document.full_name() == full);
-        if gateway.is_none() {
-            let said = remark(
-                format!("There is no Gateway `{full}`."),
-                "Add it, or correct the name; a short one belongs to this document's namespace.",
-            );
-            findings.error(MISSING, place.clone(), said);
+        let full = namespaced(named, &document.namespace);
+        let find = |full: &str| gateways.iter().find(|gateway| gateway.document.full_name() == full);
+        let gateway = find(&full);
+        let (older, place_of_missing) = (full_name(named, &document.namespace), place.clone());
+        match gateway {
+            Some(_) => {}
+            None if find(&older).is_some() => {
+                let said = remark(
+                    format!("`{named}` is the older way to name the Gateway `{older}`, which istioctl does not know."),
+                    format!("Write `{older}`."),
+                );
+                findings.tolerated(MISSING, place_of_missing, said);
+            }
+            None => {
+                let said = remark(
+                    format!("There is no Gateway `{older}`."),
+                    "Add it, or correct the name; a short one belongs to this document's namespace.",
+                );
+                findings.error(MISSING, place_of_missing, said);
+            }
         }
         if source.intact && gateway.is_none_or(|gateway| gateway.intact && !serves_any(gateway, source)) {
             let said = remark(

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::is_of_mesh;
-use super::service_hosts::{full_host, scopes};
+use super::service_hosts::{ALL_NAMESPACES, full_host, seers};
 use crate::config::admission::overlap;
-use crate::config::finding::{Findings, HOST_TWICE, remark};
+use crate::config::finding::{Findings, HOST_TWICE, Remark, remark};
 use crate::config::path::Path;
 use crate::config::written::{Sourced, VirtualService};
-
-const ALL_NAMESPACES: &str = "*";
 
 /// A host as one virtual service has it: its place among the documents, and that of the host among its own.
 type Claim = (usize, usize);
@@ -17,32 +15,52 @@ type Claim = (usize, usize);
 /// The claims on each host, written out, by the namespace in which they hold; `*` is all.
 type Claims<'a> = BTreeMap<&'a str, BTreeMap<String, Vec<Claim>>>;
 
-/// Reports each host, of each virtual service that shares it.
+/// The hosts that one virtual service shares, and with which others.
+#[derive(Default)]
+struct Shared {
+    hosts: BTreeSet<usize>,
+    others: BTreeSet<usize>,
+}
+
+/// Reports each virtual service that shares hosts, once, at the first of them.
 pub(super) fn report(virtual_services: &[Sourced<VirtualService>], findings: &mut Findings) {
     let claims = claims(virtual_services);
-    let mut conflicts: BTreeMap<Claim, BTreeSet<usize>> = BTreeMap::new();
+    let mut sharing: BTreeMap<usize, Shared> = BTreeMap::new();
     for (scope, hosts) in &claims {
         for (host, claimed) in hosts {
             let mut together = claimed.clone();
             if *scope != ALL_NAMESPACES {
                 together.extend(of_all_namespaces(&claims, host));
             }
-            for claim in &together {
-                let others = together.iter().map(|(owner, _)| *owner).filter(|owner| *owner != claim.0);
-                conflicts.entry(*claim).or_default().extend(others);
+            // As istioctl counts them, a virtual service that names one host twice shares it with itself.
+            for (owner, at) in together.iter().filter(|_| together.len() > 1) {
+                let shared = sharing.entry(*owner).or_default();
+                shared.hosts.insert(*at);
+                shared.others.extend(together.iter().map(|(other, _)| *other).filter(|other| other != owner));
             }
         }
     }
-    for ((owner, at), others) in conflicts.iter().filter(|(_, others)| !others.is_empty()) {
-        let source = &virtual_services[*owner];
-        let name = |other: &usize| format!("`{}`", virtual_services[*other].document.full_name());
-        let others: Vec<String> = others.iter().map(name).collect();
-        let said = remark(
-            format!("The host `{}` is claimed by {} as well.", source.spec.hosts[*at], others.join(", ")),
-            "Move the rules of all into one VirtualService; until then the oldest has the host.",
-        );
-        findings.error(HOST_TWICE, source.document.place(&Path::spec().key("hosts").index(*at)), said);
+    for (owner, shared) in sharing {
+        let source = &virtual_services[owner];
+        let first = shared.hosts.first().copied().unwrap_or_default();
+        let place = source.document.place(&Path::spec().key("hosts").index(first));
+        findings.tolerated(HOST_TWICE, place, twice(source, &shared, virtual_services));
     }
+}
+
+fn twice(source: &Sourced<VirtualService>, shared: &Shared, all: &[Sourced<VirtualService>]) -> Remark {
+    let quoted = |names: Vec<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let hosts = quoted(shared.hosts.iter().map(|at| source.spec.hosts[*at].clone()).collect());
+    if shared.others.is_empty() {
+        return remark(format!("{hosts} are one host, named twice."), "Take one of the two out.");
+    }
+    let others = quoted(shared.others.iter().map(|at| all[*at].document.full_name()).collect());
+    let subject =
+        if shared.hosts.len() == 1 { format!("The host {hosts} is") } else { format!("The hosts {hosts} are") };
+    remark(
+        format!("{subject} claimed by {others} as well."),
+        "Move the rules of all into one VirtualService; until then the oldest has the host.",
+    )
 }
 
 fn claims(virtual_services: &[Sourced<VirtualService>]) -> Claims<'_> {
@@ -51,10 +69,7 @@ fn claims(virtual_services: &[Sourced<VirtualService>]) -> Claims<'_> {
         if !is_of_mesh(spec) {
             continue;
         }
-        let to_all = spec.export_to.is_empty() || spec.export_to.iter().any(|to| to == ALL_NAMESPACES);
-        let scopes: BTreeSet<&str> =
-            if to_all { [ALL_NAMESPACES].into() } else { scopes(&spec.export_to, &document.namespace).collect() };
-        for scope in scopes {
+        for scope in seers(&spec.export_to, &document.namespace) {
             let hosts = claims.entry(scope).or_default();
             for (at, host) in spec.hosts.iter().enumerate() {
                 hosts.entry(full_host(host, &document.namespace)).or_default().push((owner, at));

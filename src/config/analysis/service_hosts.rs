@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::admission::Spot;
-use crate::config::catalog::CLUSTER_DOMAIN;
-use crate::config::written::Written;
+use crate::config::catalog::{CLUSTER_DOMAIN, of_endpoint};
+use crate::config::written::{WorkloadEntry, Written};
 
 /// The annotation by which a `Service` is exported, as `exportTo` does for Istio's kinds.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
-const ALL_NAMESPACES: &str = "*";
+/// The scope of what every namespace sees.
+pub(super) const ALL_NAMESPACES: &str = "*";
 
 /// Every host of a service, with the namespaces that it is exported to.
 pub(super) struct ServiceHosts {
@@ -25,7 +26,12 @@ pub(super) struct Listed {
     pub(super) ports: BTreeSet<i64>,
     /// The labels by which it selects its workloads, where it does not list them.
     pub(super) selector: BTreeMap<String, String>,
+    /// The labels of each endpoint that a `ServiceEntry` lists.
+    pub(super) endpoints: Vec<BTreeMap<String, String>>,
 }
+
+/// What one document says of its hosts.
+type Said<'a> = (&'a BTreeSet<i64>, &'a BTreeMap<String, String>, &'a [WorkloadEntry]);
 
 impl ServiceHosts {
     /// Those of every `ServiceEntry` and `Service`.
@@ -36,7 +42,8 @@ impl ServiceHosts {
             let selector = labels(&spec.at("workloadSelector").at("labels"));
             let ports: BTreeSet<i64> = spec.at("ports").items().map(|port| port.at("number").int()).collect();
             for host in &source.spec.hosts {
-                hosts.add(&full_host(host, namespace), namespace, &source.spec.export_to, (&ports, &selector));
+                let said = (&ports, &selector, source.spec.endpoints.as_slice());
+                hosts.add(&full_host(host, namespace), namespace, &source.spec.export_to, said);
             }
         }
         for source in &written.services {
@@ -46,25 +53,18 @@ impl ServiceHosts {
             let export_to: Vec<String> = listed.map(|namespace| namespace.trim().to_owned()).collect();
             let ports = root.at("spec").at("ports").items().map(|port| port.at("port").int()).collect();
             let host = full_host(&source.document.name, namespace);
-            hosts.add(&host, namespace, &export_to, (&ports, &BTreeMap::new()));
+            hosts.add(&host, namespace, &export_to, (&ports, &BTreeMap::new(), &[]));
         }
         hosts.wildcards = hosts.listed.keys().filter(|(_, host)| host.starts_with('*')).cloned().collect();
         hosts
     }
 
-    fn add(
-        &mut self,
-        host: &str,
-        namespace: &str,
-        export_to: &[String],
-        (ports, selector): (&BTreeSet<i64>, &BTreeMap<String, String>),
-    ) {
-        let to_all = export_to.is_empty() || export_to.iter().any(|to| to == ALL_NAMESPACES);
-        let scopes: Vec<&str> = if to_all { vec![ALL_NAMESPACES] } else { scopes(export_to, namespace).collect() };
-        for scope in scopes {
+    fn add(&mut self, host: &str, namespace: &str, export_to: &[String], (ports, selector, endpoints): Said<'_>) {
+        for scope in seers(export_to, namespace) {
             let listed = self.listed.entry((scope.to_owned(), host.to_owned())).or_default();
             listed.ports.extend(ports);
             listed.selector.extend(selector.clone());
+            listed.endpoints.extend(endpoints.iter().map(|endpoint| of_endpoint(endpoint).0));
         }
     }
 
@@ -89,8 +89,14 @@ impl ServiceHosts {
 }
 
 /// The namespaces of an `exportTo`, the document's own written out.
-pub(super) fn scopes<'a>(export_to: &'a [String], own: &'a str) -> impl Iterator<Item = &'a str> {
+fn scopes<'a>(export_to: &'a [String], own: &'a str) -> impl Iterator<Item = &'a str> {
     export_to.iter().map(move |to| if to == "." { own } else { to.as_str() })
+}
+
+/// The namespaces that see what is exported so, or [`ALL_NAMESPACES`] alone.
+pub(super) fn seers<'a>(export_to: &'a [String], own: &'a str) -> BTreeSet<&'a str> {
+    let to_all = export_to.is_empty() || export_to.iter().any(|to| to == ALL_NAMESPACES);
+    if to_all { [ALL_NAMESPACES].into() } else { scopes(export_to, own).collect() }
 }
 
 /// A host as Istio writes it out: a name without a dot is a service of the document's namespace.

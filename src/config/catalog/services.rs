@@ -252,8 +252,7 @@ impl Reader<'_> {
         // An unset weight reads as zero, and either stands for one.
         let weight = NonZeroU32::new(written.weight).unwrap_or(NonZeroU32::MIN);
         self.check_ports(written, path);
-        let locality = topology::locality(&written.locality, &written.labels);
-        let labels = topology::with_topology(&written.labels, &locality, &written.network);
+        let (labels, locality) = topology::of_endpoint(written);
         Some(Workload { address, ports: written.ports.clone(), labels, locality, weight })
     }
 

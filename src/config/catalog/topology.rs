@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::written::WorkloadEntry;
 use crate::domain::Locality;
 
 /// The label that stands for a locality where a workload has none; a `.` may part it in place of a `/`.
@@ -12,12 +13,18 @@ const NETWORK: &str = "topology.istio.io/network";
 pub(super) const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// The locality of an endpoint, `written` in its document or in a label.
-pub(super) fn locality(written: &str, labels: &BTreeMap<String, String>) -> Locality {
+fn locality(written: &str, labels: &BTreeMap<String, String>) -> Locality {
     match labels.get(LOCALITY) {
         Some(label) if written.is_empty() && label.contains('/') => Locality::parse(label),
         Some(label) if written.is_empty() => Locality::parse(&label.replace('.', "/")),
         _ => Locality::parse(written),
     }
+}
+
+/// The labels of an endpoint that a `ServiceEntry` lists, those of its topology included, and its locality.
+pub(in crate::config) fn of_endpoint(written: &WorkloadEntry) -> (BTreeMap<String, String>, Locality) {
+    let locality = locality(&written.locality, &written.labels);
+    (with_topology(&written.labels, &locality, &written.network), locality)
 }
 
 /// The locality that the labels of a pod tell. Kubernetes knows the region of the node alone, which is not in the

@@ -70,12 +70,12 @@ impl Walker<'_> {
             (Shape::Text, Value::Text(text)) => Some(Yaml::from(text.as_str())),
             (Shape::Bool, Value::Bool(value)) => Some(Yaml::from(*value)),
             (Shape::Int(min, max), Value::Int(value)) => self.integer(*value, (*min, *max), path),
-            (Shape::Int(min, max), Value::Float(value)) if value.fract() == 0.0 && value.abs() < 9.2e18 => {
-                // Whole, and within the range of the integer.
-                #[allow(clippy::cast_possible_truncation)]
+            (Shape::Int(min, max), Value::Float(value)) if value.fract() == 0.0 && value.abs() < 9.2e18 =>
+            {
+                #[allow(clippy::cast_possible_truncation, reason = "it is whole, and within the range of the integer")]
                 self.integer(*value as i64, (*min, *max), path)
             }
-            #[allow(clippy::cast_precision_loss)]
+            #[allow(clippy::cast_precision_loss, reason = "JSON's numbers are floats; no range here needs more")]
             (Shape::Number(min, max), Value::Int(value)) => self.number(*value as f64, (*min, *max), path),
             (Shape::Number(min, max), Value::Float(value)) => self.number(*value, (*min, *max), path),
             (Shape::Duration(least), Value::Text(text)) => self.duration(text, *least, path),

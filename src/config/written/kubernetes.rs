@@ -100,4 +100,12 @@ pub(in crate::config) struct SlicePort {
 #[serde(default)]
 pub(in crate::config) struct Pod {
     pub(in crate::config) metadata: Metadata,
+    pub(in crate::config) spec: PodSpec,
+}
+
+/// `Pod.spec`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct PodSpec {
+    pub(in crate::config) node_name: String,
 }

@@ -11,8 +11,8 @@ use crate::config::document::{Document, Documents, Kind};
 use crate::config::finding::{Findings, Remark, SCHEMA, TWICE, remark};
 use crate::config::path::Path;
 use crate::config::schema::{
-    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked, walk,
-    walk_metadata,
+    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked,
+    report_unknown, walk, walk_metadata,
 };
 use crate::config::unexecuted::NO_FORM;
 
@@ -48,6 +48,8 @@ pub(in crate::config) struct Written {
     pub(in crate::config) gateways: Vec<Sourced<Gateway>>,
     pub(in crate::config) settings: Vec<Sourced<Settings>>,
     pub(in crate::config) policies: Vec<Sourced<PoolPolicy>>,
+    /// Those of kinds that are passed over, for others to refer to.
+    pub(in crate::config) passed_over: Vec<Document>,
     /// Whether a service may stand in a document that could not be read whole.
     pub(in crate::config) services_unknown: bool,
     /// Whether a subset may.
@@ -63,12 +65,16 @@ pub(in crate::config) fn sort(documents: Documents, findings: &mut Findings) -> 
             Kind::VirtualService => written.virtual_services.push(sourced(document, &VIRTUAL_SERVICE, findings)),
             Kind::DestinationRule => written.destination_rules.push(sourced(document, &DESTINATION_RULE, findings)),
             Kind::ServiceEntry => written.service_entries.push(sourced(document, &SERVICE_ENTRY, findings)),
-            Kind::Service => written.services.push(unwalked(document, findings)),
+            Kind::Service => {
+                report_unknown(&document, findings);
+                written.services.push(unwalked(document, findings));
+            }
             Kind::EndpointSlice => written.endpoint_slices.push(unwalked(document, findings)),
             Kind::Pod => written.pods.push(unwalked(document, findings)),
             Kind::Gateway => written.gateways.push(sourced(document, &GATEWAY, findings)),
             Kind::Settings => written.settings.push(sourced(document, &SETTINGS, findings)),
             Kind::PoolPolicy => written.policies.push(sourced(document, &POOL_POLICY, findings)),
+            Kind::Secret | Kind::Node | Kind::RequestAuthentication => written.passed_over.push(document),
         }
     }
     written.services_unknown |= written.service_entries.iter().any(|entry| !entry.intact)
@@ -86,8 +92,9 @@ pub(in crate::config) fn judge(document: &Document, findings: &mut Findings) {
         Kind::Gateway => &GATEWAY,
         Kind::Settings => &SETTINGS,
         Kind::PoolPolicy => &POOL_POLICY,
-        // Kubernetes' own are the API server's to check.
-        Kind::Service | Kind::EndpointSlice | Kind::Pod => return,
+        Kind::Service => return report_unknown(document, findings),
+        // Kubernetes' own are the API server's to check, as are those that are passed over.
+        Kind::EndpointSlice | Kind::Pod | Kind::Secret | Kind::Node | Kind::RequestAuthentication => return,
     };
     admit(document, table, findings);
 }
@@ -138,6 +145,9 @@ fn unwalked<T: DeserializeOwned + Default>(document: Document, findings: &mut Fi
 fn unique(mut documents: Vec<Document>, findings: &mut Findings) -> Vec<Document> {
     let mut seen: BTreeMap<(Kind, String), String> = BTreeMap::new();
     documents.retain(|document| {
+        if document.kind.is_passed_over() {
+            return true;
+        }
         let key = (document.kind, document.full_name());
         let Some(first) = seen.get(&key) else {
             seen.insert(key, document.origin(&Path::root()));

@@ -12,8 +12,11 @@ pub struct RetryBudget {
 impl RetryBudget {
     /// The retries allowed while `active` requests are in flight or wait.
     pub fn retries(self, active: u32) -> u32 {
-        // At most `active`, since a share is at most all of it; what is cut off is no whole retry.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most `active`, since a share is at most all of it; what is cut off is no whole retry"
+        )]
         let share = (self.percent / 100.0 * f64::from(active)) as u32;
         share.max(self.min_concurrency)
     }

@@ -229,6 +229,7 @@ fn the_last_reading_of_the_configuration_shows() {
         place: Place::default(),
         message: String::new(),
         cure: String::new(),
+        tolerated: false,
     };
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     metrics.reloaded(Reload::Published, &[problem(Severity::Warning)], at(100));
