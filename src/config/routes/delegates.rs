@@ -107,6 +107,9 @@ fn combine(root: &Alternative, leaf: &Alternative) -> Alternative {
             port: below.port.or(above.port),
             headers: join(&above.headers, &below.headers),
             without_headers: join(&above.without_headers, &below.without_headers),
+            // A delegate is not bound to a gateway, so that Istio's webhook lets it ask for none.
+            claims: above.claims.clone(),
+            without_claims: above.without_claims.clone(),
             query_params: join(&above.query_params, &below.query_params),
         },
         callers: merge_callers(&root.callers, &leaf.callers),
