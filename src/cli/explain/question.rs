@@ -7,14 +7,15 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Deserialize;
 
-use crate::routing::Head;
+use crate::routing::{Head, normal_uri};
 
 /// A request, and the proxy that it comes to.
 pub(super) struct Question {
     method: Method,
     scheme: String,
     authority: String,
-    target: PathAndQuery,
+    /// With the path in the normal form.
+    target: Uri,
     headers: HeaderMap,
     /// The port that rules are matched by.
     port: u16,
@@ -52,7 +53,7 @@ enum Values {
 
 impl Question {
     /// The question about one request, as a command line has it. Its port is that of the URL, which may be the router's
-    /// own, so services are found whatever their ports are.
+    /// own, so services are found whatever their ports are. The URL's path is in its normal form.
     pub(super) fn of(method: Method, url: &Uri, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
         let headers: HeaderMap = headers.into_iter().collect();
         let scheme = url.scheme_str().unwrap_or("http").to_owned();
@@ -61,7 +62,7 @@ impl Question {
         Self {
             method,
             authority,
-            target: url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+            target: url.clone(),
             headers,
             port: url.port_u16().unwrap_or(default_port(&scheme)),
             scheme,
@@ -91,10 +92,13 @@ impl Question {
                 headers.append(&key, value);
             }
         }
+        let target: PathAndQuery = path.parse().map_err(|_| format!("`{path}` is no path"))?;
+        let target = Uri::from(target);
+        let normal = normal_uri(&target).map_err(|error| format!("the request is refused: {error}"))?;
         let in_host = line.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         Ok(Self {
             method: method.parse().map_err(|_| format!("`{method}` is no method"))?,
-            target: path.parse().map_err(|_| format!("`{path}` is no path"))?,
+            target: normal.unwrap_or(target),
             authority: line.host,
             headers,
             port: line.port.or(in_host).unwrap_or(default_port(&scheme)),
