@@ -35,7 +35,7 @@ impl Mirroring {
     pub(super) fn mirrors(&self) -> Vec<Mirror> {
         let share = self.percentage.or(self.whole_percent).unwrap_or(Percentage::ALL);
         let one = self.one.map(|pool| Mirror { pool, share });
-        one.into_iter().chain(self.several.iter().cloned()).collect()
+        one.into_iter().chain(self.several.iter().copied()).collect()
     }
 }
 
