@@ -2,7 +2,7 @@
 //! header operations.
 //!
 //! Owns the comparison of a request's [`Head`] with what documents say. Never reads a clock, draws chance or allocates
-//! while it decides; only a rule that rewrites or redirects builds a text.
+//! while it decides; only a rule that rewrites or redirects builds a text, and a path that is not in its normal form.
 
 mod asked;
 mod cors;
@@ -11,6 +11,7 @@ mod headers;
 mod hosts;
 mod lines;
 mod matcher;
+mod normalize;
 mod paths;
 mod redirect;
 mod rewrite;
@@ -22,6 +23,7 @@ pub use head::{Head, host_of};
 pub use headers::apply_headers;
 pub use hosts::HostTable;
 pub use matcher::{Condition, Matcher};
+pub use normalize::{UnusablePath, normal_uri};
 pub use paths::{PathIndex, Place};
 pub use redirect::location;
 pub use rewrite::{rewrite_path, with_query};

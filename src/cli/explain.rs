@@ -17,7 +17,7 @@ use super::{Failure, Output};
 use crate::config::Problem;
 use crate::control::Folder;
 use crate::domain::Tier;
-use crate::routing::Head;
+use crate::routing::{Head, normal_uri};
 use crate::snapshot::{Snapshot, Trace, trace};
 use answer::{Answer, overflow, unasked, weights};
 use outcome::Outcome;
@@ -57,11 +57,11 @@ pub(super) struct ExplainArgs {
 
 fn parse_url(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    if uri.scheme().is_some() && uri.authority().is_some() {
-        Ok(uri)
-    } else {
-        Err("the URL needs a scheme and a host, as in http://embeddings.example/v1/embeddings".to_owned())
+    if uri.scheme().is_none() || uri.authority().is_none() {
+        return Err("the URL needs a scheme and a host, as in http://embeddings.example/v1/embeddings".to_owned());
     }
+    let normal = normal_uri(&uri).map_err(|error| format!("the request is refused: {error}"))?;
+    Ok(normal.unwrap_or(uri))
 }
 
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

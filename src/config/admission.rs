@@ -31,6 +31,7 @@ mod workload;
 use super::document::{Document, Kind};
 use super::finding::Findings;
 use super::path::Path;
+pub(super) use header::is_claim;
 use judge::Judge;
 pub(super) use names::overlap;
 pub(super) use protocol::Protocol;

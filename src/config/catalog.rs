@@ -1,5 +1,6 @@
 //! What there is to refer to: services of `ServiceEntry` documents, and the subsets of `DestinationRule` documents.
 
+mod externals;
 mod kubernetes;
 mod opaque;
 mod passthrough;
@@ -51,6 +52,19 @@ pub(super) struct Service {
     pub(super) original: Option<OriginalBy>,
     /// Addresses that it is called by, as hosts.
     pub(super) addresses: Vec<Host>,
+    /// What a Kubernetes service is called by, beside its own host.
+    pub(super) called: Called,
+}
+
+/// What a Kubernetes service is called by, and whether that is another's name.
+#[derive(Debug, Default)]
+pub(super) struct Called {
+    /// The host that it stands for, of type `ExternalName`: requests for it are the service's of that host.
+    pub(super) alias_of: Option<Host>,
+    /// The hosts of type `ExternalName` that stand for it.
+    pub(super) aliases: Vec<Host>,
+    /// Whether every name under its own is its own as well, as those of its pods are: it is headless.
+    pub(super) subdomains: bool,
 }
 
 /// One port of a service.
@@ -146,6 +160,7 @@ impl Catalog {
         if let Some(any) = passthrough::build(written, viewpoint) {
             services.entry(any.host.clone()).or_default().push(any);
         }
+        externals::join(&mut services);
         let mut catalog = Self {
             services,
             rules: BTreeMap::new(),
@@ -178,16 +193,22 @@ impl Catalog {
     }
 
     /// The service that `text` means in `namespace`, and what it is called by there: a short name is one of the namespace
-    /// before it is a host of its own, and a host without a service of its own is one of the closest wildcard's.
+    /// before it is a host of its own. As in Istio, a wildcard's service has no part for one host alone.
     pub(super) fn find(&self, text: &str, namespace: &str) -> Option<(&Service, Host)> {
-        let seen = |host: &Host| {
-            let services = self.services.get(host)?;
-            pick(services, namespace).or_else(|| pick(services, &self.viewer))
-        };
         let many = HostPattern::parse(text).ok().map(|pattern| Host::of_many(&pattern)).filter(Host::is_wildcard);
-        let meant: Vec<Host> = many.into_iter().chain(meanings(text, namespace)).collect();
-        let own = meant.iter().find_map(|host| Some((seen(host)?, host.clone())));
-        own.or_else(|| meant.iter().find_map(|host| Some((seen(self.wildcard(host)?)?, host.clone()))))
+        let mut meant = many.into_iter().chain(meanings(text, namespace));
+        meant.find_map(|host| Some((self.seen(&host, namespace)?, host)))
+    }
+
+    /// The service that Kubernetes' DNS would complete `text` to, which Istio does not do.
+    fn half_written(&self, text: &str, namespace: &str) -> Option<&Service> {
+        let whole = format!("{}.{CLUSTER_DOMAIN}", text.strip_suffix(".svc").unwrap_or(text));
+        self.seen(&Host::parse(&whole).ok()?, namespace)
+    }
+
+    fn seen(&self, host: &Host, namespace: &str) -> Option<&Service> {
+        let services = self.services.get(host)?;
+        pick(services, namespace).or_else(|| pick(services, &self.viewer))
     }
 
     /// What the service is called by whose wildcard matches `host` most closely.
@@ -201,8 +222,7 @@ impl Catalog {
     /// The rule for `host`: one of the viewer's namespace before one of the service's, and that before one of Istio's root
     /// namespace; in a namespace, the host's own before the longest wildcard.
     pub(super) fn rule(&self, host: &Host) -> Option<&Rule> {
-        let services = self.services.get(host).or_else(|| self.services.get(self.wildcard(host)?));
-        let owner = services.and_then(|services| pick(services, &self.viewer));
+        let owner = self.service(host, &self.viewer);
         let namespaces =
             [Some(self.viewer.as_str()), owner.map(|service| service.namespace.as_str()), Some(ROOT_NAMESPACE)];
         let mut rules = namespaces.into_iter().flatten().filter_map(|namespace| self.rules.get(namespace));
@@ -227,6 +247,17 @@ impl Catalog {
             let missing = meant.map(|host| unresolved("host", no_host(), &host, port));
             return Err(missing.filter(|_| !self.services_unknown));
         };
+        let (service, host, target) = match &service.called.alias_of {
+            None => (service, host, target),
+            Some(external) => {
+                let target = Target { port: externals::port(service, target), ..target };
+                let Some(concrete) = self.concrete(external, target.namespace) else {
+                    let (said, port) = (externals::missing(service, external), target.port.unwrap_or(HTTP_PORT));
+                    return Err((!self.services_unknown).then(|| unresolved("host", said, external, port)));
+                };
+                (concrete, external.clone(), target)
+            }
+        };
         let port = match port(service, target) {
             Ok(port) => port,
             Err(remark) => {
@@ -244,6 +275,21 @@ impl Catalog {
 
     /// What is wrong with a document of `namespace` that names `text`, which is no service.
     pub(super) fn no_host(&self, text: &str, namespace: &str) -> Remark {
+        if let Some(whole) = self.half_written(text, namespace) {
+            return remark(
+                format!("There is no service `{text}`: Istio completes names without a dot alone."),
+                format!("Did you mean `{}`?", whole.host),
+            );
+        }
+        let host = meanings(text, namespace).into_iter().next();
+        // The service of whatever nothing declares is no document's.
+        let many = host.as_ref().and_then(|host| self.wildcard(host)).filter(|many| many.pattern() != HostPattern::Any);
+        if let Some(many) = many {
+            return remark(
+                format!("`{text}` is one host of `{many}`, and Istio has no service for it alone."),
+                format!("Write `{many}`, or add a ServiceEntry for the host."),
+            );
+        }
         let hosts = || self.services.keys().map(Host::as_str);
         let near = if text.contains('.') {
             nearest(text, hosts())
@@ -259,7 +305,7 @@ impl Catalog {
             },
             |host| format!("Did you mean `{host}`?"),
         );
-        let host = meanings(text, namespace).first().map_or_else(|| text.to_owned(), Host::to_string);
+        let host = host.map_or_else(|| text.to_owned(), |host| host.to_string());
         remark(format!("There is no service `{host}`."), cure)
     }
 
@@ -316,18 +362,11 @@ fn first_label(host: &str) -> &str {
 
 /// The hosts that `text` may mean, the likeliest first.
 ///
-/// Istio completes names without a dot alone; the half-written forms that Kubernetes' DNS completes come last.
+/// Istio completes names without a dot alone, not the half-written forms that Kubernetes' DNS completes.
 pub(super) fn meanings(text: &str, namespace: &str) -> Vec<Host> {
     let bare = text.strip_suffix('.').unwrap_or(text);
-    let forms = match bare.matches('.').count() {
-        0 => vec![format!("{bare}.{namespace}.{CLUSTER_DOMAIN}"), bare.to_owned()],
-        1 => vec![bare.to_owned(), format!("{bare}.{CLUSTER_DOMAIN}")],
-        _ => match bare.strip_suffix(".svc") {
-            Some(service) => vec![bare.to_owned(), format!("{service}.{CLUSTER_DOMAIN}")],
-            None => vec![bare.to_owned()],
-        },
-    };
-    forms.iter().filter_map(|form| Host::parse(form).ok()).collect()
+    let completed = (!bare.contains('.')).then(|| format!("{bare}.{namespace}.{CLUSTER_DOMAIN}"));
+    completed.iter().map(String::as_str).chain([bare]).filter_map(|form| Host::parse(form).ok()).collect()
 }
 
 /// Every way in which a request may name `host`: Kubernetes' DNS completes a service's name, and its namespace's.

@@ -239,6 +239,10 @@ pub struct RouteMatch {
     pub headers: Vec<(http::HeaderName, StringMatch)>,
     /// Headers that must not match.
     pub without_headers: Vec<(http::HeaderName, StringMatch)>,
+    /// Claims of a validated token that must match, by the names of their headers: no request has any here.
+    pub claims: Vec<(String, StringMatch)>,
+    /// Claims that must not match.
+    pub without_claims: Vec<(String, StringMatch)>,
     /// Query parameters that must match.
     pub query_params: Vec<(String, StringMatch)>,
 }

@@ -211,9 +211,10 @@ fn text(bytes: &[u8]) -> String {
 
 fn conditions(one: &RouteMatch) -> Value {
     let text = |pattern: &Option<StringMatch>| pattern.as_ref().map(ToString::to_string);
-    let headers = |headers: &[(http::HeaderName, StringMatch)]| {
-        let pairs = headers.iter().map(|(name, pattern)| (name.to_string(), Value::from(pattern.to_string())));
-        Value::Object(pairs.collect())
+    let headers = |headers: &[(http::HeaderName, StringMatch)], claims: &[(String, StringMatch)]| {
+        let headers = headers.iter().map(|(name, pattern)| (name.to_string(), Value::from(pattern.to_string())));
+        let claims = claims.iter().map(|(name, pattern)| (name.clone(), Value::from(pattern.to_string())));
+        Value::Object(headers.chain(claims).collect())
     };
     let query = one.query_params.iter().map(|(name, pattern)| (name.clone(), Value::from(pattern.to_string())));
     json!({
@@ -224,8 +225,8 @@ fn conditions(one: &RouteMatch) -> Value {
         "method": text(&one.method),
         "authority": text(&one.authority),
         "port": one.port,
-        "headers": headers(&one.headers),
-        "withoutHeaders": headers(&one.without_headers),
+        "headers": headers(&one.headers, &one.claims),
+        "withoutHeaders": headers(&one.without_headers, &one.without_claims),
         "queryParams": Value::Object(query.collect()),
     })
 }

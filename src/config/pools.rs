@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::catalog::{Catalog, Port, Service, Workload, WorkloadAddress, in_force, kubernetes_name};
+use super::catalog::{Called, Catalog, Port, Service, Workload, WorkloadAddress, in_force, kubernetes_name};
 use super::checked::{Address, Endpoint, Pool, PoolIndex, Protocol, Queue, ServiceIdentity};
 use super::policies::{Policy, for_pool};
 use crate::domain::{Balancing, Original, OriginalBy, PoolKey, TrafficPolicy};
@@ -57,6 +57,7 @@ impl<'a> Pools<'a> {
             endpoints: Vec::new(),
             original: None,
             addresses: Vec::new(),
+            called: Called::default(),
         };
         self.place(&service, key)
     }

@@ -25,14 +25,16 @@ use super::viewpoint::{Callers, Viewpoint};
 use super::visibility::is_visible;
 use super::written::{Destination, HttpRoute, HttpRouteDestination, Sourced, VirtualService};
 use crate::domain::{Headers, HostPattern, parse_duration};
+use mirrors::Mirroring;
 
 /// One rule as its document has it, before it is known where it applies.
 #[derive(Clone, Debug)]
 struct Rule {
-    /// Everything but its conditions.
+    /// Everything but its conditions and mirrors.
     route: Route,
     /// Its conditions; none take everything.
     alternatives: Vec<Alternative>,
+    mirroring: Mirroring,
     delegate: Option<Delegate>,
 }
 
@@ -148,7 +150,7 @@ fn routes_for(rules: &[Rule], gateway: &str, port: Option<u16>, viewpoint: &View
             rule.alternatives.iter().filter(here).map(|alternative| alternative.conditions.clone()).collect();
         let applies = rule.alternatives.is_empty() || !matches.is_empty();
         let acts = !rule.route.split.is_empty() || rule.route.answer.is_some();
-        (applies && acts).then(|| Route { matches, ..rule.route.clone() })
+        (applies && acts).then(|| Route { matches, mirrors: rule.mirroring.mirrors(), ..rule.route.clone() })
     };
     rules.iter().filter_map(route).collect()
 }
@@ -182,16 +184,13 @@ impl Reader<'_, '_> {
                 .delegate
                 .as_ref()
                 .map(|delegate| Delegate { namespace: delegate.namespace.clone(), name: delegate.name.clone() });
-            rules.push(Rule { route: self.route(written, name, &path), alternatives, delegate });
+            let route = self.route(written, name, &path);
+            rules.push(Rule { route, alternatives, mirroring: self.mirroring(written), delegate });
         }
         rules
     }
 
     fn route(&mut self, written: &HttpRoute, name: String, path: &Path) -> Route {
-        if written.delegate.is_some() && written.direct_response.is_some() {
-            let message = "A rule that delegates cannot answer by itself.";
-            self.wrong(&path.key("directResponse"), message, "Take one of the two out.");
-        }
         let rewrite = written.rewrite.as_ref().map(|rewrite| self.rewrite(rewrite, &path.key("rewrite")));
         Route {
             name,
@@ -209,7 +208,7 @@ impl Reader<'_, '_> {
             fault: written.fault.as_ref().map(faults::read),
             timeout: written.timeout.as_deref().and_then(|text| parse_duration(text).ok()),
             retries: written.retries.as_ref().map(|retries| self.retries(retries, &path.key("retries"))),
-            mirrors: self.mirrors(written),
+            mirrors: Vec::new(),
         }
     }
 

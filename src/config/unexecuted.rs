@@ -38,6 +38,8 @@ macro_rules! rows {
 rows! {
     CODE_OF_REDIRECT = Diverting, "VirtualService", "spec.http[].redirect.redirectCode",
         "other than 301, 302, 303, 307 and 308, which Envoy does not know either";
+    CLAIMS = Inert, "VirtualService", "spec.http[].match[].headers",
+        "claims of a token (`@request.auth.claims`): no request has any, so they never hold, and always in `withoutHeaders`";
     FORMATTERS = Inert, "VirtualService", "spec.http[].headers", "Envoy's variables (`%PROTOCOL%`): sent as written";
     HTTP3 = Inert, "VirtualService", "spec.http[].retries.retryOn",
         "http3-post-connect-failure, which never holds: HTTP/3 is not spoken";

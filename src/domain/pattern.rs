@@ -24,6 +24,13 @@ pub struct Expression {
     regex: Regex,
 }
 
+impl Expression {
+    /// The expression as its document has it.
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+}
+
 /// Why a pattern is refused.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PatternError {

@@ -26,7 +26,7 @@ use super::relay::AnswerBody;
 use super::retry::Retries;
 use crate::config::Limits;
 use crate::domain::Reason;
-use crate::routing::{Asked, Head};
+use crate::routing::{Asked, Head, normal_uri};
 use crate::snapshot::{Decision, PoolId, RouteId, Snapshot, affinities, choose};
 
 /// A request as it came.
@@ -46,12 +46,14 @@ pub(super) async fn serve(
 ) -> Response<AnswerBody> {
     let present = Present::of(request.headers());
     let upgrade = wants_websocket(&request, present).then(|| hyper::upgrade::on(&mut request));
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let normalized = normalize(&mut parts);
     let asked = Asked::of(&parts);
     let arrival = Arrival { asked: asked.clone().unwrap_or_default(), present };
     let mut exchange = Exchange::begin(Rc::clone(&worker), Rc::clone(&client), &parts, arrival);
     let live = Arc::clone(exchange.live());
-    let asked = match asked.and_then(|asked| acceptable(&parts, &body, live.snapshot.limits()).map(|()| asked)) {
+    let acceptable = normalized.and_then(|()| acceptable(&parts, &body, live.snapshot.limits()));
+    let asked = match asked.and_then(|asked| acceptable.map(|()| asked)) {
         Ok(asked) => asked,
         Err(reason) => {
             body::let_go(&parts.headers, body);
@@ -184,6 +186,14 @@ impl Deadlines {
             None => Self { head: Some(begun + snapshot.limits().request_timeout), whole: None },
         }
     }
+}
+
+/// Puts the path into its normal form, which is what rules see, endpoints are sent and the access log shows.
+fn normalize(parts: &mut Parts) -> Result<(), Reason> {
+    if let Some(uri) = normal_uri(&parts.uri).map_err(|_| Reason::MalformedRequest)? {
+        parts.uri = uri;
+    }
+    Ok(())
 }
 
 /// Refuses what can be seen to be unacceptable before anything is sent on.

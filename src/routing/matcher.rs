@@ -26,6 +26,8 @@ pub enum Condition {
     Header(HeaderName, StringMatch),
     /// A header must not match; one that is missing counts as empty, except where only its presence is asked for.
     WithoutHeader(HeaderName, StringMatch),
+    /// A claim of a validated token must match, which never is: tokens are not validated here, so no request has claims.
+    Claim(Box<str>, StringMatch),
     /// A query parameter must match.
     QueryParam(Box<str>, StringMatch),
 }
@@ -45,6 +47,7 @@ impl Condition {
             Self::WithoutHeader(name, pattern) => {
                 !lines::matches(&head.headers.get_all(name), pattern).unwrap_or_else(|| pattern.matches(""))
             }
+            Self::Claim(..) => false,
             Self::QueryParam(name, pattern) => head.query_param(name).is_some_and(|value| pattern.matches(value)),
         }
     }
@@ -61,6 +64,7 @@ impl fmt::Display for Condition {
             Self::Port(port) => write!(f, "port {port}"),
             Self::Header(name, pattern) => write!(f, "header {name} {pattern}"),
             Self::WithoutHeader(name, pattern) => write!(f, "without header {name} {pattern}"),
+            Self::Claim(name, pattern) => write!(f, "claim {name} {pattern}"),
             Self::QueryParam(name, pattern) => write!(f, "query parameter {name} {pattern}"),
         }
     }
@@ -165,6 +169,7 @@ mod tests {
             (Condition::WithoutHeader(name("x-a"), exact("1")), vec![], true),
             (Condition::WithoutHeader(name("x-a"), exact("1")), vec![("x-a", "1")], false),
             (Condition::WithoutHeader(name("x-a"), exact("")), vec![], false),
+            (Condition::Claim("@request.auth.claims.sub".into(), StringMatch::Present), vec![], false),
             (Condition::QueryParam("debug".into(), exact("")), vec![], true),
             (Condition::QueryParam("model".into(), StringMatch::Present), vec![], true),
             (Condition::QueryParam("other".into(), StringMatch::Present), vec![], false),

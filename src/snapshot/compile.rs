@@ -128,7 +128,8 @@ fn mirror(written: &config::Mirror) -> Mirror {
     Mirror { pool: pool_id(written.pool), share: written.share }
 }
 
-/// The conditions in the order of their cost, so that most requests that fail do so early.
+/// The conditions in the order of their cost, so that most requests that fail do so early. Claims that must not match are
+/// no condition: no request has claims.
 fn compile_match(written: &config::RouteMatch) -> Matcher {
     let uri = if written.ignore_uri_case { Condition::UriIgnoringCase } else { Condition::Uri };
     let singles = [
@@ -138,11 +139,12 @@ fn compile_match(written: &config::RouteMatch) -> Matcher {
         written.scheme.clone().map(Condition::Scheme),
         written.authority.clone().map(Condition::Authority),
     ];
+    let claims = written.claims.iter().cloned().map(|(name, pattern)| Condition::Claim(name.into(), pattern));
     let headers = written.headers.iter().cloned().map(|(name, pattern)| Condition::Header(name, pattern));
     let without =
         written.without_headers.iter().cloned().map(|(name, pattern)| Condition::WithoutHeader(name, pattern));
     let query = written.query_params.iter().cloned().map(|(name, pattern)| Condition::QueryParam(name.into(), pattern));
-    Matcher::new(singles.into_iter().flatten().chain(headers).chain(without).chain(query).collect())
+    Matcher::new(claims.chain(singles.into_iter().flatten()).chain(headers).chain(without).chain(query).collect())
 }
 
 fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Resolved), known: &Known<'_>) -> Pool {

@@ -31,7 +31,7 @@ const HOSTS: [&str; 20] = [
     "unknown.example",
 ];
 
-const PATHS: [&str; 22] = [
+const PATHS: [&str; 30] = [
     "/",
     "/a",
     "/a",
@@ -54,9 +54,17 @@ const PATHS: [&str; 22] = [
     "/other",
     "//a",
     "/%61",
+    "/b/../a",
+    "/other/%2e%2E/a/./b",
+    "/users\\x/..\\%37",
+    "/../../refused/.",
+    "/%62/%63%2F",
+    "/a/%%36%31",
+    "/sAM{e}",
+    "/.a",
 ];
 
-const TAILS: [&str; 8] = ["", "", "", "", "/", "/x//y", ";v=1", "/%2F..%2f~"];
+const TAILS: [&str; 10] = ["", "", "", "", "/", "/x//y", ";v=1", "/%2F..%2f~", "/..", "/%2e"];
 
 const QUERIES: [&str; 10] =
     ["q=1&r=23", "q=1&r=x", "q=2", "flag", "flag=", "flag=1", "s=%20x", "s= ", "a=b&flag&c", "q=1&q=2&r=5"];

@@ -65,6 +65,26 @@ fn each_condition_lets_through_what_istio_says() {
 }
 
 #[test]
+fn rules_and_endpoints_see_paths_in_their_normal_form() {
+    let rules = "  - {match: [{uri: {exact: /v1/embeddings}}], route: [{destination: {host: rest.example}}]}";
+    let upstream = Upstream::start(Wire::H1, Answer::Echo("rest".to_owned()));
+    let service = Service { host: "rest.example", wire: Wire::H1, endpoints: &[upstream.address] }.document();
+    let router = Router::start(&(virtual_service("app.example", rules) + &service));
+    let mut connection = Connection::open(router.traffic);
+    for (target, sent) in [
+        ("/v1/%65mbeddings?q=/../%61", "/v1/embeddings?q=/../%61"),
+        ("/private/..\\v1/./embeddings", "/v1/embeddings"),
+        ("http://app.example/v0/%2e%2E/v1/embeddings", "/v1/embeddings"),
+    ] {
+        let reply = connection.ask(&format!("GET {target} HTTP/1.1\r\nhost: app.example\r\n\r\n"));
+        assert_eq!((reply.head.status, reply.json()["path"].as_str()), (200, Some(sent)), "{target}");
+    }
+    let reply = connection.ask("GET /v1/embeddings%00 HTTP/1.1\r\nhost: app.example\r\n\r\n");
+    assert_eq!(reply.head.status, 400);
+    assert!(reply.head.value("proxy-status").contains("malformed_request"), "{:?}", reply.head);
+}
+
+#[test]
 fn the_first_rule_that_matches_wins() {
     let (router, _upstreams) = router_with_pools(RULES);
     let request = "DELETE /v2/x?model=large HTTP/1.1\r\nhost: app.example\r\nx-model: bge-m3\r\nx-debug: 1\r\n\r\n";

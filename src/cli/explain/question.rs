@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Deserialize;
 
 use super::views::View;
-use crate::routing::Head;
+use crate::routing::{Head, normal_uri};
 
 const HTTP: &str = "http";
 const HTTPS: &str = "https";
@@ -19,7 +19,8 @@ pub(super) struct Question {
     /// `http` or `https`, where the question says so.
     scheme: Option<String>,
     authority: String,
-    target: PathAndQuery,
+    /// With the path in the normal form.
+    target: Uri,
     headers: HeaderMap,
     /// The port that rules are matched by.
     port: u16,
@@ -57,7 +58,7 @@ enum Values {
 
 impl Question {
     /// The question about one request, as a command line has it. Its port is that of the URL, which may be the router's
-    /// own, so services are found whatever their ports are.
+    /// own, so services are found whatever their ports are. The URL's path is in its normal form.
     pub(super) fn of(method: Method, url: &Uri, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
         let headers: HeaderMap = headers.into_iter().collect();
         let scheme = url.scheme_str().unwrap_or(HTTP).to_owned();
@@ -66,7 +67,7 @@ impl Question {
         Self {
             method,
             authority,
-            target: url.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+            target: url.clone(),
             headers,
             port: url.port_u16().unwrap_or(default_port(&scheme)),
             scheme: Some(scheme),
@@ -96,10 +97,13 @@ impl Question {
                 headers.append(&key, value);
             }
         }
+        let target: PathAndQuery = path.parse().map_err(|_| format!("`{path}` is no path"))?;
+        let target = Uri::from(target);
+        let normal = normal_uri(&target).map_err(|error| format!("the request is refused: {error}"))?;
         let in_host = line.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         Ok(Self {
             method: method.parse().map_err(|_| format!("`{method}` is no method"))?,
-            target: path.parse().map_err(|_| format!("`{path}` is no path"))?,
+            target: normal.unwrap_or(target),
             authority: line.host,
             headers,
             port: line.port.or(in_host).unwrap_or(default_port(scheme.as_deref().unwrap_or(HTTP))),

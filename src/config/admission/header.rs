@@ -14,7 +14,7 @@ pub(super) fn is_header(name: &str) -> bool {
 }
 
 /// Whether a match of headers asks for a claim of a token.
-pub(super) fn is_claim(name: &str) -> bool {
+pub(in crate::config) fn is_claim(name: &str) -> bool {
     let Some((beginning, claim)) = name.split_at_checked(CLAIMS.len()) else { return false };
     let bracketed = claim.strip_prefix('[').and_then(|claim| claim.strip_suffix(']'));
     let dotted = claim.strip_prefix('.');

@@ -135,13 +135,7 @@ impl Analyzer<'_> {
             let message = format!("The service `{full}` is not exported to {seers}.");
             return remark(message, "Correct the `exportTo` of one of the two, or name another service.");
         }
-        match self.catalog.find(host, namespace) {
-            None => self.catalog.no_host(host, namespace),
-            Some((known, _)) => remark(
-                format!("There is no service `{full}`: Istio completes names without a dot alone."),
-                format!("Did you mean `{}`?", known.host),
-            ),
-        }
+        self.catalog.no_host(host, namespace)
     }
 
     fn no_subset(&self, host: &str, subset: &str) -> Remark {
@@ -172,9 +166,9 @@ impl Analyzer<'_> {
         match unresolved.field {
             "port" if self.has_several_ports(destination) => self.unclear_port(place),
             "port" => self.findings.not_executed(&PORT_WITHOUT_HTTP, place, unresolved.remark),
-            "subset" => self.findings.warning(NO_EFFECT, place, unresolved.remark),
-            // Which services are not executed has been said of them.
-            _ => {}
+            // What istioctl finds, and Istio sends nothing to: a wildcard rule's subset, an alias for no service, or one
+            // host of a wildcard's.
+            _ => self.findings.warning(NO_EFFECT, place, unresolved.remark),
         }
     }
 

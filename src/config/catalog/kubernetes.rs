@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{CLUSTER_DOMAIN, Content, Port, Service, Workload, WorkloadAddress, topology};
+use super::{CLUSTER_DOMAIN, Called, Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::document::Document;
 use crate::config::finding::{Findings, SCHEMA, remark};
@@ -17,6 +17,8 @@ use crate::domain::{Host, Locality};
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The annotation by which Istio exports a `Service`, as `exportTo` does its own kinds.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
+/// The `clusterIP` of a service without one.
+const HEADLESS: &str = "None";
 /// Ports of protocols in which the server speaks first; Istio does not look for HTTP on them unless told to.
 const SERVER_FIRST: [u16; 4] = [25, 53, 3306, 27017];
 
@@ -41,6 +43,8 @@ fn service(
             return None;
         }
     };
+    let external = Some(&spec.external_name).filter(|_| spec.kind == "ExternalName");
+    let alias_of = external.and_then(|name| Host::parse(name).ok());
     let export_to = source.spec.metadata.annotations.get(EXPORT_TO);
     Some(Service {
         namespace: document.namespace.clone(),
@@ -51,11 +55,19 @@ fn service(
             .unwrap_or_default(),
         subject_alt_names: Vec::new(),
         ports: spec.ports.iter().filter_map(port).collect(),
-        endpoints: endpoints((document, spec), &host, written, caller),
+        endpoints: if alias_of.is_some() { Vec::new() } else { endpoints((document, spec), &host, written, caller) },
         original: None,
-        addresses: Vec::new(),
+        addresses: addresses(spec),
+        called: Called { alias_of, aliases: Vec::new(), subdomains: spec.cluster_ip == HEADLESS },
         host,
     })
+}
+
+/// The addresses of the cluster by which clients may call the service.
+fn addresses(spec: &written::ServiceSpec) -> Vec<Host> {
+    let listed =
+        if spec.cluster_ips.len() > 1 { spec.cluster_ips.as_slice() } else { std::slice::from_ref(&spec.cluster_ip) };
+    listed.iter().filter(|text| text.parse::<IpAddr>().is_ok()).filter_map(|text| Host::parse(text).ok()).collect()
 }
 
 /// A port that may speak HTTP: by its `appProtocol`, else by the beginning of its name, else because Istio looks what is
@@ -97,14 +109,7 @@ fn endpoints(
     };
     let slices: Vec<_> = written.endpoint_slices.iter().filter(ours).collect();
     if slices.is_empty() {
-        let address = match (spec.kind.as_str(), spec.cluster_ip.parse::<IpAddr>()) {
-            ("ExternalName", _) => Host::parse(&spec.external_name)
-                .map_or(WorkloadAddress::Name(host.clone()), |name| {
-                    name.as_str().parse().map_or_else(|_| WorkloadAddress::Name(name.clone()), WorkloadAddress::Ip)
-                }),
-            (_, Ok(address)) => WorkloadAddress::Ip(address),
-            (_, Err(_)) => WorkloadAddress::Name(host.clone()),
-        };
+        let address = spec.cluster_ip.parse().map_or_else(|_| WorkloadAddress::Name(host.clone()), WorkloadAddress::Ip);
         // Kubernetes translates the service's port itself.
         let ports = spec.ports.iter().map(|port| (port.name.clone(), port.port)).collect();
         let (labels, locality) = (spec.selector.clone(), Locality::default());

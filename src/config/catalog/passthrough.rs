@@ -1,6 +1,6 @@
 //! Istio's `outboundTrafficPolicy`: what becomes of requests to hosts that nothing declares.
 
-use super::{Content, Port, Service};
+use super::{Called, Content, Port, Service};
 use crate::config::checked::Protocol;
 use crate::config::path::Path;
 use crate::config::viewpoint::Viewpoint;
@@ -31,5 +31,6 @@ pub(super) fn build(written: &Written, viewpoint: &Viewpoint) -> Option<Service>
         endpoints: Vec::new(),
         original: Some(OriginalBy::Address),
         addresses: Vec::new(),
+        called: Called::default(),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::{Content, Port, Service, Workload, WorkloadAddress, topology};
+use super::{Called, Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::finding::{Findings, NO_EFFECT, TWICE, remark};
 use crate::config::path::Path;
@@ -34,6 +34,7 @@ pub(super) fn build(
                 endpoints: reader.endpoints(&host, naming),
                 original: if let Naming::None(by) = naming { Some(by) } else { None },
                 addresses: reader.addresses(),
+                called: Called::default(),
                 host: host.clone(),
             };
             let known = services.entry(host).or_default();

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Alternative;
+use crate::config::admission::is_claim;
 use crate::config::checked::RouteMatch;
 use crate::config::document::Document;
 use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::gateways::full_name;
 use crate::config::path::Path;
+use crate::config::unexecuted::CLAIMS;
 use crate::config::viewpoint::Callers;
 use crate::config::written::{HttpMatchRequest, Sourced, StringMatch as Written, VirtualService};
 use crate::domain::StringMatch;
@@ -61,6 +63,8 @@ impl Reader<'_> {
             port: request.port.filter(|port| *port != 0).and_then(|port| u16::try_from(port).ok()),
             headers: self.headers(&request.headers, &path.key("headers")),
             without_headers: self.headers(&request.without_headers, &path.key("withoutHeaders")),
+            claims: self.claims(&request.headers, &path.key("headers")),
+            without_claims: self.claims(&request.without_headers, &path.key("withoutHeaders")),
             query_params: self.query_params(&request.query_params, &path.key("queryParams")),
         }
     }
@@ -83,7 +87,7 @@ impl Reader<'_> {
 
     fn headers(&mut self, written: Conditions<'_>, path: &Path) -> Vec<(http::HeaderName, StringMatch)> {
         let mut headers = Vec::new();
-        for (name, value) in written {
+        for (name, value) in written.iter().filter(|(name, _)| !is_claim(name)) {
             let path = path.key(name);
             if matches!(name.as_str(), "uri" | "scheme" | "method" | "authority") {
                 let said = remark(
@@ -101,6 +105,23 @@ impl Reader<'_> {
             headers.extend(self.optional(value.as_ref(), &path).map(|pattern| (header, pattern)));
         }
         headers
+    }
+
+    /// Istio compares claims with what its authentication has found in a request's token; without that there are none.
+    fn claims(&mut self, written: Conditions<'_>, path: &Path) -> Vec<(String, StringMatch)> {
+        let mut claims = Vec::new();
+        for (name, value) in written.iter().filter(|(name, _)| is_claim(name)) {
+            let path = path.key(name);
+            let said = remark(
+                format!(
+                    "`{name}` is not executed: no request has claims here, as none has in Istio before a token is validated."
+                ),
+                "Validate tokens before this router, and match a header that is made of the claim.",
+            );
+            self.findings.not_executed(&CLAIMS, self.document.place_of_key(&path), said);
+            claims.extend(self.optional(value.as_ref(), &path).map(|pattern| (name.clone(), pattern)));
+        }
+        claims
     }
 
     fn query_params(&mut self, written: Conditions<'_>, path: &Path) -> Vec<(String, StringMatch)> {

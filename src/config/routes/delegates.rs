@@ -1,13 +1,14 @@
 //! Delegation: the rules of virtual services without hosts, put in the place of the rules that delegate to them.
 //!
-//! What is merged and what conflicts is Istio's (`pilot/pkg/model/virtualservice.go`): a delegate's rule keeps what it
-//! says and takes the rest from the rule that delegates, and each of its conditions must lie within one of that rule's.
+//! What is merged and what conflicts is Istio's (`mergeHTTPRoute` and `hasConflict`): a delegate's rule keeps what it says
+//! and takes the rest from the rule that delegates, and each of its conditions must lie within one of that rule's.
 
 use std::collections::BTreeMap;
 
 use super::{Alternative, Delegate, Rule};
 use crate::config::checked::RouteMatch;
 use crate::config::document::Document;
+use crate::config::viewpoint::Callers;
 use crate::config::visibility::is_visible;
 use crate::config::written::{Sourced, VirtualService};
 use crate::domain::StringMatch;
@@ -50,6 +51,7 @@ fn merge(root: &Rule, delegate: &Rule) -> Option<Rule> {
     }
     let mut rule = delegate.clone();
     rule.alternatives = merge_alternatives(&root.alternatives, &delegate.alternatives)?;
+    rule.mirroring = delegate.mirroring.or(&root.mirroring);
     let (route, above) = (&mut rule.route, &root.route);
     let own = delegate.route.name.rsplit('/').next().unwrap_or_default();
     route.name = format!("{}-{own}", above.name);
@@ -59,17 +61,15 @@ fn merge(root: &Rule, delegate: &Rule) -> Option<Rule> {
     if route.headers.is_empty() {
         route.headers.clone_from(&above.headers);
     }
+    // As in Istio, an answer of the root's stands before the destinations of its delegate.
+    route.answer = route.answer.take().or_else(|| above.answer.clone());
+    if route.answer.is_some() {
+        route.split.clear();
+    }
     route.timeout = route.timeout.or(above.timeout);
     route.fault = route.fault.take().or_else(|| above.fault.clone());
     route.cors = route.cors.take().or_else(|| above.cors.clone());
     route.retries = route.retries.take().or_else(|| above.retries.clone());
-    if route.mirrors.is_empty() {
-        route.mirrors.clone_from(&above.mirrors);
-    }
-    route.retries = route.retries.take().or_else(|| above.retries.clone());
-    if route.mirrors.is_empty() {
-        route.mirrors.clone_from(&above.mirrors);
-    }
     Some(rule)
 }
 
@@ -80,7 +80,7 @@ fn merge_alternatives(root: &[Alternative], delegate: &[Alternative]) -> Option<
     let mut merged = Vec::new();
     for leaf in delegate {
         let before = merged.len();
-        let compatible = root.iter().filter(|above| !conflicts(&above.conditions, &leaf.conditions));
+        let compatible = root.iter().filter(|above| !conflict(above, leaf));
         merged.extend(compatible.map(|above| combine(above, leaf)));
         // One condition outside of what the root lets through makes the whole rule void.
         if merged.len() == before {
@@ -107,9 +107,21 @@ fn combine(root: &Alternative, leaf: &Alternative) -> Alternative {
             port: below.port.or(above.port),
             headers: join(&above.headers, &below.headers),
             without_headers: join(&above.without_headers, &below.without_headers),
+            // A delegate is not bound to a gateway, so that Istio's webhook lets it ask for none.
+            claims: above.claims.clone(),
+            without_claims: above.without_claims.clone(),
             query_params: join(&above.query_params, &below.query_params),
         },
-        callers: root.callers.clone(),
+        callers: merge_callers(&root.callers, &leaf.callers),
+    }
+}
+
+fn merge_callers(root: &Callers, leaf: &Callers) -> Callers {
+    let labels = root.labels.iter().chain(&leaf.labels).map(|(key, value)| (key.clone(), value.clone()));
+    Callers {
+        gateways: if leaf.gateways.is_empty() { root.gateways.clone() } else { leaf.gateways.clone() },
+        labels: labels.collect(),
+        namespace: if leaf.namespace.is_empty() { root.namespace.clone() } else { leaf.namespace.clone() },
     }
 }
 
@@ -119,7 +131,20 @@ fn join<K: Clone + PartialEq>(root: &[(K, StringMatch)], leaf: &[(K, StringMatch
     kept.chain(leaf).cloned().collect()
 }
 
-fn conflicts(root: &RouteMatch, leaf: &RouteMatch) -> bool {
+fn conflict(root: &Alternative, leaf: &Alternative) -> bool {
+    conditions_conflict(&root.conditions, &leaf.conditions) || callers_conflict(&root.callers, &leaf.callers)
+}
+
+/// Whether the delegate is for callers that the root is not certain to be for. A namespace that the root asks for, the
+/// delegate must ask for too.
+fn callers_conflict(root: &Callers, leaf: &Callers) -> bool {
+    let other_label = |(key, value): (&String, &String)| root.labels.get(key).is_some_and(|above| above != value);
+    (!root.namespace.is_empty() && leaf.namespace != root.namespace)
+        || leaf.labels.iter().any(other_label)
+        || (!root.gateways.is_empty() && !leaf.gateways.is_subset(&root.gateways))
+}
+
+fn conditions_conflict(root: &RouteMatch, leaf: &RouteMatch) -> bool {
     let lines = [
         (&root.uri, &leaf.uri),
         (&root.scheme, &leaf.scheme),
@@ -128,7 +153,7 @@ fn conflicts(root: &RouteMatch, leaf: &RouteMatch) -> bool {
     ];
     lines.iter().any(|(root, leaf)| disagree(root.as_ref(), leaf.as_ref()))
         || any_disagree(&root.headers, &leaf.headers)
-        || any_disagree(&root.headers, &leaf.without_headers)
+        || any_disagree(&root.without_headers, &leaf.without_headers)
         || any_disagree(&root.query_params, &leaf.query_params)
         || root.ignore_uri_case != leaf.ignore_uri_case
         || root.port.zip(leaf.port).is_some_and(|(root, leaf)| root != leaf)
@@ -145,9 +170,10 @@ fn any_disagree<K: PartialEq>(root: &[(K, StringMatch)], leaf: &[(K, StringMatch
 fn disagree(root: Option<&StringMatch>, leaf: Option<&StringMatch>) -> bool {
     match (root, leaf) {
         (None, _) | (_, None) => false,
-        (Some(StringMatch::Exact(root)), Some(StringMatch::Exact(leaf))) => root != leaf,
+        // An empty text counts as none, and lies within nothing.
+        (Some(StringMatch::Exact(root)), Some(StringMatch::Exact(leaf))) => root.is_empty() || root != leaf,
         (Some(StringMatch::Prefix(root)), Some(StringMatch::Exact(leaf) | StringMatch::Prefix(leaf))) => {
-            !leaf.starts_with(&**root)
+            root.is_empty() || !leaf.starts_with(&**root)
         }
         _ => true,
     }

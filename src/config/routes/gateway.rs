@@ -129,16 +129,20 @@ fn catch_all_last(routes: Vec<Route>) -> Vec<Route> {
     first
 }
 
-/// Istio's `IsCatchAllRoute`: the prefix `/`, or no path at all, and no other condition. The port is the entry's own.
+/// Istio's `IsCatchAllRoute`: the prefix `/`, which is also what no path at all becomes, or the expression `.*`, and no other
+/// condition. The port is the entry's own.
 fn takes_everything(conditions: &RouteMatch) -> bool {
     let RouteMatch { uri, scheme, method, authority, headers, without_headers, query_params, .. } = conditions;
+    let RouteMatch { claims, without_claims, .. } = conditions;
     let any_path = match uri {
         None => true,
-        Some(StringMatch::Prefix(prefix)) => &**prefix == "/" || prefix.is_empty(),
-        Some(_) => false,
+        Some(StringMatch::Prefix(prefix)) => &**prefix == "/",
+        Some(StringMatch::Regex(expression)) => expression.as_str() == ".*",
+        Some(StringMatch::Exact(_) | StringMatch::Present) => false,
     };
     let lines = [scheme, method, authority].iter().all(|line| line.is_none());
-    any_path && lines && headers.is_empty() && without_headers.is_empty() && query_params.is_empty()
+    let no_headers = headers.is_empty() && without_headers.is_empty();
+    any_path && lines && no_headers && claims.is_empty() && without_claims.is_empty() && query_params.is_empty()
 }
 
 /// The answer of a server with `httpsRedirect`: the same URL by https, for good.

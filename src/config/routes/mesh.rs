@@ -39,7 +39,8 @@ pub(super) fn virtual_hosts(roots: &[Root<'_>], pools: &mut Pools<'_>, viewpoint
         virtual_hosts.push(VirtualHost { entry: Entry::Mesh, hosts, routes });
     }
     let claimed: BTreeSet<&Host> = claims.iter().flat_map(|(_, claim)| &claim.services).map(|s| &s.host).collect();
-    for service in pools.catalog().services().filter(|service| !claimed.contains(&service.host)) {
+    let concrete = |service: &&Service| service.called.alias_of.is_none() && !claimed.contains(&service.host);
+    for service in pools.catalog().services().filter(concrete) {
         let hosts = names(service, namespace).filter(|host| taken.insert(host.clone())).collect();
         let routes = service_routes(service, port, pools);
         if !routes.is_empty() {
@@ -142,10 +143,19 @@ impl<'r, 'c> Owners<'r, 'c> {
     }
 }
 
-/// Every name that a service is called by.
+/// Every name that a service is called by (`generateVirtualHostDomains`).
 fn names(service: &Service, namespace: &str) -> impl Iterator<Item = HostPattern> {
-    let further = aliases(&service.host, namespace).into_iter().chain(service.addresses.iter().cloned());
-    [service.host.pattern()].into_iter().chain(further.map(HostPattern::Exact))
+    let hosts = [&service.host].into_iter().chain(&service.called.aliases);
+    let domains: Vec<HostPattern> = hosts
+        .flat_map(|host| {
+            [host.pattern()].into_iter().chain(aliases(host, namespace).into_iter().map(HostPattern::Exact))
+        })
+        .collect();
+    let under = |domain: &HostPattern| HostPattern::Suffix(format!(".{domain}").into());
+    let subdomains: Vec<HostPattern> =
+        if service.called.subdomains { domains.iter().map(under).collect() } else { Vec::new() };
+    let addresses = service.addresses.iter().cloned().map(HostPattern::Exact);
+    domains.into_iter().chain(subdomains).chain(addresses)
 }
 
 /// A request to a service without a virtual service goes to the service itself, on the port that it was sent to. Where

@@ -29,6 +29,9 @@ pub(in crate::config) struct ServiceSpec {
     pub(in crate::config) kind: String,
     #[serde(rename = "clusterIP")]
     pub(in crate::config) cluster_ip: String,
+    /// Of a service of both address families.
+    #[serde(rename = "clusterIPs")]
+    pub(in crate::config) cluster_ips: Vec<String>,
     pub(in crate::config) external_name: String,
     pub(in crate::config) selector: BTreeMap<String, String>,
     pub(in crate::config) ports: Vec<ServicePort>,
