@@ -46,6 +46,11 @@ pub(super) struct Noted {
 }
 
 impl Noted {
+    /// The socket beneath.
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.stream.get_ref().0
+    }
+
     pub(super) fn new(stream: TlsStream<TcpStream>, refusal: Refusal) -> Self {
         Self { stream: Box::new(stream), refusal }
     }
