@@ -151,8 +151,9 @@ where
     /// [`Reason::UpstreamReset`] or [`Reason::UpstreamProtocolError`].
     pub async fn send(&self, target: Target<'_>, request: &mut Option<Request<B>>) -> Result<Answer<B>, Unanswered> {
         match (target.protocol, &mut *request) {
+            (_, None) => Err(Unanswered::unsent(Reason::UpstreamReset)),
             (Protocol::Http1, Some(request)) => self.send_http1(target, request).await,
-            _ => self.send_http2(target, request).await,
+            (Protocol::Http2, Some(_)) => self.send_http2(target, request).await,
         }
     }
 

@@ -235,7 +235,8 @@ impl Connection {
 
     /// Reads what is there, with room for `wanted` bytes at least; how many bytes it was.
     fn poll_read(&mut self, wanted: usize, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.read.capacity() - self.read.len() < wanted {
+        // Over TLS no more comes at once, whatever there is room for.
+        if self.read.capacity() - self.read.len() < wanted.min(READ) {
             self.read.reserve(wanted.max(READ));
         }
         pin!(self.transport.read_buf(&mut self.read)).poll(context)

@@ -16,7 +16,8 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// The most fields that a head may have, as in Envoy and in hyper.
 pub(super) const MAX_FIELDS: usize = 100;
 
-/// Fields that the router adds to an answer: the map grows by so many without being built anew.
+/// Room for the fields that the router adds, so that the map is not built anew. hyper reads the client's next request into
+/// the same map, to which more are added than to an answer.
 const ROOM_FOR_MORE: usize = 6;
 
 /// Where a part of the head lies.

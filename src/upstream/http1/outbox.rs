@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use http::HeaderName;
 use tokio::io::AsyncWrite;
 
 /// Up to this many bytes, a part of a body is copied behind what waits already: cheaper than a vectored write.
@@ -34,9 +35,29 @@ impl Outbox {
         self.part.is_empty() && self.end.is_empty() && self.copied.len() < ENOUGH
     }
 
-    /// What is copied, to be added to. Only while there is room, so that the order holds.
-    pub(super) fn copied(&mut self) -> &mut Vec<u8> {
-        &mut self.copied
+    /// Adds bytes. Only while there is room, so that the order holds.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+    }
+
+    /// Adds a number in digits of this base, sixteen at most.
+    pub(super) fn write_number(&mut self, mut number: u64, base: u64) {
+        let begin = self.copied.len();
+        loop {
+            self.copied.push(b"0123456789abcdef"[usize::try_from(number % base).unwrap_or_default()]);
+            number /= base;
+            if number == 0 {
+                break;
+            }
+        }
+        self.copied[begin..].reverse();
+    }
+
+    /// Adds a header field, or a trailer's.
+    pub(super) fn write_field(&mut self, name: &HeaderName, value: &[u8]) {
+        for bytes in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+            self.copied.extend_from_slice(bytes);
+        }
     }
 
     /// Adds a part of a body, and what ends it.
@@ -91,6 +112,12 @@ impl Outbox {
         self.part.advance(part);
         self.end = &self.end[count - copied - part..];
         self.touched = true;
+    }
+
+    /// What is copied, which goes.
+    #[cfg(test)]
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.copied)
     }
 
     /// Notes that something was taken of the request's body.
@@ -159,7 +186,7 @@ mod tests {
         let expected = [b"head;small\r\n", &large[..], b"\r\n0\r\n\r\n"].concat();
         for at_once in [1, 2, 11, 12, 13, COPIED, COPIED + 14, COPIED + 15, COPIED * 2] {
             let mut outbox = Outbox::default();
-            outbox.copied().extend_from_slice(b"head;");
+            outbox.write(b"head;");
             outbox.push(Bytes::from_static(b"small"), b"\r\n");
             assert!(outbox.has_room() && !outbox.is_touched());
             outbox.push(large.clone(), b"\r\n");

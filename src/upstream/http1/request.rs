@@ -43,39 +43,37 @@ impl Encoding {
     /// written.
     pub(super) fn begin<B: Body>(request: &Request<B>, outbox: &mut Outbox) -> Self {
         let length = if request.body().is_end_stream() { Some(0) } else { request.body().size_hint().exact() };
-        let head = outbox.copied();
-        head.extend_from_slice(request.method().as_str().as_bytes());
-        head.push(b' ');
-        head.extend_from_slice(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
-        head.extend_from_slice(b" HTTP/1.1\r\n");
+        outbox.write(request.method().as_str().as_bytes());
+        outbox.write(b" ");
+        outbox.write(request.uri().path_and_query().map_or("/", |path| path.as_str()).as_bytes());
+        outbox.write(b" HTTP/1.1\r\n");
         let mut sized = false;
         for (name, value) in request.headers() {
             if *name == CONTENT_LENGTH {
                 sized = true;
             } else if *name != TRANSFER_ENCODING {
-                write_field(head, name, value.as_bytes());
+                outbox.write_field(name, value.as_bytes());
             }
         }
         let encoding = match length {
-            Some(0) => {
-                // RFC 9110, section 8.6: said of a method that is expected to have a body, and where the client says so.
-                if sized || expects_body(request.method()) {
-                    head.extend_from_slice(b"content-length: 0\r\n");
-                }
+            // RFC 9110, section 8.6: said of a method that is expected to have a body, and where the client says so.
+            Some(0) if sized || expects_body(request.method()) => {
+                outbox.write(b"content-length: 0\r\n");
                 Self::Over
             }
+            Some(0) => Self::Over,
             Some(length) => {
-                head.extend_from_slice(b"content-length: ");
-                write_number(head, length);
-                head.extend_from_slice(b"\r\n");
+                outbox.write(b"content-length: ");
+                outbox.write_number(length, 10);
+                outbox.write(b"\r\n");
                 Self::Length(length)
             }
             None => {
-                head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+                outbox.write(b"transfer-encoding: chunked\r\n");
                 Self::Chunked(announced(request.headers()))
             }
         };
-        head.extend_from_slice(b"\r\n");
+        outbox.write(b"\r\n");
         encoding
     }
 
@@ -94,7 +92,8 @@ impl Encoding {
                     Ok(())
                 }
                 Self::Chunked(_) => {
-                    write_size(outbox.copied(), data.len());
+                    outbox.write_number(data.len() as u64, 16);
+                    outbox.write(b"\r\n");
                     outbox.push(data, b"\r\n");
                     Ok(())
                 }
@@ -102,13 +101,12 @@ impl Encoding {
             },
             Err(frame) => match (frame.into_trailers(), &*self) {
                 (Ok(trailers), Self::Chunked(announced)) => {
-                    let last = outbox.copied();
-                    last.extend_from_slice(b"0\r\n");
+                    outbox.write(b"0\r\n");
                     let passed = |name: &HeaderName| announced.contains(name) && !NO_TRAILERS.contains(&name.as_str());
                     for (name, value) in trailers.iter().filter(|(name, _)| passed(name)) {
-                        write_field(last, name, value.as_bytes());
+                        outbox.write_field(name, value.as_bytes());
                     }
-                    last.extend_from_slice(b"\r\n");
+                    outbox.write(b"\r\n");
                     *self = Self::Over;
                     Ok(())
                 }
@@ -138,37 +136,6 @@ fn expects_body(method: &Method) -> bool {
 fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
     let lists = headers.get_all(TRAILER).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     lists.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
-}
-
-fn write_field(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    let begin = out.len();
-    loop {
-        out.push(b'0' + (number % 10) as u8);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out[begin..].reverse();
-}
-
-/// The line of a chunk's size.
-fn write_size(out: &mut Vec<u8>, size: usize) {
-    let begin = out.len();
-    let mut left = size;
-    while left > 0 {
-        out.push(b"0123456789abcdef"[left % 16]);
-        left /= 16;
-    }
-    out[begin..].reverse();
-    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -208,7 +175,7 @@ mod tests {
         }
         let mut outbox = Outbox::default();
         let encoding = Encoding::begin(&request.body(Said(size)).expect("a request"), &mut outbox);
-        let head = String::from_utf8(std::mem::take(outbox.copied())).expect("a head in ASCII");
+        let head = String::from_utf8(outbox.take()).expect("a head in ASCII");
         (head, encoding, outbox)
     }
 
@@ -254,7 +221,7 @@ mod tests {
         }
         encoding.end(&mut outbox).expect("the end has come already");
         let expected = "3\r\nabc\r\n13\r\n0123456789abcdefghi\r\n0\r\nx-sum: 5\r\nx-b: 6\r\n\r\n";
-        assert_eq!(String::from_utf8_lossy(outbox.copied()), expected);
+        assert_eq!(String::from_utf8_lossy(&outbox.take()), expected);
         assert!(encoding.is_over());
     }
 
@@ -262,7 +229,7 @@ mod tests {
     fn chunks_end_without_trailers() {
         let (_, mut encoding, mut outbox) = begun("POST", &[], None);
         encoding.write(Frame::trailers(HeaderMap::new()), &mut outbox).expect("nothing was announced");
-        assert_eq!(outbox.copied(), b"0\r\n\r\n");
+        assert_eq!(outbox.take(), b"0\r\n\r\n");
     }
 
     #[test]
@@ -273,7 +240,7 @@ mod tests {
         assert_eq!(encoding.write(data("def"), &mut outbox), Err(WrongLength));
         assert_eq!(encoding.write(data("de"), &mut outbox), Ok(()));
         assert_eq!(encoding.end(&mut outbox), Ok(()));
-        assert_eq!(outbox.copied(), b"abcde");
+        assert_eq!(outbox.take(), b"abcde");
         assert_eq!(encoding.write(data("f"), &mut outbox), Err(WrongLength));
     }
 }
