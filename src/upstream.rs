@@ -1,31 +1,40 @@
 //! Connections to endpoints: opened, reused and given up.
 //!
 //! One [`Connections`] a worker; nothing in it is shared between threads. Knows addresses and protocols, never pools,
-//! routes or retries: a failure says what happened and hands the request back where not a byte of it was written.
+//! routes or retries: a failure says what happened, and whether a byte of the request was written.
 
 mod age;
 mod connect;
+mod http1;
 mod idle;
+mod incoming;
 mod refusal;
 mod shared;
+mod transport;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
 use rustc_hash::FxHashMap;
 
 use crate::domain::{Address, ConnectionSettings, Protocol, Reason};
 use crate::tls;
-use idle::{Idle, Link};
+use http1::Failure;
+pub use http1::Upgraded;
+use idle::Idle;
+pub use incoming::Incoming;
 use refusal::Refusal;
 use shared::{Http2, Stream};
+use transport::Look;
 
 /// Where to send a request.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +55,8 @@ pub struct Target<'a> {
     pub settings: &'a ConnectionSettings,
     /// Told when a connection has the request; `None` where nobody asks.
     pub handed: Option<&'a Cell<Option<Instant>>>,
+    /// Set where an HTTP/1 endpoint asks for a body that is held back (RFC 9110, section 10.1.1); `None` where none is.
+    pub continued: Option<&'a Cell<bool>>,
 }
 
 impl Target<'_> {
@@ -88,21 +99,21 @@ impl Identity {
 }
 
 /// A request that got no answer.
-#[derive(Debug)]
-pub struct Unanswered<B> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unanswered {
     /// Why.
     pub reason: Reason,
-    /// The request, where nothing of it was written.
-    pub request: Option<Request<B>>,
+    /// Whether nothing of it was written: it is as whole as before.
+    pub unsent: bool,
     /// Whether it went over a connection that had been idle, which its endpoint may have been closing just then.
     pub reused: bool,
     /// Whether the endpoint says that it has not processed the request (RFC 9113, section 8.7).
     pub refused: bool,
 }
 
-impl<B> Unanswered<B> {
-    fn unsent(reason: Reason, request: Request<B>) -> Self {
-        Self { reason, request: Some(request), reused: false, refused: false }
+impl Unanswered {
+    const fn unsent(reason: Reason) -> Self {
+        Self { reason, unsent: true, reused: false, refused: false }
     }
 }
 
@@ -110,7 +121,7 @@ type SharedHttp2<B> = Rc<Http2<B>>;
 
 /// The connections of one worker.
 pub struct Connections<B> {
-    idle: Rc<RefCell<Idle<B>>>,
+    idle: Rc<RefCell<Idle>>,
     /// By address; several for an address where they are secured in different ways, or full.
     shared: RefCell<FxHashMap<Address, Vec<SharedHttp2<B>>>>,
 }
@@ -121,48 +132,28 @@ impl<B> Default for Connections<B> {
     }
 }
 
-/// An answer's head, with the connection that its body comes over.
-pub struct Answer<B> {
-    /// The answer.
-    pub response: Response<Incoming>,
-    /// To be given back once the body is read.
-    pub lease: Lease<B>,
-}
-
-/// A connection in use. Dropped before [`Lease::give_back`], it is closed (HTTP/1.1) or left to its other streams (HTTP/2).
-pub struct Lease<B> {
-    http1: Option<(Address, Link<B>)>,
-    _http2: Option<Stream<B>>,
-    /// Whether it has carried all the requests that it may.
-    spent: bool,
-    idle: Rc<RefCell<Idle<B>>>,
-}
-
-impl<B> Lease<B> {
-    /// Offers the connection for reuse: the answer's body has been read to its end.
-    pub fn give_back(self) {
-        if let Some((address, link)) = self.http1.filter(|_| !self.spent) {
-            self.idle.borrow_mut().put(address, link);
-        }
-    }
-}
+/// An answer's head, and the body that comes behind it.
+pub type Answer<B> = Response<Incoming<B>>;
 
 impl<B> Connections<B>
 where
-    B: Body + Unpin + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Default + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// Sends `request` over a connection that is open, or else a new one. A kept-alive connection that turns out closed
     /// before anything was written to it costs another try, never the request.
     ///
+    /// HTTP/1 leaves the request where it is, with what is unread of its body; HTTP/2 takes it, and hands it back only where
+    /// it is unsent.
+    ///
     /// # Errors
     /// [`Unanswered`] with [`Reason::ConnectFailed`], [`Reason::ConnectTimeout`], [`Reason::UpstreamTlsFailed`],
     /// [`Reason::UpstreamReset`] or [`Reason::UpstreamProtocolError`].
-    pub async fn send(&self, target: Target<'_>, request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
-        match target.protocol {
-            Protocol::Http1 => self.send_http1(target, request).await,
-            Protocol::Http2 => self.send_http2(target, request).await,
+    pub async fn send(&self, target: Target<'_>, request: &mut Option<Request<B>>) -> Result<Answer<B>, Unanswered> {
+        match (target.protocol, &mut *request) {
+            (_, None) => Err(Unanswered::unsent(Reason::UpstreamReset)),
+            (Protocol::Http1, Some(request)) => self.send_http1(target, request).await,
+            (Protocol::Http2, Some(_)) => self.send_http2(target, request).await,
         }
     }
 
@@ -183,41 +174,46 @@ where
         self.shared.borrow_mut().retain(|address, _| idle::is_kept(addresses, address));
     }
 
-    // Opening a connection is boxed: it is rare, and would make the future of every request as large as itself.
-    async fn send_http1(&self, target: Target<'_>, mut request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
+    async fn send_http1(&self, target: Target<'_>, request: &mut Request<B>) -> Result<Answer<B>, Unanswered> {
+        // What may be sent twice (RFC 9110, section 9.2.2) needs no look into the kernel first.
+        let repeats = request.method().is_idempotent() && request.body().is_end_stream();
+        let look = if repeats { Look::Heard } else { Look::Arrived };
         loop {
-            let reused = self.idle.borrow_mut().take(target);
+            let reused = self.idle.borrow_mut().take(target, look);
             let fresh = reused.is_none();
             let mut link = match reused {
                 Some(link) => link,
-                None => match Box::pin(connect::http1(target)).await {
-                    Ok(link) => link,
-                    Err(reason) => return Err(Unanswered::unsent(reason, request)),
-                },
+                // Opening a connection is boxed: it is rare, and would make the future of every request as large as itself.
+                None => Box::pin(connect::http1(target)).await.map_err(Unanswered::unsent)?,
             };
             link.requests = link.requests.saturating_add(1);
-            let spent = target.max_requests.is_some_and(|most| link.requests >= most.get());
+            link.spent = target.max_requests.is_some_and(|most| link.requests >= most.get());
+            link.connection.begin(request);
             target.hand();
-            match link.sender.try_send_request(request).await {
-                Ok(response) => {
-                    let http1 = Some((target.address.clone(), link));
-                    return Ok(Answer {
-                        response,
-                        lease: Lease { http1, _http2: None, spent, idle: Rc::clone(&self.idle) },
-                    });
+            let body = request.body_mut();
+            match poll_fn(|context| link.connection.poll_answer(body, target.continued, context)).await {
+                Ok(head) => {
+                    let rest = (!link.connection.has_written()).then(|| Box::new(std::mem::take(body)));
+                    let idle = Rc::clone(&self.idle);
+                    let switches = head.status() == StatusCode::SWITCHING_PROTOCOLS;
+                    let incoming =
+                        if switches { Incoming::switched(link, idle) } else { Incoming::http1(link, rest, idle) };
+                    return Ok(head.map(|()| incoming));
                 }
-                Err(mut failed) => match failed.take_message() {
-                    Some(unsent) if !fresh => request = unsent,
-                    message => {
-                        let unanswered = unanswered(failed.error(), &link.refusal, message);
-                        return Err(Unanswered { reused: !fresh, ..unanswered });
+                Err(failure) => {
+                    let unanswered = broken(failure, &link.refusal, fresh);
+                    let stale = unanswered.reused && (unanswered.unsent || repeats);
+                    if !stale || !matches!(unanswered.reason, Reason::UpstreamReset | Reason::ConnectFailed) {
+                        return Err(unanswered);
                     }
-                },
+                    // Each turn uses up an idle connection, so that this ends with a new one.
+                    self.idle.borrow_mut().prune(target.address);
+                }
             }
         }
     }
 
-    async fn send_http2(&self, target: Target<'_>, mut request: Request<B>) -> Result<Answer<B>, Unanswered<B>> {
+    async fn send_http2(&self, target: Target<'_>, request: &mut Option<Request<B>>) -> Result<Answer<B>, Unanswered> {
         loop {
             let (cell, fresh) = self.shared_http2(target);
             let stream = Stream::open(&cell);
@@ -225,19 +221,12 @@ where
             if cell.count(target.max_requests) {
                 self.forget(target.address, &cell);
             }
-            let mut sender = match cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await
-            {
-                Ok(sender) => sender.clone(),
-                Err(reason) => return Err(Unanswered::unsent(reason, request)),
-            };
+            let opened = cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await;
+            let mut sender = opened.map_err(Unanswered::unsent)?.clone();
+            let Some(sent) = request.take() else { return Err(Unanswered::unsent(Reason::UpstreamReset)) };
             target.hand();
-            match sender.try_send_request(request).await {
-                Ok(response) => {
-                    return Ok(Answer {
-                        response,
-                        lease: Lease { http1: None, _http2: Some(stream), spent: false, idle: Rc::clone(&self.idle) },
-                    });
-                }
+            match sender.try_send_request(sent).await {
+                Ok(response) => return Ok(response.map(|body| Incoming::http2(body, stream))),
                 Err(mut failed) => {
                     // A stream that is reset leaves its connection to the others.
                     let reset = http2_error(failed.error()).is_some_and(h2::Error::is_reset);
@@ -245,12 +234,10 @@ where
                         self.forget(target.address, &cell);
                     }
                     let reused = !fresh && !reset;
-                    match failed.take_message() {
-                        Some(unsent) if reused => request = unsent,
-                        message => {
-                            let unanswered = unanswered(failed.error(), &cell.refusal, message);
-                            return Err(Unanswered { reused, ..unanswered });
-                        }
+                    *request = failed.take_message();
+                    if request.is_none() || !reused {
+                        let unanswered = unanswered(failed.error(), &cell.refusal, request.is_some());
+                        return Err(Unanswered { reused, ..unanswered });
                     }
                 }
             }
@@ -295,18 +282,32 @@ where
     }
 }
 
-/// What an error of a connection means: the endpoint broke HTTP, or broke off.
-fn unanswered<B>(error: &hyper::Error, refusal: &Refusal, request: Option<Request<B>>) -> Unanswered<B> {
+/// What a failure over HTTP/1 means.
+fn broken(failure: Failure, refusal: &Refusal, fresh: bool) -> Unanswered {
+    let unsent = failure == Failure::Unsent;
+    let reason = match failure {
+        _ if refusal.came() => Reason::UpstreamTlsFailed,
+        Failure::Unsent => Reason::ConnectFailed,
+        Failure::Malformed => Reason::UpstreamProtocolError,
+        Failure::Closed { .. } | Failure::Request => Reason::UpstreamReset,
+    };
+    // What has begun to answer was not closing.
+    let reused = !fresh && matches!(failure, Failure::Unsent | Failure::Closed { heard: false });
+    Unanswered { reason, unsent, reused, refused: false }
+}
+
+/// What an error over HTTP/2 means: the endpoint broke it, or broke off.
+fn unanswered(error: &hyper::Error, refusal: &Refusal, unsent: bool) -> Unanswered {
     let reason = if refusal.came() {
         Reason::UpstreamTlsFailed
-    } else if request.is_some() {
+    } else if unsent {
         Reason::ConnectFailed
     } else if error.is_parse() {
         Reason::UpstreamProtocolError
     } else {
         Reason::UpstreamReset
     };
-    Unanswered { reason, request, reused: false, refused: is_refused(error) }
+    Unanswered { reason, unsent, reused: false, refused: is_refused(error) }
 }
 
 /// A stream that was refused, or that a connection which goes away will not process: h2 ends those that it does process

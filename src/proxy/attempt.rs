@@ -28,7 +28,7 @@ use crate::upstream::Answer;
 
 /// A request on its way out.
 pub(super) struct Outbound {
-    /// The request; away while it is being sent.
+    /// The request. HTTP/1 leaves its head here while it is sent, and what is unread of its body; HTTP/2 takes it away.
     pub(super) request: Option<Request<RequestBody>>,
     /// The host and port that the client asked for.
     pub(super) asked: Asked,
@@ -221,7 +221,7 @@ fn conclude(
         }
         Ok(Served::Local(answer)) => local::respond(exchange, answer),
         Ok(Served::Endpoint(pool, served)) => {
-            let (Answer { mut response, lease }, held) = *served;
+            let (mut response, held) = *served;
             let live = Arc::clone(exchange.live());
             let to = live.snapshot.pool(pool);
             exchange.answered(response.status().as_u16(), to.tier);
@@ -242,7 +242,7 @@ fn conclude(
             *response.version_mut() = http::Version::HTTP_11;
             let stillness = Stillness::new(exchange.limits().stream_idle_timeout, deadlines.whole);
             response.map(|body| {
-                let source = FromEndpoint { body, lease: Some(lease), held: Some(held), stillness };
+                let source = FromEndpoint { body, held: Some(held), stillness };
                 AnswerBody::relayed(source, exchange)
             })
         }

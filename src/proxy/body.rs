@@ -4,15 +4,13 @@ mod copy;
 mod kept;
 mod source;
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use http::HeaderMap;
 use http::header::EXPECT;
 use http_body::{Body, Frame, SizeHint};
@@ -34,7 +32,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// A request's body as it is sent on.
 pub(super) struct RequestBody {
     content: Content,
-    awaits: Option<Arc<Continue>>,
+    /// Whether what holds the body back is over: an endpoint has asked for what the client holds back (`Expect:
+    /// 100-continue`), or has been given long enough to do so. Whoever sets it polls the body again.
+    continued: Option<Rc<Cell<bool>>>,
     trailers: bool,
 }
 
@@ -55,7 +55,7 @@ impl RequestBody {
     }
 
     const fn of(content: Content) -> Self {
-        Self { content, awaits: None, trailers: false }
+        Self { content, continued: None, trailers: false }
     }
 
     /// Announces trailers behind it.
@@ -106,19 +106,36 @@ impl RequestBody {
 
     /// Lets go of it: the request is refused.
     pub(super) fn let_go(self, headers: &HeaderMap) {
-        let incoming = match self.content {
-            Content::Streamed(mut source) => source.take(),
-            Content::Kept(reading) => reading.take(),
-            Content::Whole(_) | Content::Copied(_) => None,
-        };
-        if let Some(incoming) = incoming {
+        if let Some(incoming) = self.into_unread() {
             let_go(headers, incoming);
         }
     }
 
-    /// Holds the body back until `continued` says that the endpoint wants it.
-    pub(super) fn hold_until(&mut self, continued: Arc<Continue>) {
-        self.awaits = Some(continued);
+    /// Lets go of what the endpoint has answered without. What is still held back is not asked for.
+    pub(super) fn linger(self) {
+        let held_back = self.continued.as_ref().is_some_and(|continued| !continued.get());
+        if let Some(incoming) = self.into_unread().filter(|_| !held_back) {
+            linger(incoming);
+        }
+    }
+
+    fn into_unread(self) -> Option<Incoming> {
+        match self.content {
+            Content::Streamed(mut source) => source.take(),
+            Content::Kept(reading) => reading.take(),
+            Content::Whole(_) | Content::Copied(_) => None,
+        }
+    }
+
+    /// Holds the body back until `continued` is set; `None` holds nothing back.
+    pub(super) fn hold_until(&mut self, continued: Option<Rc<Cell<bool>>>) {
+        self.continued = continued;
+    }
+}
+
+impl Default for RequestBody {
+    fn default() -> Self {
+        Self::of(Content::Whole(None))
     }
 }
 
@@ -162,9 +179,8 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
-        if let Some(awaits) = &this.awaits {
-            ready!(awaits.poll(context));
-            this.awaits = None;
+        if this.continued.as_ref().is_some_and(|continued| !continued.get()) {
+            return Poll::Pending;
         }
         match &mut this.content {
             Content::Streamed(source) => source.poll_frame(context),
@@ -202,25 +218,5 @@ fn linger(mut rest: Incoming) {
 pub(super) fn let_go(headers: &HeaderMap, body: Incoming) {
     if !fields::lists(headers, &EXPECT, "100-continue") {
         linger(body);
-    }
-}
-
-/// Whether an endpoint has asked for a body that its client holds back (`Expect: 100-continue`).
-#[derive(Debug, Default)]
-pub(super) struct Continue {
-    asked: AtomicBool,
-    waker: AtomicWaker,
-}
-
-impl Continue {
-    /// The endpoint wants the body, or has been given long enough to say so.
-    pub(super) fn ask(&self) {
-        self.asked.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.waker.register(context.waker());
-        if self.asked.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     }
 }

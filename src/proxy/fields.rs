@@ -146,7 +146,8 @@ pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Sch
                 // Only a chunked body has trailers (RFC 9112, section 7.1.2); an HTTP/2 client may have said the length too.
                 request.headers_mut().remove(CONTENT_LENGTH);
             }
-            if request.headers().contains_key(TE) {
+            // A request that is sent once more has said so before.
+            if request.headers().contains_key(TE) && !lists(request.headers(), &CONNECTION, "te") {
                 request.headers_mut().append(CONNECTION, HeaderValue::from_static("te"));
             }
         }

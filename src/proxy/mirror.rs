@@ -37,7 +37,7 @@ const TRUE: HeaderValue = HeaderValue::from_static("true");
 /// One copy of a request.
 struct Copy {
     pool: PoolId,
-    request: Request<RequestBody>,
+    request: Option<Request<RequestBody>>,
     fate: Fate,
     asked: Asked,
     version: Version,
@@ -62,7 +62,7 @@ pub(super) fn start(exchange: &Exchange, route: RouteId, outbound: &mut Outbound
         let timeout = rule.timeout.filter(|timeout| *timeout > Duration::ZERO);
         let copy = Copy {
             pool: mirror.pool,
-            request: shadow(request, body),
+            request: Some(shadow(request, body)),
             fate,
             asked: Asked::Rule(shadow_authority(&outbound.asked).into()),
             version: exchange.version(),
@@ -114,15 +114,17 @@ async fn send(worker: &Worker, live: &Live, copy: Copy) -> MirrorEnd {
     let client = live.tls(pool);
     let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let host = client.map(|_| host_of(&asked)).unwrap_or_default();
-    fields::shape(&mut request, protocol, scheme, &asked);
-    fields::set_attempt(request.headers_mut(), 1);
+    if let Some(request) = &mut request {
+        fields::shape(request, protocol, scheme, &asked);
+        fields::set_attempt(request.headers_mut(), 1);
+    }
     let tls = client.map(|client| Secured { client, host: &host });
     let Some(target) = target((to, place), None, protocol, tls) else { return MirrorEnd::Dropped };
     let exchanged = async {
-        let sent = worker.connections.send(target, request).await;
+        let sent = worker.connections.send(target, &mut request).await;
         let outcome = match &sent {
-            Ok(answer) => Outcome::Answered(answer.response.status().as_u16()),
-            Err(Unanswered { request: Some(_), .. }) => Outcome::ConnectFailed,
+            Ok(answer) => Outcome::Answered(answer.status().as_u16()),
+            Err(Unanswered { unsent: true, .. }) => Outcome::ConnectFailed,
             Err(_) => Outcome::Reset,
         };
         note(live, (pool, place), outcome);
@@ -150,13 +152,11 @@ async fn cut_off(fate: &Fate) -> MirrorEnd {
 
 /// Reads an answer to its end, so that its connection can be used again.
 async fn read_out(answer: Answer<RequestBody>) -> MirrorEnd {
-    let Answer { response, lease } = answer;
-    let mut body = response.into_body();
+    let mut body = answer.into_body();
     while let Some(frame) = body.frame().await {
         if frame.is_err() {
             return MirrorEnd::Failed;
         }
     }
-    lease.give_back();
     MirrorEnd::Answered
 }

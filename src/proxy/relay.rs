@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use crate::domain::Reason;
 use crate::live::Held;
-use crate::upstream::Lease;
+use crate::upstream::Incoming;
 
 /// A body that was broken off.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -33,8 +32,7 @@ enum Source {
 
 /// What an answer from an endpoint occupies. Boxed once a request, so that every body is small to move.
 pub(super) struct FromEndpoint {
-    pub(super) body: Incoming,
-    pub(super) lease: Option<Lease<RequestBody>>,
+    pub(super) body: Incoming<RequestBody>,
     pub(super) held: Option<Held>,
     pub(super) stillness: Stillness,
 }
@@ -72,11 +70,11 @@ impl AnswerBody {
 
     fn end(&mut self, reason: Option<Reason>) {
         if let Source::Endpoint(source) = &mut self.source {
-            // The connection first: whoever takes the slot next finds it idle.
-            if let Some(lease) = source.lease.take().filter(|_| reason.is_none()) {
-                lease.give_back();
-            }
+            // The body has given its connection back: whoever takes the slot next finds it idle.
             source.held = None;
+            if let Some(rest) = source.body.take_unsent() {
+                rest.linger();
+            }
         }
         if let Some(exchange) = self.exchange.take() {
             exchange.finish(reason);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 
 use super::attempt::{Outbound, Served, Unserved};
 use super::body::{RequestBody, SpareBody};
@@ -12,7 +12,6 @@ use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent, speaks_grpc};
 use crate::live::{Held, Live};
 use crate::pool::Retrying;
 use crate::snapshot::PoolId;
-use crate::upstream::Answer;
 
 /// After how many failures a retry goes to other localities, where its rule sends it there.
 const UPDATE_FREQUENCY: usize = 2;
@@ -20,8 +19,10 @@ const UPDATE_FREQUENCY: usize = 2;
 /// What the tries of one request have in common.
 #[derive(Default)]
 pub(super) struct Retries {
-    /// Makes the request again; `None` where nothing can need it.
-    spare: Option<Box<Request<SpareBody>>>,
+    /// Makes the body again; `None` where nothing can need it.
+    spare: Option<SpareBody>,
+    /// The head, where HTTP/2 may take it away.
+    head: Option<Box<Request<()>>>,
     /// Retries so far; those of pools that the request left unsent are not counted.
     used: u32,
     /// Whether an endpoint may have seen some of it.
@@ -51,12 +52,30 @@ impl Retries {
         }
         let kept = needs_body || request.method().is_idempotent();
         let body = if kept { request.body().spare() } else { None };
-        Self { spare: body.map(|body| Box::new(with_head_of(request, body))), ..Self::default() }
+        let head = (sent.http2 && body.is_some()).then(|| Box::new(with_head_of(request, ())));
+        Self { spare: body, head, ..Self::default() }
     }
 
-    /// The same request once more, where it may be sent twice whatever its rule says.
-    pub(super) fn repeat(&self) -> Option<Request<RequestBody>> {
-        self.spare.as_ref().filter(|spare| spare.method().is_idempotent()).and_then(|spare| again(spare))
+    /// Has the same request once more, where it may be sent twice whatever its rule says; whether it may.
+    pub(super) fn repeat(&self, request: &mut Option<Request<RequestBody>>) -> bool {
+        let head = request.as_ref().map(Request::method).or(self.head.as_ref().map(|head| head.method()));
+        head.is_some_and(Method::is_idempotent) && self.restore(request)
+    }
+
+    /// Has the same request once more; whether there is one.
+    fn restore(&self, request: &mut Option<Request<RequestBody>>) -> bool {
+        let Some(body) = self.spare.as_ref().and_then(SpareBody::again) else { return false };
+        match (&mut *request, &self.head) {
+            (Some(request), _) => *request.body_mut() = body,
+            (None, Some(head)) => *request = Some(with_head_of(head, body)),
+            (None, None) => return false,
+        }
+        true
+    }
+
+    /// The request's header fields, wherever they are.
+    fn headers<'r>(&'r self, request: Option<&'r Request<RequestBody>>) -> Option<&'r HeaderMap> {
+        request.map(Request::headers).or(self.head.as_ref().map(|head| head.headers()))
     }
 }
 
@@ -70,10 +89,6 @@ pub(super) fn with_head_of<A, B>(request: &Request<A>, body: B) -> Request<B> {
     copy
 }
 
-fn again(spare: &Request<SpareBody>) -> Option<Request<RequestBody>> {
-    spare.body().again().map(|body| with_head_of(spare, body))
-}
-
 /// What is left to a request that a pool's endpoints have failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Elsewhere {
@@ -84,7 +99,7 @@ pub(super) enum Elsewhere {
 
 /// How far a try came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+pub(super) enum Reach {
     /// Nothing of the request was written.
     Nothing,
     /// An endpoint may have seen some of it.
@@ -178,9 +193,9 @@ pub(super) fn judge(
     outbound: &mut Outbound,
 ) -> Verdict {
     outbound.retries.under_way = None;
-    let reach = if outbound.request.is_some() { Reach::Nothing } else { Reach::Endpoint };
+    let reach = ended.as_ref().map_or_else(|failed| failed.reach, |_| Reach::Endpoint);
     let wanted = match &ended {
-        Ok(served) => outbound.retries.spare.as_ref().is_some_and(|spare| is_wanted(tries.policy, served, spare)),
+        Ok(served) => is_wanted(tries.policy, served, outbound),
         Err(failed) => failed.failure.is_some_and(|failure| tries.policy.retries_failure(failure)),
     };
     let granted = if wanted { grant(tries, place, &outbound.retries, reach) } else { Err(None) };
@@ -204,27 +219,26 @@ pub(super) fn judge(
             exchange.retried();
             if reach == Reach::Endpoint {
                 retries.sent = true;
-                outbound.request = retries.spare.as_ref().and_then(|spare| again(spare));
+                retries.restore(&mut outbound.request);
             }
             tries.fail(place, reach);
             let reason = ended.as_ref().err().map(|failed| failed.reason);
             if let Ok(Served::Endpoint(_, served)) = ended {
-                discard(served.0);
+                // Its connection is used again where the answer has no body, and is closed otherwise, as Envoy does it.
+                drop(served);
             }
             Verdict::Again(after, reason)
         }
     }
 }
 
-fn is_wanted(policy: &RetryPolicy, served: &Served, spare: &Request<SpareBody>) -> bool {
-    match served {
-        Served::Endpoint(_, served) => {
-            let answer = &served.0.response;
-            answer.status() != StatusCode::SWITCHING_PROTOCOLS
-                && policy.retries_answer(answer.status(), answer.headers(), spare.headers())
-        }
-        Served::Local(_) => false,
-    }
+fn is_wanted(policy: &RetryPolicy, served: &Served, outbound: &Outbound) -> bool {
+    let Served::Endpoint(_, served) = served else { return false };
+    let retries = &outbound.retries;
+    let headers = retries.spare.as_ref().and_then(|_| retries.headers(outbound.request.as_ref()));
+    let answer = &served.0;
+    answer.status() != StatusCode::SWITCHING_PROTOCOLS
+        && headers.is_some_and(|headers| policy.retries_answer(answer.status(), answer.headers(), headers))
 }
 
 /// The right to send the request again, or why there is none; `Err(None)` where it has better to do.
@@ -233,7 +247,7 @@ fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Re
     if retries.used >= tries.policy.retries {
         return Err(Some(RetryEnd::LimitExceeded));
     }
-    if reach == Reach::Endpoint && retries.spare.as_ref().is_none_or(|spare| !spare.body().is_whole()) {
+    if reach == Reach::Endpoint && retries.spare.as_ref().is_none_or(|spare| !spare.is_whole()) {
         return Err(Some(RetryEnd::BodyTooLarge));
     }
     let others = pool.has_another(now, &[tries.tried.as_slice(), &[place]].concat());
@@ -242,14 +256,6 @@ fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Re
         return Err(None);
     }
     pool.retry().ok_or(Some(RetryEnd::Overflow))
-}
-
-/// Throws an answer away. Its connection is used again where the answer has no body, and is closed otherwise, as Envoy
-/// does it.
-fn discard(answer: Answer<RequestBody>) {
-    if http_body::Body::is_end_stream(answer.response.body()) {
-        answer.lease.give_back();
-    }
 }
 
 /// Forgets the tries at a pool that the request left for the next; those of a request that was sent go on counting.

@@ -13,10 +13,11 @@ use http::uri::Scheme;
 use tokio::time::{sleep, timeout_at};
 
 use super::attempt::{Outbound, Served};
-use super::body::{Continue, Meter, RequestBody};
+use super::body::{Meter, RequestBody};
 use super::destination;
 use super::exchange::Exchange;
 use super::fields;
+use super::retry::Reach;
 use crate::domain::{Address, Failure, Protocol, Reason};
 use crate::live::{Held, Live};
 use crate::pool::{Admission, Outcome, Pool};
@@ -33,9 +34,18 @@ pub(super) struct Failed {
     pub(super) reason: Reason,
     /// `None` where no other try would fare better: it is the client's own doing, or nothing says where the request goes.
     pub(super) failure: Option<Failure>,
+    /// How far the request came.
+    pub(super) reach: Reach,
 }
 
-/// Sends the request to one endpoint. It is back in `outbound` where nothing of it was written.
+impl Failed {
+    /// Nothing was sent.
+    fn before(reason: Reason) -> Self {
+        Self { reason, failure: None, reach: Reach::Nothing }
+    }
+}
+
+/// Sends the request to one endpoint.
 pub(super) async fn send(
     exchange: &mut Exchange,
     (pool, place): (PoolId, usize),
@@ -52,22 +62,25 @@ pub(super) async fn send(
     let host = client.map(|_| host_of(&outbound.asked)).unwrap_or_default();
     let tls = client.map(|client| Secured { client, host: &host });
     let brought = destination::brought(exchange, to.original.as_deref(), &outbound.asked).await;
-    let destination = brought.map_err(|reason| Failed { reason, failure: None })?;
+    let destination = brought.map_err(Failed::before)?;
     let brought = destination.map(Address::Original);
     let instead = brought.as_ref().zip(destination);
-    let target =
-        target((to, place), instead, protocol, tls).ok_or(Failed { reason: Reason::NoEndpoint, failure: None })?;
+    let target = target((to, place), instead, protocol, tls).ok_or(Failed::before(Reason::NoEndpoint))?;
     let target = Target { handed: per_try.map(|_| &handed), ..target };
-    let Some(mut request) = outbound.request.take() else {
-        return Err(Failed { reason: Reason::UpstreamReset, failure: None });
-    };
     exchange.attempted(pool, place, destination);
     let worker = Rc::clone(exchange.worker());
     let sent = loop {
-        fields::shape(&mut request, protocol, scheme.clone(), &outbound.asked);
+        let Some(request) = &mut outbound.request else {
+            return Err(Failed { reach: Reach::Endpoint, ..Failed::before(Reason::UpstreamReset) });
+        };
+        fields::shape(request, protocol, scheme.clone(), &outbound.asked);
         fields::set_attempt(request.headers_mut(), exchange.attempts());
-        let continued = expects_continue(&request, protocol).then(|| hold_body(&mut request));
-        let sending = worker.connections.send(target, request);
+        // Held back until the endpoint answers 100, so that one which refuses by the head alone is never sent the body, and
+        // the client is not asked for it.
+        let continued = expects_continue(request, protocol).then(Rc::<Cell<bool>>::default);
+        request.body_mut().hold_until(continued.clone());
+        let target = Target { continued: continued.as_deref(), ..target };
+        let sending = worker.connections.send(target, &mut outbound.request);
         let sent = match (&continued, per_try) {
             (None, None) => Some(sending.await),
             (Some(continued), None) => Some(send_patiently(sending, continued).await),
@@ -81,16 +94,12 @@ pub(super) async fn send(
         match sent {
             // An endpoint that closes a kept-alive connection just as it is reused may or may not have seen the request
             // (RFC 9112, section 9.3.1). Each turn uses up an idle connection, so that this ends with a new one.
-            Some(Err(Unanswered { request: None, reused: true, reason: Reason::UpstreamReset, refused: false })) => {
-                match outbound.retries.repeat() {
-                    Some(again) => request = again,
-                    None => break Err((Reason::UpstreamReset, Failure::Reset)),
+            Some(Err(Unanswered { unsent: false, reused: true, reason: Reason::UpstreamReset, refused: false })) => {
+                if !outbound.retries.repeat(&mut outbound.request) {
+                    break Err((Reason::UpstreamReset, Failure::Reset));
                 }
             }
-            Some(Err(Unanswered { reason, request: Some(request), .. })) => {
-                outbound.request = Some(request);
-                break Err((reason, Failure::Connect));
-            }
+            Some(Err(Unanswered { reason, unsent: true, .. })) => break Err((reason, Failure::Connect)),
             Some(Err(Unanswered { reason, refused, .. })) => {
                 break Err((reason, if refused { Failure::RefusedStream } else { Failure::Reset }));
             }
@@ -100,7 +109,7 @@ pub(super) async fn send(
     };
     match sent {
         Ok(answer) => {
-            note(&live, (pool, place), Outcome::Answered(answer.response.status().as_u16()));
+            note(&live, (pool, place), Outcome::Answered(answer.status().as_u16()));
             Ok(Served::Endpoint(pool, Box::new((answer, held))))
         }
         Err((reason, failure)) => {
@@ -109,7 +118,8 @@ pub(super) async fn send(
                 let outcome = if failure == Failure::Connect { Outcome::ConnectFailed } else { Outcome::Reset };
                 note(&live, (pool, place), outcome);
             }
-            Err(Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure) })
+            let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };
+            Err(Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure), reach })
         }
     }
 }
@@ -136,6 +146,7 @@ pub(super) fn target<'a>(
         max_requests: pool.max_requests_per_connection,
         settings: &pool.connections,
         handed: None,
+        continued: None,
     })
 }
 
@@ -176,25 +187,11 @@ fn expects_continue(request: &Request<RequestBody>, protocol: Protocol) -> bool 
     protocol == Protocol::Http1 && fields::lists(request.headers(), &EXPECT, "100-continue")
 }
 
-/// Holds the body back until the endpoint answers 100, so that one which refuses by the head alone is never sent it, and
-/// the client is not asked for it.
-fn hold_body(request: &mut Request<RequestBody>) -> Arc<Continue> {
-    let continued = Arc::new(Continue::default());
-    request.body_mut().hold_until(Arc::clone(&continued));
-    let asked = Arc::clone(&continued);
-    hyper::ext::on_informational(request, move |response| {
-        if response.status() == http::StatusCode::CONTINUE {
-            asked.ask();
-        }
-    });
-    continued
-}
-
-async fn send_patiently<T>(sending: impl Future<Output = T>, continued: &Continue) -> T {
+async fn send_patiently<T>(sending: impl Future<Output = T>, continued: &Cell<bool>) -> T {
     let mut sending = pin!(sending);
     tokio::select! {
         sent = &mut sending => return sent,
-        () = sleep(CONTINUE_PATIENCE) => continued.ask(),
+        () = sleep(CONTINUE_PATIENCE) => continued.set(true),
     }
     sending.await
 }

@@ -8,43 +8,46 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Response};
-use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::sleep_until;
 
+use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use super::request;
 use crate::domain::Reason;
 use crate::live::Held;
+use crate::upstream::{Answer, Upgraded};
 
 /// Answers 101, to speak `protocol`, and joins the two connections. The slot is held until the tunnel ends. An endpoint that switches protocols
 /// unasked has broken HTTP (RFC 9110, section 15.2.2).
 pub(super) fn join(
     exchange: Exchange,
-    mut response: Response<Incoming>,
+    answer: Answer<RequestBody>,
     protocol: Option<HeaderValue>,
     (upgrade, held): (Option<OnUpgrade>, Held),
 ) -> Response<AnswerBody> {
-    let Some(client) = upgrade else { return refuse(exchange, Reason::UpstreamProtocolError) };
-    let endpoint = hyper::upgrade::on(&mut response);
+    let (parts, body) = answer.into_parts();
+    let (Some(client), Some(endpoint)) = (upgrade, body.upgrade()) else {
+        return refuse(exchange, Reason::UpstreamProtocolError);
+    };
+    let mut response = Response::from_parts(parts, AnswerBody::none());
     let protocol = protocol.unwrap_or(HeaderValue::from_static("websocket"));
     request::set_upgrade(response.headers_mut(), &protocol);
     let idle = exchange.limits().stream_idle_timeout;
     let worker = Rc::clone(exchange.worker());
     worker.tunnels.borrow_mut().spawn_local(async move {
-        let ended = match (client.await, endpoint.await) {
-            (Ok(client), Ok(endpoint)) => relay(client, endpoint, idle).await,
-            (Err(_), _) => Ended::Broken(Reason::ClientDisconnected),
-            (_, Err(_)) => Ended::Broken(Reason::UpstreamReset),
+        let ended = match client.await {
+            Ok(client) => relay(client, endpoint, idle).await,
+            Err(_) => Ended::Broken(Reason::ClientDisconnected),
         };
         finish(exchange, ended);
         drop(held);
     });
-    response.map(|_| AnswerBody::none())
+    response
 }
 
 /// How a tunnel ended.
@@ -65,10 +68,10 @@ fn finish(mut exchange: Exchange, ended: Ended) {
     }
 }
 
-async fn relay(client: Upgraded, endpoint: Upgraded, idle: Duration) -> Ended {
+async fn relay(client: upgrade::Upgraded, endpoint: Upgraded, idle: Duration) -> Ended {
     let moved = Cell::new(Instant::now());
     let mut client = Stamped { stream: TokioIo::new(client), moved: &moved };
-    let mut endpoint = Stamped { stream: TokioIo::new(endpoint), moved: &moved };
+    let mut endpoint = Stamped { stream: endpoint, moved: &moved };
     let silence = async {
         while moved.get().elapsed() < idle {
             sleep_until((moved.get() + idle).into()).await;
@@ -84,12 +87,12 @@ async fn relay(client: Upgraded, endpoint: Upgraded, idle: Duration) -> Ended {
 }
 
 /// A stream that notes when bytes came over it.
-struct Stamped<'a> {
-    stream: TokioIo<Upgraded>,
+struct Stamped<'a, S> {
+    stream: S,
     moved: &'a Cell<Instant>,
 }
 
-impl AsyncRead for Stamped<'_> {
+impl<S: AsyncRead + Unpin> AsyncRead for Stamped<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -103,7 +106,7 @@ impl AsyncRead for Stamped<'_> {
     }
 }
 
-impl AsyncWrite for Stamped<'_> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<'_, S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

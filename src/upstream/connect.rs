@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use hyper::body::Body;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::age::Age;
+use super::http1::Connection;
 use super::idle::Link;
 use super::refusal::{Noted, Refusal};
+use super::transport::Transport;
 use super::{Identity, Target};
 use crate::domain::{Keepalive, Reason};
 
@@ -34,33 +35,18 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
     }
 }
 
-pub(super) async fn http1<B>(target: Target<'_>) -> Result<Link<B>, Reason>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+pub(super) async fn http1(target: Target<'_>) -> Result<Box<Link>, Reason> {
     let refusal = Refusal::default();
-    let (stream, socket) = open(target, &refusal).await?;
-    let sender = match stream {
-        Stream::Clear(stream) => http1_over(stream).await,
-        Stream::Secured(stream) => http1_over(stream).await,
-    };
-    let sender = sender.map_err(|_| refusal.reason())?;
-    let age = Age::new(target.settings);
-    Ok(Link { sender, identity: Identity::of(target), age, refusal, socket, requests: 0 })
-}
-
-async fn http1_over<B>(stream: impl Transport) -> hyper::Result<http1::SendRequest<B>>
-where
-    B: Body + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Its error reaches whoever waits for an answer; here there is nobody left to tell.
-    tokio::task::spawn_local(async move { connection.with_upgrades().await.ok() });
-    Ok(sender)
+    let connection = Connection::new(open(target, &refusal).await?);
+    Ok(Box::new(Link {
+        connection,
+        address: target.address.clone(),
+        identity: Identity::of(target),
+        age: Age::new(target.settings),
+        refusal,
+        requests: 0,
+        spent: false,
+    }))
 }
 
 pub(super) async fn http2<B>(target: Target<'_>, refusal: &Refusal) -> Result<http2::SendRequest<B>, Reason>
@@ -69,51 +55,29 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let sender = match open(target, refusal).await?.0 {
-        Stream::Clear(stream) => http2_over(stream).await,
-        Stream::Secured(stream) => http2_over(stream).await,
-    };
-    sender.map_err(|_| refusal.reason())
-}
-
-async fn http2_over<B>(stream: impl Transport) -> hyper::Result<http2::SendRequest<B>>
-where
-    B: Body + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let (sender, connection) = http2::Builder::new(Here)
+    let transport = open(target, refusal).await?;
+    let handshake = http2::Builder::new(Here)
         .timer(TokioTimer::new())
         .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
         .keep_alive_interval(HTTP2_PING_INTERVAL)
         .keep_alive_timeout(HTTP2_PING_TIMEOUT)
-        .handshake(TokioIo::new(stream))
-        .await?;
+        .handshake(TokioIo::new(transport));
+    let (sender, connection) = handshake.await.map_err(|_| refusal.reason())?;
+    // Its error reaches whoever waits for an answer; here there is nobody left to tell.
     tokio::task::spawn_local(async move { connection.await.ok() });
     Ok(sender)
 }
 
-/// What bytes go over.
-trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
-
-/// A connection, secured or not.
-enum Stream {
-    Clear(TcpStream),
-    Secured(Noted),
-}
-
-/// Opens a connection, and a second handle to its socket.
-async fn open(target: Target<'_>, refusal: &Refusal) -> Result<(Stream, std::net::TcpStream), Reason> {
+/// Opens a connection.
+async fn open(target: Target<'_>, refusal: &Refusal) -> Result<Transport, Reason> {
     if target.tls.is_some_and(|tls| !tls.client.is_usable()) {
         return Err(Reason::UpstreamTlsFailed);
     }
     timeout(target.connect_timeout, open_in_any_time(target, refusal)).await.map_err(|_| Reason::ConnectTimeout)?
 }
 
-async fn open_in_any_time(target: Target<'_>, refusal: &Refusal) -> Result<(Stream, std::net::TcpStream), Reason> {
+async fn open_in_any_time(target: Target<'_>, refusal: &Refusal) -> Result<Transport, Reason> {
     let connected = TcpStream::connect(target.socket).await;
     let stream = connected.map_err(|_| Reason::ConnectFailed)?;
     // Small writes (a head, an event) leave at once instead of waiting for an acknowledgement of the last.
@@ -121,16 +85,9 @@ async fn open_in_any_time(target: Target<'_>, refusal: &Refusal) -> Result<(Stre
     if let Some(keepalive) = target.settings.keepalive {
         SockRef::from(&stream).set_tcp_keepalive(&probing(keepalive)).map_err(|_| Reason::ConnectFailed)?;
     }
-    let socket = SockRef::from(&stream).try_clone().map_err(|_| Reason::ConnectFailed)?.into();
-    let stream = match target.tls {
-        None => Stream::Clear(stream),
-        Some(tls) => {
-            let secured =
-                tls.client.connect(stream, tls.host, target.protocol).await.map_err(|_| Reason::UpstreamTlsFailed)?;
-            Stream::Secured(Noted::new(secured, refusal.clone()))
-        }
-    };
-    Ok((stream, socket))
+    let Some(tls) = target.tls else { return Ok(Transport::Clear(stream)) };
+    let secured = tls.client.connect(stream, tls.host, target.protocol).await.map_err(|_| Reason::UpstreamTlsFailed)?;
+    Ok(Transport::Secured(Noted::new(secured, refusal.clone())))
 }
 
 /// The kernel counts in seconds, and from one; what is not set is its own.

@@ -1,16 +1,15 @@
 //! Kept-alive HTTP/1.1 connections that no request uses.
 
 use std::collections::HashSet;
-use std::io;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::client::conn::http1::SendRequest;
 use rustc_hash::FxHashMap;
 
 use super::age::Age;
+use super::http1::Connection;
 use super::refusal::Refusal;
+use super::transport::Look;
 use super::{Identity, Target};
 use crate::domain::Address;
 
@@ -20,48 +19,34 @@ pub(super) const MAX_IDLE: usize = 1024;
 /// The most destinations that requests have brought along to which one worker keeps connections.
 pub(super) const MAX_ORIGINALS: usize = 256;
 
-/// One HTTP/1.1 connection: hyper's end of it, and a second handle to its socket.
-pub(super) struct Link<B> {
-    pub(super) sender: SendRequest<B>,
+/// One HTTP/1.1 connection, and what it may be used for.
+pub(super) struct Link {
+    pub(super) connection: Connection,
+    pub(super) address: Address,
     pub(super) identity: Identity,
     pub(super) age: Age,
     pub(super) refusal: Refusal,
-    /// Looked at before reuse. hyper learns that the endpoint has closed only when its task is next polled; what has
-    /// reached the kernel by then must not cost a request. Over TLS that may be a session's ticket, which waits for the
-    /// task as well.
-    pub(super) socket: TcpStream,
     /// Requests that were sent over it.
     pub(super) requests: u32,
+    /// Whether it has carried all the requests that it may.
+    pub(super) spent: bool,
 }
 
-impl<B> Link<B> {
-    fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
+impl Link {
     /// Whether it is neither too old nor idle for too long, without a request since `since`.
     fn is_kept(&self, since: Instant) -> bool {
         !self.age.is_over() && !self.age.is_idle(since)
     }
-
-    /// Whether a request may be sent: the last answer is over, and neither an end nor unasked bytes have come.
-    fn is_ready(&self) -> bool {
-        let quiet = || matches!(self.socket.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        self.sender.is_ready() && quiet()
-    }
 }
 
 /// Idle connections by endpoint; the one used last is used next, so that the others can age.
-pub(super) struct Idle<B> {
-    by_address: FxHashMap<Address, Vec<(Link<B>, Instant)>>,
+#[derive(Default)]
+pub(super) struct Idle {
+    by_address: FxHashMap<Address, Vec<(Box<Link>, Instant)>>,
     /// The addresses that connections are kept to; `None` before anything was said of them.
     kept: Option<Arc<HashSet<Address>>>,
-}
-
-impl<B> Default for Idle<B> {
-    fn default() -> Self {
-        Self { by_address: FxHashMap::default(), kept: None }
-    }
+    /// When it was last swept.
+    swept: Option<Instant>,
 }
 
 /// Whether connections to `address` are of use where endpoints are known by `kept`. Destinations of requests are known by none.
@@ -69,32 +54,47 @@ pub(super) fn is_kept(kept: &HashSet<Address>, address: &Address) -> bool {
     matches!(address, Address::Original(_)) || kept.contains(address)
 }
 
-impl<B> Idle<B> {
-    /// A connection to `target` that is open, secured as it should be and ready for a request.
-    pub(super) fn take(&mut self, target: Target<'_>) -> Option<Link<B>> {
+impl Idle {
+    /// A connection to `target` that is open, as far as `look` tells, and secured as it should be. One that is found closed
+    /// goes.
+    pub(super) fn take(&mut self, target: Target<'_>, look: Look) -> Option<Box<Link>> {
         let idle = self.by_address.get_mut(target.address)?;
-        // One that has just finished its last answer may not know yet that it is ready; it is left for later.
-        let ready = idle
-            .iter()
-            .rposition(|(link, since)| link.identity.fits(target) && link.is_kept(*since) && link.is_ready())?;
-        Some(idle.remove(ready).0)
+        for place in (0..idle.len()).rev() {
+            let (link, since) = &mut idle[place];
+            if !link.identity.fits(target) {
+                continue;
+            }
+            let usable = link.is_kept(*since) && link.connection.is_quiet(look);
+            let (link, _) = idle.remove(place);
+            if usable {
+                return Some(link);
+            }
+        }
+        None
     }
 
-    pub(super) fn put(&mut self, address: Address, link: Link<B>) {
-        if self.kept.as_ref().is_some_and(|kept| !is_kept(kept, &address)) {
+    pub(super) fn put(&mut self, link: Box<Link>) {
+        if link.spent || link.age.is_over() || self.kept.as_ref().is_some_and(|kept| !is_kept(kept, &link.address)) {
             return;
         }
-        if matches!(address, Address::Original(_)) && !self.by_address.contains_key(&address) {
-            self.make_room();
+        if !self.by_address.contains_key(&link.address) {
+            if matches!(link.address, Address::Original(_)) {
+                self.make_room();
+            }
+            self.by_address.insert(link.address.clone(), Vec::new());
         }
-        let idle = self.by_address.entry(address).or_default();
-        if link.is_closed() || link.age.is_over() {
-            return;
-        }
+        let Some(idle) = self.by_address.get_mut(&link.address) else { return };
         if idle.len() == MAX_IDLE {
             idle.remove(0);
         }
         idle.push((link, Instant::now()));
+    }
+
+    /// Closes connections to `address` that have reached their end: one has, and whatever closed it may have closed others.
+    pub(super) fn prune(&mut self, address: &Address) {
+        if let Some(idle) = self.by_address.get_mut(address) {
+            idle.retain_mut(|(link, _)| link.connection.is_quiet(Look::Arrived));
+        }
     }
 
     pub(super) fn keep(&mut self, addresses: &Arc<HashSet<Address>>) {
@@ -106,15 +106,21 @@ impl<B> Idle<B> {
     fn make_room(&mut self) {
         let originals = || self.by_address.iter().filter(|(address, _)| matches!(address, Address::Original(_)));
         if originals().count() >= MAX_ORIGINALS {
-            let last_used = |(_, idle): &(&Address, &Vec<(Link<B>, Instant)>)| idle.last().map(|(_, since)| *since);
+            let last_used = |(_, idle): &(&Address, &Vec<(Box<Link>, Instant)>)| idle.last().map(|(_, since)| *since);
             let oldest = originals().min_by_key(last_used).map(|(address, _)| address.clone());
             oldest.map(|address| self.by_address.remove(&address));
         }
     }
 
+    /// Closes connections that are too old or idle for too long, and those that their endpoint has closed. The others give
+    /// back the memory that only a request needs.
     pub(super) fn sweep(&mut self) {
+        let swept = self.swept.replace(Instant::now());
         for idle in self.by_address.values_mut() {
-            idle.retain(|(link, since)| !link.is_closed() && link.is_kept(*since));
+            idle.retain_mut(|(link, since)| link.is_kept(*since) && link.connection.is_quiet(Look::Heard));
+            // The one used last stands last; those that were idle at the last sweep already stand first.
+            let unused = idle.partition_point(|(_, since)| swept.is_some_and(|swept| *since < swept));
+            idle[..unused].iter_mut().for_each(|(link, _)| link.connection.shrink());
         }
         self.by_address.retain(|_, idle| !idle.is_empty());
     }

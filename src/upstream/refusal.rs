@@ -1,9 +1,9 @@
 //! What an endpoint says over TLS when it refuses.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
@@ -14,22 +14,20 @@ use crate::domain::Reason;
 
 /// Whether an endpoint has sent an alert. In TLS 1.3 a client learns only after its handshake that its certificate was
 /// refused (RFC 8446, section 4.4.2.4), which looks like a connection that breaks off.
-///
-/// Shared within one thread; atomic because hyper asks of a stream that it could be sent to another.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Refusal(Arc<AtomicBool>);
+pub(super) struct Refusal(Rc<Cell<bool>>);
 
 impl Refusal {
     /// Whether the endpoint has refused.
     pub(super) fn came(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.get()
     }
 
     fn note(&self, heard: &io::Result<()>) {
         let error = heard.as_ref().err().and_then(io::Error::get_ref);
         let cause = error.and_then(|cause| cause.downcast_ref::<rustls::Error>());
         if matches!(cause, Some(rustls::Error::AlertReceived(_))) {
-            self.0.store(true, Ordering::Relaxed);
+            self.0.set(true);
         }
     }
 
@@ -46,6 +44,11 @@ pub(super) struct Noted {
 }
 
 impl Noted {
+    /// The socket beneath.
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.stream.get_ref().0
+    }
+
     pub(super) fn new(stream: TlsStream<TcpStream>, refusal: Refusal) -> Self {
         Self { stream: Box::new(stream), refusal }
     }

@@ -98,6 +98,16 @@ impl Visitor {
         }
     }
 
+    /// Reads until the router closes.
+    pub fn read_to_end(&mut self) {
+        while self.fill() {}
+    }
+
+    /// Closes the side that writes.
+    pub fn finish(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("an open socket");
+    }
+
     /// Writes `bytes` as they are.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         // A router that has gone away shows in what the test reads.

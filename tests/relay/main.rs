@@ -5,6 +5,7 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod answers;
 mod bodies;
 mod breaks;
 mod fields;

@@ -34,8 +34,8 @@ fn an_endpoint_must_have_a_certificate_for_the_request_s_host() {
     let files = trusting(&authority);
     let (router, upstream) = simple(&files, &authority.issue(&["app.example"], Valid::Now), "");
     let mut client = Client::connect(router.traffic, Wire::H1);
-    for _ in 0..3 {
-        let reply = client.ask("GET", "/", &[], "");
+    for method in ["GET", "POST", "GET", "POST"] {
+        let reply = client.ask(method, "/", &[], "");
         assert_eq!((reply.head.status, reply.text().as_str()), (200, UP));
     }
     assert_eq!(upstream.seen.handshakes(), [spoke(Some("app.example"), "http/1.1")], "one connection is used again");

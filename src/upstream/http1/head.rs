@@ -1,0 +1,202 @@
+//! Heads of answers.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use httparse::{Header, ParserConfig, Status};
+use hyper::ext::ReasonPhrase;
+
+use super::Malformed;
+
+/// The longest head in bytes that is taken, its status line and last empty line among it; a little more than Envoy's 60 KiB.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+
+/// The most fields that a head may have, as in Envoy and in hyper.
+pub(super) const MAX_FIELDS: usize = 100;
+
+/// Room for the fields that the router adds, so that the map is not built anew. hyper reads the client's next request into
+/// the same map, to which more are added than to an answer.
+const ROOM_FOR_MORE: usize = 6;
+
+/// Where a part of the head lies.
+#[derive(Clone, Copy, Default)]
+struct Span(u32, u32);
+
+impl Span {
+    /// That of `part` in `whole`, of which it is a slice.
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = part.as_ptr().addr() - whole.as_ptr().addr();
+        // Heads are shorter than four gigabytes by far.
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self(offset(start), offset(start + part.len()))
+    }
+
+    fn range(self) -> std::ops::Range<usize> {
+        self.0 as usize..self.1 as usize
+    }
+}
+
+/// Takes the head off the front of `read`; `None` where it has not come whole. The first `searched` bytes are known not to
+/// hold its end, so that a head which comes byte by byte is not parsed as often.
+///
+/// # Errors
+/// [`Malformed`] for what is no head of HTTP/1 as RFC 9112 has it, or is larger than is taken.
+pub(super) fn take(read: &mut BytesMut, searched: usize) -> Result<Option<Response<()>>, Malformed> {
+    if searched > 0 && !may_end(read, searched) {
+        return if read.len() < MAX_HEAD { Ok(None) } else { Err(Malformed) };
+    }
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, read, &mut headers);
+    let length = match parsed.map_err(|_| Malformed)? {
+        Status::Complete(length) if length <= MAX_HEAD => length,
+        Status::Partial if read.len() < MAX_HEAD => return Ok(None),
+        _ => return Err(Malformed),
+    };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed)?;
+    let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let reason = response.reason.filter(|reason| status.canonical_reason() != Some(reason));
+    let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
+    let count = response.headers.len();
+    let mut spans = [(Span::default(), Span::default()); MAX_FIELDS];
+    for (span, field) in spans.iter_mut().zip(&*response.headers) {
+        *span = (Span::of(field.name.as_bytes(), read), Span::of(field.value, read));
+    }
+    let head = read.split_to(length).freeze();
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = fields(&head, &spans[..count])?;
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    Ok(Some(response))
+}
+
+fn fields(head: &Bytes, spans: &[(Span, Span)]) -> Result<HeaderMap, Malformed> {
+    let mut headers = HeaderMap::with_capacity(spans.len() + ROOM_FOR_MORE);
+    for (name, value) in spans {
+        let name = HeaderName::from_bytes(&head[name.range()]).map_err(|_| Malformed)?;
+        let value = HeaderValue::from_maybe_shared(head.slice(value.range())).map_err(|_| Malformed)?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// Whether an empty line ends behind the first `searched` bytes.
+fn may_end(read: &[u8], searched: usize) -> bool {
+    // The line before may have ended among them.
+    let from = &read[searched.saturating_sub(3)..];
+    from.windows(2).any(|window| window == b"\n\n") || from.windows(3).any(|window| window == b"\n\r\n")
+}
+
+/// Whether the connection may carry another request after this answer (RFC 9112, section 9.3).
+pub(super) fn keeps_alive(response: &Response<()>) -> bool {
+    let says = |token: &str| {
+        let values = response.headers().get_all(CONNECTION).iter();
+        let tokens = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        tokens.map(str::trim).any(|said| said.eq_ignore_ascii_case(token))
+    };
+    if response.headers().contains_key(CONNECTION) {
+        !says("close") && (response.version() == Version::HTTP_11 || says("keep-alive"))
+    } else {
+        response.version() == Version::HTTP_11
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(bytes: &[u8]) -> Result<Option<(Response<()>, BytesMut)>, Malformed> {
+        let mut read = BytesMut::from(bytes);
+        Ok(take(&mut read, 0)?.map(|head| (head, read)))
+    }
+
+    #[test]
+    fn a_head_is_taken_whole_wherever_it_is_split() {
+        let whole = b"HTTP/1.1 299 Fine By Me\r\nX-A: 1 \r\nx-b:\r\nX-a: \xe9\r\n\r\nrest";
+        let head_end = whole.len() - 4;
+        for split in 0..=whole.len() {
+            let mut read = BytesMut::from(&whole[..split]);
+            let first = take(&mut read, 0).expect("a head");
+            assert_eq!(first.is_some(), split >= head_end, "{split}");
+            let head = first.unwrap_or_else(|| {
+                read.extend_from_slice(&whole[split..]);
+                take(&mut read, split).expect("a head").expect("a whole one")
+            });
+            assert_eq!((head.status().as_u16(), head.version()), (299, Version::HTTP_11));
+            let values: Vec<_> = head.headers().get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
+            assert_eq!(values, [&b"1"[..], b"\xe9"]);
+            assert_eq!(head.headers()["x-b"], "");
+            assert_eq!(head.extensions().get::<ReasonPhrase>().map(AsRef::as_ref), Some(&b"Fine By Me"[..]));
+            assert!(whole[head_end..].starts_with(&read), "what is behind the head stays");
+        }
+    }
+
+    #[test]
+    fn a_head_byte_by_byte_ends_where_it_ends() {
+        for whole in ["HTTP/1.1 200 OK\r\na: b\r\n\r\n", "HTTP/1.1 200 OK\n\n", "HTTP/1.0 200\r\n\n"] {
+            let mut read = BytesMut::new();
+            for (searched, byte) in whole.bytes().enumerate() {
+                read.extend_from_slice(&[byte]);
+                let head = take(&mut read, searched).expect("a head");
+                assert_eq!(head.is_some(), searched + 1 == whole.len(), "{whole:?} at {searched}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        for bytes in [
+            "SSH-2.0-OpenSSH_9.6\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 099 Low\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na : c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: c\r\n d\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n: c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: \0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+        ] {
+            assert!(taken(bytes.as_bytes()).is_err(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_a_largest_size_and_number_of_fields() {
+        let sized = |length: usize| {
+            let frame = "HTTP/1.1 200 OK\r\na: \r\n\r\n".len();
+            format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "x".repeat(length - frame))
+        };
+        assert!(matches!(taken(sized(MAX_HEAD).as_bytes()), Ok(Some(_))));
+        assert!(taken(sized(MAX_HEAD + 1).as_bytes()).is_err());
+        let endless = sized(2 * MAX_HEAD);
+        assert!(matches!(taken(&endless.as_bytes()[..MAX_HEAD - 1]), Ok(None)));
+        assert!(taken(&endless.as_bytes()[..MAX_HEAD]).is_err(), "no more is waited for");
+        assert!(take(&mut BytesMut::from(&endless.as_bytes()[..MAX_HEAD]), MAX_HEAD - 1).is_err());
+        let counted = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
+        assert!(matches!(taken(counted(MAX_FIELDS).as_bytes()), Ok(Some(_))));
+        assert!(taken(counted(MAX_FIELDS + 1).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn connections_are_kept_as_their_version_and_fields_say() {
+        for (head, kept) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\nconnection: x, Close\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\nconnection: keep-alive\r\nconnection: close\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\nconnection: upgrade\r\n\r\n", true),
+            ("HTTP/1.0 200 OK\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\n\r\n", true),
+            ("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\n\r\n", false),
+        ] {
+            let (response, _) = taken(head.as_bytes()).expect("a head").expect("a whole one");
+            assert_eq!(keeps_alive(&response), kept, "{head:?}");
+        }
+    }
+}
