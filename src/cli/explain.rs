@@ -19,7 +19,7 @@ use crate::control::Folder;
 use crate::domain::Tier;
 use crate::routing::{Head, normal_uri};
 use crate::snapshot::{Snapshot, Trace, trace};
-use answer::{Answer, overflow, unasked, weights};
+use answer::{Answer, drawn, overflow, unasked, weights};
 use outcome::Outcome;
 use question::Question;
 use views::Views;
@@ -132,7 +132,15 @@ fn explain_one(
     let head = question.head(view);
     match output {
         Output::Json => writeln!(out, "{:#}", Answer { view, head: &head, draw }.as_json())?,
-        Output::Text => print_text(&view.snapshot, &trace(&view.snapshot, &head), &head, out)?,
+        Output::Text => {
+            let (snapshot, trace) = (&view.snapshot, trace(&view.snapshot, &head));
+            print_text(snapshot, &trace, &head, out)?;
+            if let Some((route, times)) = trace.matched().zip(draw) {
+                for (pool, count) in drawn(snapshot.route(route), times) {
+                    writeln!(out, "  drawn {count} of {times} times: {}", snapshot.pool(pool).name)?;
+                }
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -83,8 +83,10 @@ pub(super) async fn answer_locally(
         let answer = local::answer(&mut exchange, &mut outbound, deadlines);
         within(deadlines, Box::pin(async { answer.await.map(Served::Local) }).as_mut()).await
     };
-    let found =
-        found.map_err(|reason| exchange.meter().broken().unwrap_or_else(|| without_a_queue(&exchange, Some(reason))));
+    let found = found.map_err(|reason| {
+        exchange.declined(reason);
+        exchange.meter().broken().unwrap_or_else(|| without_a_queue(&exchange, Some(reason)))
+    });
     conclude(exchange, found, outbound, deadlines)
 }
 
@@ -119,7 +121,10 @@ async fn search(
         // What is rare is boxed: it would make the future of every request as large as itself.
         match Box::pin(local::answer(exchange, outbound, deadlines)).await {
             Ok(answer) => return Ok(Served::Local(answer)),
-            Err(reason) => Some(reason),
+            Err(reason) => {
+                exchange.declined(reason);
+                Some(reason)
+            }
         }
     } else {
         None

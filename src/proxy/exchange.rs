@@ -44,6 +44,8 @@ struct State {
     share: Option<usize>,
     /// The other origin that the answer is to permit.
     permitted: Option<HeaderValue>,
+    /// Why the local model did not answer, where it was asked.
+    declined: Option<Reason>,
     begun: Instant,
     recorded: bool,
 }
@@ -89,6 +91,7 @@ impl Exchange {
             affinities: Vec::new(),
             share: None,
             permitted: None,
+            declined: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -168,6 +171,16 @@ impl Exchange {
         if let Some(route) = self.0.record.route {
             self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
         }
+    }
+
+    /// Notes why the local model did not answer.
+    pub(super) fn declined(&mut self, reason: Reason) {
+        self.0.declined = Some(reason);
+    }
+
+    /// Why the local model did not answer, where it was asked.
+    pub(super) fn declined_for(&self) -> Option<Reason> {
+        self.0.declined
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {

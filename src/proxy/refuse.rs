@@ -78,15 +78,15 @@ pub(super) fn name_server<B>(
     response.headers_mut().append(PROXY_STATUS, status.unwrap_or_else(|| next_hop.clone()));
 }
 
-/// Which pools did not serve the request, and why; `None` where its first choice did.
+/// Which pools did not serve the request, the local model among them, and why; `None` where its first choice did.
 fn details(exchange: &Exchange) -> Option<String> {
     let spills = exchange.spills();
     if spills.is_empty() {
         return None;
     }
-    let told: Vec<_> = spills
-        .iter()
-        .map(|(pool, reason)| format!("{} at {}", reason.code(), exchange.snapshot().pool(*pool).name))
-        .collect();
+    let by_pools =
+        spills.iter().map(|(pool, reason)| format!("{} at {}", reason.code(), exchange.snapshot().pool(*pool).name));
+    let by_local_model = exchange.declined_for().map(|reason| format!("{} at local", reason.code()));
+    let told: Vec<_> = by_pools.chain(by_local_model).collect();
     Some(format!("spilled; {}", told.join(", ")))
 }

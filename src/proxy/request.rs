@@ -145,7 +145,7 @@ async fn send_on(
 fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arrived) -> Result<Outbound, Reason> {
     let Arrived { mut parts, body, mut asked, present, upgrade } = arrived;
     let (limits, rule) = (exchange.limits(), exchange.snapshot().route(route));
-    let path = rule.rewritten_path(&head(&parts, &asked, exchange.client()));
+    let path = rule.edits.as_ref().and_then(|_| rule.rewritten_path(&head(&parts, &asked, exchange.client())));
     let mut body =
         RequestBody::new(body, Rc::clone(exchange.meter()), limits.max_body_bytes, limits.stream_idle_timeout);
     if present.has(Field::Trailer) {

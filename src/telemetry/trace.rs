@@ -81,11 +81,13 @@ pub fn request_id(draw: u128) -> HeaderValue {
     const VERSION: u128 = 0xf << 76;
     const VARIANT: u128 = 0b11 << 62;
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut bits = (draw & !VERSION & !VARIANT) | (4 << 76) | (0b10 << 62);
+    let bits = (draw & !VERSION & !VARIANT) | (4 << 76) | (0b10 << 62);
     let mut text = [b'-'; 36];
-    for place in (0..36).rev().filter(|place| !matches!(place, 8 | 13 | 18 | 23)) {
-        text[place] = DIGITS[(bits & 0xf) as usize];
-        bits >>= 4;
+    for (nth, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        let hyphens = [4, 6, 8, 10].iter().filter(|before| nth >= **before).count();
+        let at = 2 * nth + hyphens;
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 0xf)];
     }
     HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unknown"))
 }

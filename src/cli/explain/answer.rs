@@ -162,17 +162,22 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 
 /// How often each destination of the rule was chosen of `times` draws.
 fn draws(snapshot: &Snapshot, route: &Route, times: u32) -> Value {
-    let Action::Forward(split) = &route.action else { return json!([]) };
+    let entry = |(pool, count)| {
+        let mut entry = destination(snapshot, pool);
+        entry["count"] = json!(count);
+        entry
+    };
+    drawn(route, times).into_iter().map(entry).collect()
+}
+
+/// How often each pool of the rule's split is chosen in so many draws.
+pub(super) fn drawn(route: &Route, times: u32) -> Vec<(PoolId, u32)> {
+    let Action::Forward(split) = &route.action else { return Vec::new() };
     let mut counts = vec![0_u32; split.weights().count()];
     for _ in 0..times {
         if let Some(count) = counts.get_mut(split.place(fastrand::u64(..))) {
             *count += 1;
         }
     }
-    let counted = split.weights().zip(counts).map(|((_, pool), count)| {
-        let mut entry = destination(snapshot, pool);
-        entry["count"] = json!(count);
-        entry
-    });
-    counted.collect()
+    split.weights().zip(counts).map(|((_, pool), count)| (pool, count)).collect()
 }
