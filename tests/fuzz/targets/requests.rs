@@ -4,21 +4,25 @@
 
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr};
+mod decide;
+
 use std::str::FromStr as _;
 use std::sync::LazyLock;
 
+use decide::decide;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use overspill::config::{AskedFor, Overrides, SourceFile, load};
-use overspill::domain::OwnAnswer;
-use overspill::routing::{Head, cors};
-use overspill::snapshot::{Decision, Resolved, Route, Snapshot, Trace, affinities, choose, compile, trace};
+use overspill::routing::{Head, normal_uri};
+use overspill::snapshot::{Resolved, Snapshot, compile};
 
-const DOCUMENTS: [&str; 3] = [
+const DOCUMENTS: [&str; 6] = [
     include_str!("../../property/documents.yaml"),
     include_str!("../../golden/explain/gateway/documents.yaml"),
+    include_str!("../../golden/explain/headers/documents.yaml"),
+    include_str!("../../golden/explain/origins/documents.yaml"),
+    include_str!("../../golden/explain/paths/documents.yaml"),
     include_str!("../../golden/config/actions.yaml"),
 ];
 
@@ -40,7 +44,7 @@ struct Request<'a> {
     method: Method,
     scheme: &'a str,
     authority: &'a str,
-    target: PathAndQuery,
+    target: Uri,
     port: u16,
     headers: HeaderMap,
 }
@@ -60,7 +64,7 @@ impl<'a> Request<'a> {
             method: Method::from_str(words.next()?).ok()?,
             scheme: words.next()?,
             authority: words.next()?,
-            target: PathAndQuery::from_str(words.next()?).ok()?,
+            target: normal(PathAndQuery::from_str(words.next()?).ok()?.into())?,
             port: words.next()?.parse().ok()?,
             headers,
         })
@@ -80,6 +84,13 @@ impl<'a> Request<'a> {
     }
 }
 
+/// The normal form of `target`, which is its own; `None` where it has none.
+fn normal(target: Uri) -> Option<Uri> {
+    let normal = normal_uri(&target).ok()?.unwrap_or(target);
+    assert_eq!(normal_uri(&normal).ok(), Some(None), "{normal}: a normal form is its own");
+    Some(normal)
+}
+
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let Some(request) = Request::parse(bytes) else { return Corpus::Reject };
     for snapshot in SNAPSHOTS.iter() {
@@ -89,60 +100,3 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     }
     Corpus::Keep
 });
-
-fn decide(snapshot: &Snapshot, head: &Head<'_>) {
-    let explained = trace(snapshot, head);
-    for draw in [0, u64::MAX / 2, u64::MAX] {
-        let decision = choose(snapshot, head, draw);
-        assert_eq!(decision, choose(snapshot, head, draw), "one request and draw have one decision");
-        agree(&explained, &decision);
-        let route = match decision {
-            Decision::Forward { route, share, candidates } => {
-                affinities(snapshot, candidates, head, IpAddr::V4(Ipv4Addr::LOCALHOST), || draw);
-                edit(snapshot.route(route), Some(share), head);
-                route
-            }
-            Decision::Local { route, share, .. } => {
-                edit(snapshot.route(route), Some(share), head);
-                route
-            }
-            Decision::Answer { route, answer } => {
-                if let OwnAnswer::Redirect(redirect) = answer {
-                    let location = snapshot.route(route).location(redirect, head);
-                    assert!(location.contains("://"), "{location}: a redirect leads to a whole URL");
-                }
-                edit(snapshot.route(route), None, head);
-                route
-            }
-            Decision::Refuse { .. } => continue,
-        };
-        if let Some(policy) = &snapshot.route(route).cors {
-            cors(policy, head.method, head.headers);
-        }
-    }
-}
-
-fn agree(explained: &Trace<'_>, decision: &Decision<'_>) {
-    let decided = match decision {
-        Decision::Forward { route, .. } | Decision::Local { route, .. } | Decision::Answer { route, .. } => {
-            Some(*route)
-        }
-        Decision::Refuse { route, .. } => *route,
-    };
-    assert_eq!(explained.matched(), decided, "the trace and the decision name one rule");
-    assert!(explained.host_known || decided.is_none(), "no rule is known by an unknown host");
-}
-
-/// Carries out what the rule changes.
-fn edit(route: &Route, share: Option<usize>, head: &Head<'_>) {
-    if let Some(path) = route.rewritten_path(head) {
-        assert!(path.starts_with('/'), "{path}: a request's path begins with a slash");
-    }
-    let Some(edits) = &route.edits else { return };
-    let mut headers = head.headers.clone();
-    if let Some(share) = share {
-        edits.edit_request(share, &mut headers);
-        edits.authority(share);
-    }
-    edits.edit_response(share, &mut headers);
-}
