@@ -53,9 +53,7 @@ fn values(file: &str, root: &Node, aliases: &mut Aliases, findings: &mut Finding
 fn value(file: &str, entry: &Entry, aliases: &mut Aliases, findings: &mut Findings) -> Vec<Node> {
     let Some(text) = entry.node.text() else { return Vec::new() };
     let mut faults = Vec::new();
-    // A block's text begins on the line behind its indicator.
-    let first_line = entry.node.mark.line + usize::from(text.contains('\n'));
-    let documents = read_text(text, first_line, aliases, &mut faults);
+    let documents = read_text(text, first_line(entry, text), aliases, &mut faults);
     // Whatever else a value is, it may be no YAML: only what names a group of ours was meant to be read.
     if GROUPS.iter().any(|group| text.contains(group)) {
         for fault in faults {
@@ -66,6 +64,13 @@ fn value(file: &str, entry: &Entry, aliases: &mut Aliases, findings: &mut Findin
         }
     }
     documents.into_iter().flat_map(items).filter(is_read).collect()
+}
+
+/// The line on which `text`, the value of `entry`, begins. A block is marked on its first line that is not blank.
+fn first_line(entry: &Entry, text: &str) -> usize {
+    let (key, value) = (entry.mark.line, entry.node.mark.line);
+    let blank = text.bytes().take_while(|byte| *byte == b'\n').count();
+    if value > key { value.saturating_sub(blank).max(key) } else { value }
 }
 
 fn is_read(root: &Node) -> bool {
