@@ -70,6 +70,22 @@ fn documents_give_the_findings_reviewed() {
 }
 
 #[test]
+fn what_a_config_map_holds_stands_on_the_lines_of_its_file() {
+    const SETTINGS: &str =
+        "    apiVersion: overspill.dev/v1\n    kind: Settings\n    metadata: {name: a}\n    spec: {x: 1}\n";
+    for (value, line) in [
+        (format!(" |\n{SETTINGS}"), 9),
+        (format!(" |\n\n\n{SETTINGS}"), 11),
+        (format!(" |\n    # Said first.\n\n{SETTINGS}"), 11),
+        (format!("\n    |-\n{SETTINGS}"), 10),
+    ] {
+        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  a.yaml:{value}");
+        let problems = load_text(&text).problems;
+        assert_eq!(problems.iter().map(|problem| problem.place.line).collect::<Vec<_>>(), [line], "{text}");
+    }
+}
+
+#[test]
 fn documents_by_themselves_are_judged_as_istio_judges_them() {
     hold_against_golden("tests/golden/admission", |file| {
         let problems = admit(std::slice::from_ref(file));

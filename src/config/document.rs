@@ -137,7 +137,8 @@ pub(super) fn read(files: &[SourceFile], findings: &mut Findings) -> Documents {
 
 fn read_file(file: &str, text: &str, documents: &mut Documents, findings: &mut Findings) {
     let mut faults = Vec::new();
-    let roots = read_text(text, 1, &mut faults);
+    let mut aliases = yaml::Aliases::default();
+    let roots = read_text(text, 1, &mut aliases, &mut faults);
     documents.unreadable |= !faults.is_empty();
     documents.any |= !faults.is_empty() || !roots.is_empty();
     for yaml::Fault { mark, message, cure } in faults {
@@ -146,16 +147,17 @@ fn read_file(file: &str, text: &str, documents: &mut Documents, findings: &mut F
         findings.error(UNREADABLE, place, remark(message, cure));
     }
     let before = findings.errors();
-    for root in roots.into_iter().flat_map(|root| open::open(file, root, findings)).collect::<Vec<_>>() {
+    for root in roots.into_iter().flat_map(|root| open::open(file, root, &mut aliases, findings)).collect::<Vec<_>>() {
         documents.read.extend(identify(file, root, findings));
     }
     documents.unreadable |= findings.errors() > before;
 }
 
 /// The documents of a text that begins on line `first_line`; of those that cannot be read, what is wrong.
-fn read_text(text: &str, first_line: usize, faults: &mut Vec<yaml::Fault>) -> Vec<Node> {
+fn read_text(text: &str, first_line: usize, aliases: &mut yaml::Aliases, faults: &mut Vec<yaml::Fault>) -> Vec<Node> {
     let chunks = split(text);
-    let roots = chunks.into_iter().filter_map(|(line, chunk)| yaml::parse(&chunk, first_line + line - 1, faults));
+    let roots =
+        chunks.into_iter().filter_map(|(line, chunk)| yaml::parse(&chunk, first_line + line - 1, aliases, faults));
     roots.filter(|root| !matches!(root.value, Value::Null)).collect()
 }
 

@@ -3,17 +3,20 @@
 //! Owns the limits that keep a hostile text harmless: depth, number of values (aliases written out), one meaning per
 //! key. Never looks at what the values mean.
 
+mod aliases;
 mod scalar;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
+pub(super) use aliases::Aliases;
+use aliases::merged;
 use scalar::resolve;
 
 /// How deep values may nest; Istio's own kinds nest about ten deep.
 const MAX_DEPTH: usize = 64;
-/// How many values one document may hold, aliases written out.
+/// How many values one document may hold.
 const MAX_NODES: usize = 1_000_000;
 
 /// A line and a column, both from 1.
@@ -102,8 +105,10 @@ impl Node {
 }
 
 /// Reads one document whose first line is line `first_line` of its file; `None` where it holds nothing or cannot be read.
-pub(super) fn parse(text: &str, first_line: usize, faults: &mut Vec<Fault>) -> Option<Node> {
-    let mut builder = Builder { first_line, faults, open: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None };
+/// `aliases` are those of the whole file.
+pub(super) fn parse(text: &str, first_line: usize, aliases: &mut Aliases, faults: &mut Vec<Fault>) -> Option<Node> {
+    let mut builder =
+        Builder { first_line, aliases, faults, open: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None };
     let mut parser = Parser::new_from_str(text);
     match builder.run(&mut parser) {
         Ok(()) => builder.root,
@@ -128,6 +133,7 @@ enum Content {
 
 struct Builder<'a> {
     first_line: usize,
+    aliases: &'a mut Aliases,
     faults: &'a mut Vec<Fault>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
@@ -178,11 +184,7 @@ impl Builder<'_> {
         if self.nodes <= MAX_NODES {
             return Ok(());
         }
-        Err(Fault {
-            mark,
-            message: format!("The document holds over {MAX_NODES} values, aliases written out."),
-            cure: "Split it, and repeat values rather than aliases of aliases.",
-        })
+        Err(Fault { mark, message: format!("The document holds over {MAX_NODES} values."), cure: "Split it." })
     }
 
     /// Takes a scalar, whose value `read` finds in its text.
@@ -214,8 +216,7 @@ impl Builder<'_> {
                 cure: "Write the value out.",
             });
         };
-        let node = node.clone();
-        self.count(node.size(), mark)?;
+        let node = self.aliases.write_out(node).ok_or_else(|| Aliases::refusal(mark))?;
         if let Some(text) = node.text()
             && self.takes_key(text, mark)
         {
@@ -281,34 +282,13 @@ impl Builder<'_> {
     }
 }
 
-/// Writes out the merge key `<<`, as Kubernetes' reader does: keys of the map itself win.
-fn merged(entries: Vec<Entry>) -> Vec<Entry> {
-    let Some(at) = entries.iter().position(|entry| entry.key == "<<") else { return entries };
-    let mut own = entries;
-    let merge = own.remove(at);
-    let maps = match merge.node.value {
-        Value::List(items) => items,
-        _ => vec![merge.node],
-    };
-    for entry in maps
-        .into_iter()
-        .filter_map(|map| if let Value::Map(entries) = map.value { Some(entries) } else { None })
-        .flatten()
-    {
-        if own.iter().all(|known| known.key != entry.key) {
-            own.push(entry);
-        }
-    }
-    own
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> (Option<Node>, Vec<Fault>) {
         let mut faults = Vec::new();
-        (parse(text, 10, &mut faults), faults)
+        (parse(text, 10, &mut Aliases::default(), &mut faults), faults)
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use super::{GROUPS, KUBERNETES, read_text, text_at};
 use crate::config::finding::{Findings, UNREADABLE, remark};
 use crate::config::problem::Place;
-use crate::config::yaml::{Entry, Mark, Node, Value};
+use crate::config::yaml::{Aliases, Entry, Mark, Node, Value};
 
 /// The documents that `root` holds, or `root` itself where it holds none: the items of a `List` as `kubectl get` prints
 /// it, and what the values of a `ConfigMap` say of the kinds that are read here. Other values of a `ConfigMap` are its
 /// application's and nobody's fault.
-pub(super) fn open(file: &str, root: Node, findings: &mut Findings) -> Vec<Node> {
+pub(super) fn open(file: &str, root: Node, aliases: &mut Aliases, findings: &mut Findings) -> Vec<Node> {
     let mut opened = Vec::new();
     for document in items(root) {
-        let inside = if is_config_map(&document) { values(file, &document, findings) } else { Vec::new() };
+        let inside = if is_config_map(&document) { values(file, &document, aliases, findings) } else { Vec::new() };
         if inside.is_empty() {
             opened.push(document);
         } else {
@@ -44,18 +44,16 @@ fn is_config_map(root: &Node) -> bool {
 }
 
 /// The documents in the values of a `ConfigMap`'s `data` that are of a kind read here.
-fn values(file: &str, root: &Node, findings: &mut Findings) -> Vec<Node> {
+fn values(file: &str, root: &Node, aliases: &mut Aliases, findings: &mut Findings) -> Vec<Node> {
     let data = root.get("data").map(|entry| &entry.node.value);
     let Some(Value::Map(entries)) = data else { return Vec::new() };
-    entries.iter().flat_map(|entry| value(file, entry, findings)).collect()
+    entries.iter().flat_map(|entry| value(file, entry, aliases, findings)).collect()
 }
 
-fn value(file: &str, entry: &Entry, findings: &mut Findings) -> Vec<Node> {
+fn value(file: &str, entry: &Entry, aliases: &mut Aliases, findings: &mut Findings) -> Vec<Node> {
     let Some(text) = entry.node.text() else { return Vec::new() };
     let mut faults = Vec::new();
-    // A block's text begins on the line behind its indicator.
-    let first_line = entry.node.mark.line + usize::from(text.contains('\n'));
-    let documents = read_text(text, first_line, &mut faults);
+    let documents = read_text(text, first_line(entry, text), aliases, &mut faults);
     // Whatever else a value is, it may be no YAML: only what names a group of ours was meant to be read.
     if GROUPS.iter().any(|group| text.contains(group)) {
         for fault in faults {
@@ -66,6 +64,13 @@ fn value(file: &str, entry: &Entry, findings: &mut Findings) -> Vec<Node> {
         }
     }
     documents.into_iter().flat_map(items).filter(is_read).collect()
+}
+
+/// The line on which `text`, the value of `entry`, begins. A block is marked on its first line that is not blank.
+fn first_line(entry: &Entry, text: &str) -> usize {
+    let (key, value) = (entry.mark.line, entry.node.mark.line);
+    let blank = text.bytes().take_while(|byte| *byte == b'\n').count();
+    if value > key { value.saturating_sub(blank).max(key) } else { value }
 }
 
 fn is_read(root: &Node) -> bool {
