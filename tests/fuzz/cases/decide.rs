@@ -5,43 +5,32 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use overspill::domain::OwnAnswer;
-use overspill::routing::{Head, cors};
+use overspill::routing::{Cors, Head};
 use overspill::snapshot::{Decision, Route, Snapshot, Trace, affinities, choose, trace};
 
 /// The longest target that a request can have, in bytes.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
-/// Decides on `head` without a panic, alike each time, and as the trace explains it.
-pub fn decide(snapshot: &Snapshot, head: &Head<'_>) {
+/// Decides on `head` without a panic, alike each time, and as the trace explains it; then carries the decision out.
+pub(super) fn decide(snapshot: &Snapshot, head: &Head<'_>) {
     let explained = trace(snapshot, head);
     for draw in [0, u64::MAX / 2, u64::MAX] {
         let decision = choose(snapshot, head, draw);
         assert_eq!(decision, choose(snapshot, head, draw), "one request and draw have one decision");
         agree(&explained, &decision);
-        let route = match decision {
+        match decision {
             Decision::Forward { route, share, candidates } => {
                 affinities(snapshot, candidates, head, IpAddr::V4(Ipv4Addr::LOCALHOST), || draw);
                 edit(snapshot.route(route), Some(share), head);
-                route
             }
-            Decision::Local { route, share, .. } => {
-                edit(snapshot.route(route), Some(share), head);
-                route
-            }
+            Decision::Local { route, share, .. } => edit(snapshot.route(route), Some(share), head),
             Decision::Answer { route, answer } => {
                 if let OwnAnswer::Redirect(redirect) = answer {
-                    let location = snapshot.route(route).location(redirect, head);
-                    assert!(location.contains("://"), "{location:?}: a redirect leads to a whole URL");
-                    let can_stand = HeaderValue::from_str(&location).is_ok() || !is_plain(head);
-                    assert!(can_stand, "{location:?}: a redirect can stand in a header");
+                    has_location(&snapshot.route(route).location(redirect, head), head);
                 }
                 edit(snapshot.route(route), None, head);
-                route
             }
-            Decision::Refuse { .. } => continue,
-        };
-        if let Some(policy) = &snapshot.route(route).cors {
-            cors(policy, head.method, head.headers);
+            Decision::Refuse { .. } => {}
         }
     }
 }
@@ -57,6 +46,13 @@ fn agree(explained: &Trace<'_>, decision: &Decision<'_>) {
     assert!(explained.host_known || decided.is_none(), "no rule is known by an unknown host");
 }
 
+fn has_location(location: &str, head: &Head<'_>) {
+    assert!(location.contains("://"), "{location:?}: a redirect leads to a whole URL");
+    let can_be_sent = |text: &str| HeaderValue::from_str(text).is_ok();
+    let fault_of_client = !can_be_sent(head.authority) || !can_be_sent(head.scheme);
+    assert!(fault_of_client || can_be_sent(location), "{location:?}: a redirect stands in a header");
+}
+
 /// Carries out what the rule changes.
 fn edit(route: &Route, share: Option<usize>, head: &Head<'_>) {
     if let Some(path) = route.rewritten_path(head) {
@@ -64,16 +60,14 @@ fn edit(route: &Route, share: Option<usize>, head: &Head<'_>) {
         let can_be_sent = path.len() > LONGEST_TARGET || PathAndQuery::try_from(&*path).is_ok();
         assert!(can_be_sent, "{path:?}: a request can be sent to what a rule makes of its path");
     }
-    let Some(edits) = &route.edits else { return };
     let mut headers = head.headers.clone();
-    if let Some(share) = share {
+    if let Some((edits, share)) = route.edits.as_ref().zip(share) {
         edits.edit_request(share, &mut headers);
         edits.authority(share);
     }
-    edits.edit_response(share, &mut headers);
-}
-
-/// Whether a client wrote nothing that no header can hold.
-fn is_plain(head: &Head<'_>) -> bool {
-    HeaderValue::from_str(head.authority).is_ok() && HeaderValue::from_str(head.scheme).is_ok()
+    match route.judge_origin(head.method, head.headers) {
+        Cors::Pass => route.edit_answer(share, None, &mut headers),
+        Cors::Permit(origin) => route.edit_answer(share, Some(&origin), &mut headers),
+        Cors::Preflight(_) => {}
+    }
 }
