@@ -40,7 +40,7 @@ fn normal_path(path: &str) -> Result<Cow<'_, str>, UnusablePath> {
     while normal.at < path.len() {
         normal.step()?;
     }
-    Ok(Cow::Owned(normal.output))
+    Ok(if normal.output == path { Cow::Borrowed(path) } else { Cow::Owned(normal.output) })
 }
 
 /// Whether nothing of `path` needs a look: no segment begins with a dot, and every character stands for itself.
@@ -184,6 +184,13 @@ impl Normal<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_normal_form_is_its_own() {
+        for path in ["/", "/a/b.c", "/a%2Fb", "/,%D2%8B", "*"] {
+            assert!(matches!(normal_path(path), Ok(Cow::Borrowed(_))), "{path}");
+        }
+    }
 
     #[test]
     fn paths_become_what_envoy_makes_of_them() {
