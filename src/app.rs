@@ -5,6 +5,7 @@
 
 mod bind;
 mod drain;
+mod memory;
 mod names;
 mod run;
 mod start;

@@ -9,9 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::names;
 use super::traffic::{self, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
+use super::{memory, names};
 use crate::admin::{self, Admin, Readiness};
 use crate::config::{Problem, Startup};
 use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
@@ -80,6 +80,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         })?;
     }
     drop((drained, alive, access_log));
+    memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
         () = names::first_answers(waiter, &startup.dns, &publisher) => admin.set_ready(Readiness::Ready),
@@ -137,10 +138,12 @@ fn keep_reconciled(
         Reload::Published(problems) => {
             note_published(&metrics, &publisher, problems);
             admin.published(problems.clone());
+            memory::give_back();
         }
         Reload::Faulty(problems) => {
             metrics.reloaded(telemetry::Reload::Rejected, problems, SystemTime::now());
             admin.refused(problems.clone());
+            memory::give_back();
         }
     };
     control::watch(reconciler, (trigger, triggered), waiter, report)
