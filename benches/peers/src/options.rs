@@ -38,7 +38,12 @@ pub(crate) struct Options {
     #[arg(long, env = "PEERS", value_delimiter = ',')]
     peers: Vec<String>,
     /// Builds of Overspill, as NAME=PATH separated by commas; series are measured of the first one
-    #[arg(long, env = "OVERSPILL", value_delimiter = ',', default_value = "Overspill=target/release/overspill,Overspill untrained=target/release/overspill-untrained")]
+    #[arg(
+        long,
+        env = "OVERSPILL",
+        value_delimiter = ',',
+        default_value = "Overspill=target/release/overspill,Overspill untrained=target/release/overspill-untrained"
+    )]
     overspill: Vec<String>,
 }
 
