@@ -125,7 +125,7 @@ impl Stand {
             listen,
             workers: 1,
             upstream: case.upstream,
-            pools: &origin.endpoints(),
+            pools: origin.endpoints(),
             table: Table::SHIPPED,
             certificate: secure.is_some().then_some(&certificate),
         };
