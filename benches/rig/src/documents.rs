@@ -32,7 +32,7 @@ pub struct Router<'r> {
 pub struct Table {
     /// Hosts.
     pub hosts: usize,
-    /// Rules of each host. The host that is asked for has its two last, so that the others are looked at before them.
+    /// Rules of each host. The host that is asked for has two at least, the header's and the split, behind all others.
     pub rules: usize,
 }
 
@@ -113,19 +113,16 @@ fn virtual_service(host: &str, gateways: &str, rules: &str) -> String {
     )
 }
 
-/// The rules of the host that is asked for: the header's and the split, after others that do not match. With a single
-/// rule there is the split alone.
+/// The rules of the host that is asked for: the header's and the split, after others that do not match.
 fn asked_rules(rules: usize) -> String {
     let (header, value) = RULE;
     let mut all: String = (2..rules).map(other_rule).collect();
-    if rules > 1 {
-        // Writing to memory cannot fail.
-        let _ = write!(
-            all,
-            "    - match: [{{headers: {{{header}: {{exact: \"{value}\"}}}}}}]\n\
-             \x20     route: [{{destination: {{host: pool-a.example}}}}]\n"
-        );
-    }
+    // Writing to memory cannot fail.
+    let _ = write!(
+        all,
+        "    - match: [{{headers: {{{header}: {{exact: \"{value}\"}}}}}}]\n\
+         \x20     route: [{{destination: {{host: pool-a.example}}}}]\n"
+    );
     let (a, b) = SPLIT;
     all + &format!(
         "    - route:\n\
