@@ -19,6 +19,7 @@ mod policies;
 mod pools;
 mod problem;
 mod restart;
+mod route_policies;
 mod routes;
 mod schema;
 mod secrets;

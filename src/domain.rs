@@ -17,6 +17,7 @@ mod original;
 mod pattern;
 mod reason;
 mod retry;
+mod route_policy;
 mod tier;
 mod tls;
 mod traffic;
@@ -37,6 +38,7 @@ pub use original::{Original, OriginalBy};
 pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
+pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

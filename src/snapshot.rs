@@ -23,7 +23,7 @@ pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};
-use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, RetryPolicy};
+use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, RetryPolicy, RoutePolicy};
 use crate::pool::Pool;
 use crate::routing::{Matcher, PathIndex, Split};
 use entries::Entries;
@@ -101,6 +101,8 @@ pub struct Route {
     retries: Option<Box<RetryPolicy>>,
     /// The destinations that are sent a copy.
     pub mirrors: Box<[Mirror]>,
+    /// What its `RoutePolicy` says; rules that share one share what it counts.
+    pub policy: Option<Arc<RoutePolicy>>,
 }
 
 /// A destination that is sent a copy of a rule's requests.

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 
 mod answer;
 mod outcome;
+mod policy;
 mod question;
 mod views;
 
@@ -159,6 +160,9 @@ fn print_text(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>, out: &mut
     let Some(matched) = trace.matched() else {
         return writeln!(out, "no route: no rule of this host matches (404 route_not_found)");
     };
+    if let Some(policy) = &snapshot.route(matched).policy {
+        policy::print(policy, out)?;
+    }
     let weights = weights(snapshot, trace);
     let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
     for (share, (pool, weight)) in weights.into_iter().enumerate() {

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
     CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
-    ServerTls, StringMatch, Tier, TrafficPolicy,
+    RoutePolicy, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -207,6 +208,8 @@ pub struct Route {
     pub retries: Option<RetryPolicy>,
     /// The destinations that are sent a copy.
     pub mirrors: Vec<Mirror>,
+    /// What its `RoutePolicy` says; several rules may have one and the same.
+    pub policy: Option<Arc<RoutePolicy>>,
 }
 
 /// A destination that is sent a copy of requests, and whose answers are thrown away.

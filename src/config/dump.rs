@@ -2,6 +2,7 @@
 
 mod connections;
 mod resending;
+mod route_policy;
 mod tls;
 
 use serde_json::{Value, json};
@@ -129,6 +130,7 @@ fn route(route: &Route, pools: &[Pool]) -> Value {
         "timeout": route.timeout.map(format_duration),
         "retries": route.retries.as_ref().map(resending::retries),
         "mirrors": route.mirrors.iter().map(|one| resending::mirror(one, pools)).collect::<Vec<_>>(),
+        "policy": route.policy.as_deref().map(route_policy::dump),
     })
 }
 

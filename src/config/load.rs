@@ -11,6 +11,7 @@ use super::document::Documents;
 use super::finding::{Findings, NOTHING, bars, remark};
 use super::pools::Pools;
 use super::problem::{Place, Problem};
+use super::route_policies::RoutePolicies;
 use super::secrets::Folders;
 use super::{analysis, document, gateways, policies, routes, settings, written};
 
@@ -88,7 +89,9 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     analysis::report(&written, &catalog, &viewpoint, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
-    let virtual_hosts = routes::build(&written.virtual_services, &servers, &mut pools, &viewpoint, &mut findings);
+    let policies = RoutePolicies::build(&written, &mut findings);
+    let rules = routes::Documents { virtual_services: &written.virtual_services, policies: &policies };
+    let virtual_hosts = routes::build(rules, &servers, &mut pools, &viewpoint, &mut findings);
     let pools = pools.finish();
     let checked = findings.documents_stand().then_some(Checked { limits, startup, virtual_hosts, pools });
     Loaded { checked, problems: findings.into_sorted() }

@@ -4,6 +4,7 @@ mod actions;
 mod gateway;
 pub(super) mod kubernetes;
 mod own;
+mod route_policy;
 mod service_entry;
 mod sorted;
 mod traffic;
@@ -20,6 +21,7 @@ pub(super) use actions::{
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 use own::{NameServers, OwnWorkload};
+pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{

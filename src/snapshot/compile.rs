@@ -121,6 +121,7 @@ fn compile_route(route: &config::Route) -> Option<Route> {
         timeout: route.timeout,
         retries: route.retries.clone().map(Box::new),
         mirrors: route.mirrors.iter().filter(|one| one.share != Percentage::default()).map(mirror).collect(),
+        policy: route.policy.clone(),
     })
 }
 

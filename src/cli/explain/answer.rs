@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::outcome::{Outcome, fields};
+use super::policy;
 use super::views::View;
 use crate::config::Problem;
 use crate::domain::{Reason, Tier};
@@ -51,6 +52,7 @@ impl Answer<'_> {
             "retries": route.and_then(retries),
             "mirrors": route.map(|route| mirrors(snapshot, route)).unwrap_or_default(),
             "fault": outcome.fault,
+            "policy": route.and_then(|route| route.policy.as_deref()).map(policy::described),
             "findings": route.map(|route| self.findings(route)).unwrap_or_default(),
         });
         if let Some((route, times)) = route.zip(self.draw) {
@@ -59,9 +61,13 @@ impl Answer<'_> {
         answer
     }
 
-    /// What is wrong with the document that `route` is of.
+    /// What is wrong with the document that `route` is of, and with that of its policy.
     fn findings(&self, route: &Route) -> Vec<&Problem> {
-        let of_document = |problem: &&Problem| problem.place.document.as_deref() == Some(&*route.document);
+        let policy = route.policy.as_ref().map(|policy| &*policy.document);
+        let of_document = |problem: &&Problem| {
+            let document = problem.place.document.as_deref();
+            document == Some(&*route.document) || (document.is_some() && document == policy)
+        };
         self.view.problems.iter().filter(of_document).collect()
     }
 }
@@ -86,6 +92,7 @@ pub(super) fn unasked(error: &str) -> Value {
         "retries": null,
         "mirrors": [],
         "fault": null,
+        "policy": null,
         "findings": [],
     })
 }

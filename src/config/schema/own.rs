@@ -1,4 +1,4 @@
-//! The kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
+//! Two of the kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
 use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, field};
 
