@@ -17,6 +17,7 @@ mod original;
 mod pattern;
 mod reason;
 mod retry;
+mod scaling;
 mod tier;
 mod tls;
 mod traffic;
@@ -37,6 +38,9 @@ pub use original::{Original, OriginalBy};
 pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
+pub use scaling::{
+    COLD_START, Change, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules, SelectPolicy, Targets,
+};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

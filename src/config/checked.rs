@@ -13,7 +13,7 @@ use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
     CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
-    ServerTls, StringMatch, Tier, TrafficPolicy,
+    Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -281,6 +281,8 @@ pub struct Pool {
     pub local_model: bool,
     /// The latency that the pool's users expect.
     pub latency_objective: Option<Duration>,
+    /// What it is scaled by; `None` where no `PoolPolicy` says.
+    pub scaling: Option<Scaling>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.

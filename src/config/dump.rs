@@ -2,6 +2,7 @@
 
 mod connections;
 mod resending;
+mod scaling;
 mod tls;
 
 use serde_json::{Value, json};
@@ -247,6 +248,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "spillTo": spill_to.collect::<Vec<_>>(),
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),
+        "scaling": pool.scaling.as_ref().map(scaling::scaling),
         "connectTimeout": format_duration(pool.connect_timeout),
         "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
         "localityLbSetting": locality(&pool.traffic.load_balancer.locality),

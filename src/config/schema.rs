@@ -6,6 +6,7 @@ mod destination_rule;
 mod gateway;
 mod metadata;
 mod own;
+mod scaling;
 mod service;
 mod service_entry;
 mod traffic_policy;

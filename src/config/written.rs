@@ -4,6 +4,7 @@ mod actions;
 mod gateway;
 pub(super) mod kubernetes;
 mod own;
+mod scaling;
 mod service_entry;
 mod sorted;
 mod traffic;
@@ -20,6 +21,7 @@ pub(super) use actions::{
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 use own::{NameServers, OwnWorkload};
+pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
@@ -231,6 +233,7 @@ pub(super) struct PoolPolicy {
     pub(super) spill_to: Vec<SpillTarget>,
     pub(super) local_model: Option<String>,
     pub(super) latency_objective: Option<String>,
+    pub(super) scaling: Option<PoolScaling>,
 }
 
 /// `PoolPolicy.queue`.
