@@ -18,6 +18,7 @@ mod pattern;
 mod reason;
 mod retry;
 mod route_policy;
+mod scaling;
 mod tier;
 mod tls;
 mod traffic;
@@ -39,6 +40,9 @@ pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
+pub use scaling::{
+    COLD_START, Change, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules, SelectPolicy, Targets,
+};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

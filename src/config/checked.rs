@@ -14,7 +14,7 @@ use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
     CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
-    RoutePolicy, ServerTls, StringMatch, Tier, TrafficPolicy,
+    RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -284,6 +284,8 @@ pub struct Pool {
     pub local_model: bool,
     /// The latency that the pool's users expect.
     pub latency_objective: Option<Duration>,
+    /// What it is scaled by; `None` where no `PoolPolicy` says.
+    pub scaling: Option<Scaling>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.

@@ -3,6 +3,7 @@
 mod connections;
 mod resending;
 mod route_policy;
+mod scaling;
 mod tls;
 
 use serde_json::{Value, json};
@@ -249,6 +250,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "spillTo": spill_to.collect::<Vec<_>>(),
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),
+        "scaling": pool.scaling.as_ref().map(scaling::scaling),
         "connectTimeout": format_duration(pool.connect_timeout),
         "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
         "localityLbSetting": locality(&pool.traffic.load_balancer.locality),

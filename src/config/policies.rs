@@ -1,14 +1,16 @@
 //! `PoolPolicy` documents into what each pool may take and where it spills to.
 
+mod scaling;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::catalog::{Catalog, Service, Target};
-use super::finding::{Findings, LOCAL_OFF, POLICY_MISSING, POLICY_TWICE, Remark, SPILL, remark};
+use super::finding::{Findings, LOCAL_OFF, OWN_SCHEMA, POLICY_MISSING, POLICY_TWICE, Remark, SPILL, remark};
 use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
-use crate::domain::{Host, HostPattern, PoolKey, Tier, parse_duration};
+use crate::domain::{Host, HostPattern, PoolKey, Scaling, Tier, parse_duration};
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
 const SLOTS_PER_ENDPOINT: u32 = 1024;
@@ -28,6 +30,7 @@ pub(super) struct Policy {
     pub(super) spill_to: Vec<Spill>,
     pub(super) local_model: bool,
     pub(super) latency_objective: Option<Duration>,
+    pub(super) scaling: Option<Scaling>,
 }
 
 /// One place in a spill order.
@@ -61,6 +64,7 @@ impl Policy {
             spill_to: Vec::new(),
             local_model: false,
             latency_objective: None,
+            scaling: None,
         }
     }
 
@@ -142,8 +146,20 @@ impl<'a> Reader<'a> {
             spill_to: self.spill_order((service, &host)),
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
+            scaling: self.scaling(),
             ..default
         })
+    }
+
+    /// What the pool is scaled by, if that is written and does not contradict itself.
+    fn scaling(&mut self) -> Option<Scaling> {
+        match scaling::resolve(self.source.spec.scaling.as_ref()?) {
+            Ok(scaling) => Some(scaling),
+            Err((field, said)) => {
+                self.error(OWN_SCHEMA, &Path::spec().key("scaling").key(field), said);
+                None
+            }
+        }
     }
 
     /// The service named and what it is called by, once its subset and port are known to exist where they are given.

@@ -118,6 +118,7 @@ impl<'a> Pools<'a> {
             spill_to: Vec::new(),
             local_model: policy.local_model,
             latency_objective: policy.latency_objective,
+            scaling: policy.scaling.clone(),
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             traffic,
             tls_place: tls.map(|tls| tls.place).unwrap_or_default(),

@@ -7,6 +7,7 @@ mod gateway;
 mod metadata;
 mod own;
 mod route_policy;
+mod scaling;
 mod service;
 mod service_entry;
 mod traffic_policy;

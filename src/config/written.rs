@@ -5,6 +5,7 @@ mod gateway;
 pub(super) mod kubernetes;
 mod own;
 mod route_policy;
+mod scaling;
 mod service_entry;
 mod sorted;
 mod traffic;
@@ -22,6 +23,7 @@ pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayT
 
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
+pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
@@ -233,6 +235,7 @@ pub(super) struct PoolPolicy {
     pub(super) spill_to: Vec<SpillTarget>,
     pub(super) local_model: Option<String>,
     pub(super) latency_objective: Option<String>,
+    pub(super) scaling: Option<PoolScaling>,
 }
 
 /// `PoolPolicy.queue`.

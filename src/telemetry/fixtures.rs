@@ -71,6 +71,7 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         spill_to: Vec::new(),
         local_model: false,
         latency_objective: None,
+        scaling: None,
         connect_timeout: Duration::from_secs(1),
         tls_place: config::Place::default(),
         traffic: TrafficPolicy::default(),

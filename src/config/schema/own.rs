@@ -1,5 +1,6 @@
 //! Two of the kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
+use super::scaling::SCALING;
 use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, field};
 
 /// A count that a machine can bear; what is above it is a slip of the keyboard.
@@ -90,6 +91,7 @@ pub(in crate::config) static POOL_POLICY: Table = Table {
         field("spillTo", Shape::List(&Shape::Object(&SPILL_TO))),
         field("localModel", Shape::Enum(&["Allow", "Deny"])),
         field("latencyObjective", DURATION),
+        field("scaling", Shape::Object(&SCALING)),
     ],
     one_of: &[],
 };

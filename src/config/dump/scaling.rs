@@ -1,0 +1,25 @@
+//! What a pool is scaled by, as JSON.
+
+use serde_json::{Value, json};
+
+use crate::domain::{Preset, ScaleTarget, Scaling, Targets, format_duration};
+
+/// As it is written; `null` is left to the preset.
+pub(super) fn scaling(scaling: &Scaling) -> Value {
+    let Targets { cpu, memory, requests_per_second, pending_requests } = scaling.targets;
+    let ScaleTarget { api_version, kind, name } = &scaling.scale_target;
+    json!({
+        "preset": scaling.preset.map(Preset::as_str),
+        "minReplicas": scaling.min_replicas,
+        "maxReplicas": scaling.max_replicas,
+        "targetConcurrency": scaling.target_concurrency,
+        "coldStart": format_duration(scaling.cold_start()),
+        "targets": {
+            "cpu": cpu,
+            "memory": memory,
+            "requestsPerSecond": requests_per_second,
+            "pendingRequests": pending_requests,
+        },
+        "scaleTargetRef": { "apiVersion": api_version, "kind": kind, "name": name },
+    })
+}
