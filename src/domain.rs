@@ -9,6 +9,8 @@ mod connection;
 mod cors;
 mod duration;
 mod fault;
+mod hedge;
+mod load_report;
 mod locality;
 mod mirror;
 mod moment;
@@ -22,6 +24,7 @@ mod scaling;
 mod tier;
 mod tls;
 mod traffic;
+mod upkeep;
 
 pub use action::{
     DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
@@ -31,6 +34,8 @@ pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
+pub use hedge::{Hedge, HedgeAfter, HedgedMethods};
+pub use load_report::{LOAD_METRICS, LOAD_METRICS_BIN, LOAD_METRICS_FORMAT, LoadReport};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
@@ -49,3 +54,4 @@ pub use traffic::{
     Balancing, ConnectionPool, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, OutlierDetection,
     TrafficPolicy, Warmup,
 };
+pub use upkeep::{CheckKind, HealthCheck, LoadSources, MetricsPage, OwnRequest, Reports, Upkeep, WarmupRequest};

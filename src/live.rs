@@ -51,6 +51,16 @@ impl Live {
         self.clients[pool.index()].as_deref()
     }
 
+    /// The same to keep; see [`Live::tls`].
+    pub fn tls_client(&self, pool: PoolId) -> Option<Arc<tls::Client>> {
+        self.clients[pool.index()].clone()
+    }
+
+    /// Has every request that waits for a slot of `pool` ask again: an endpoint has come to admit requests.
+    pub fn admits(&self, pool: PoolId) {
+        self.rooms[pool.index()].wake_all();
+    }
+
     /// Takes a slot of `pool`, unless requests wait for one already: those come first. The endpoint's place comes with it.
     ///
     /// # Errors

@@ -4,9 +4,11 @@
 //! connects to anything and never waits.
 
 mod balance;
+mod checks;
 mod endpoint;
 mod hash;
 mod health;
+mod load;
 mod locality;
 mod outlier;
 mod proximity;
@@ -21,9 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use balance::Balancer;
+pub use checks::{CheckResult, CheckTally};
 pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
-pub use health::{Admission, Health};
+pub use health::{Admission, Health, Readiness};
+pub use load::Load;
 pub use locality::{Group, Groups};
 pub use outlier::{Ejections, Outcome};
 pub use proximity::{Arrangement, Member, Rank, arrange};
@@ -34,7 +38,8 @@ pub use slot::Slot;
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    ConnectionSettings, HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup,
+    ConnectionSettings, HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Reports, Tier, Upkeep,
+    Warmup,
 };
 use balance::{Asked, mix};
 use locality::{Candidate, View};
@@ -91,6 +96,12 @@ pub struct Pool {
     pub hash_key: Option<HashKey>,
     /// When an endpoint is ejected for its answers; without it, its connections alone decide.
     pub outlier_detection: Option<OutlierDetection>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Arc<Upkeep>,
+    /// Whether answers of its endpoints are asked for load reports.
+    pub load_reports: Reports,
+    /// How long the latency of its endpoints is remembered; `None` where nothing goes by it.
+    pub latency_decay: Option<Duration>,
     /// What its ejections have in common; outlives the snapshot.
     pub ejections: Arc<Ejections>,
 }
@@ -166,7 +177,9 @@ impl Pool {
     ) -> Result<(usize, Slot), Reason> {
         if let Some(warmup) = &self.warmup
             && let Ok(taken) = self.ask(balancer, places.clone(), asking, |nth, endpoint| {
-                warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
+                // The age of one that is not ready yet has not begun.
+                endpoint.state.health.readiness() == Readiness::Ready
+                    && warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
             })
         {
             return Ok(taken);
@@ -185,7 +198,7 @@ impl Pool {
         let mut refusal = Reason::NoEndpoint;
         let mut asked = Asked::default();
         let endpoints = &self.endpoints[places.clone()];
-        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw)) {
+        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw, asking.now)) {
             let (endpoint, place) = (&endpoints[at], places.start + at);
             if !wants(nth, endpoint) || !asked.note(at) || asking.tried.contains(&place) {
                 continue;
@@ -276,6 +289,21 @@ impl Pool {
         let admits = |endpoint: &&Endpoint| endpoint.state.health.admission(now) == Admission::Admitting;
         let healthy = || self.endpoints.iter().filter(admits).count() as u64;
         least_percent > 0 && healthy() * 100 < u64::from(least_percent) * self.endpoints.len() as u64
+    }
+
+    /// Notes how long the endpoint at `place` has taken to answer well (`Ok`), or with an error or not at all.
+    pub fn observe(&self, place: usize, took: Result<Duration, Duration>, now: Moment) {
+        if let (Some(decay), Some(endpoint)) = (self.latency_decay, self.endpoints.get(place)) {
+            match took {
+                Ok(took) => endpoint.state.load.answered(took, now, decay),
+                Err(took) => endpoint.state.load.failed(took, now, decay),
+            }
+        }
+    }
+
+    /// Whether any request was sent to one of its endpoints.
+    pub fn is_used(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.state.is_used())
     }
 
     /// Requests in flight over all endpoints.

@@ -13,6 +13,7 @@ mod exchange;
 mod fault;
 mod fields;
 mod listen;
+mod load;
 mod local;
 mod mirror;
 mod present;

@@ -45,6 +45,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
+    let (upkeep, first_checks) = control::Upkeep::new(Arc::clone(&publisher), Arc::clone(&metrics));
+    tokio::task::spawn_local(upkeep.follow());
     // Taken with or without documents: the system would end a process that leaves this signal alone.
     let hangup = signal(SignalKind::hangup())?;
     if let Some((folder, files)) = source {
@@ -83,7 +85,10 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
-        () = names::first_answers(waiter, &startup.dns, &publisher) => admin.set_ready(Readiness::Ready),
+        () = async {
+            names::first_answers(waiter, &startup.dns, &publisher).await;
+            first_checks.wait(&publisher).await;
+        } => admin.set_ready(Readiness::Ready),
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
-    RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    CorsPolicy, Fault, Headers, Hedge, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy,
+    Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy, Upkeep,
 };
 
 /// A whole configuration.
@@ -286,6 +286,10 @@ pub struct Pool {
     pub latency_objective: Option<Duration>,
     /// What it is scaled by; `None` where no `PoolPolicy` says.
     pub scaling: Option<Scaling>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Upkeep,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.

@@ -1,6 +1,7 @@
 //! `PoolPolicy` documents into what each pool may take and where it spills to.
 
 mod scaling;
+mod upkeep;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::finding::{Findings, LOCAL_OFF, OWN_SCHEMA, POLICY_MISSING, POLICY_TWI
 use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
-use crate::domain::{Host, HostPattern, PoolKey, Scaling, Tier, parse_duration};
+use crate::domain::{Hedge, Host, HostPattern, PoolKey, Scaling, Tier, Upkeep, parse_duration};
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
 const SLOTS_PER_ENDPOINT: u32 = 1024;
@@ -31,6 +32,9 @@ pub(super) struct Policy {
     pub(super) local_model: bool,
     pub(super) latency_objective: Option<Duration>,
     pub(super) scaling: Option<Scaling>,
+    pub(super) peak_ewma: Option<Duration>,
+    pub(super) upkeep: Upkeep,
+    pub(super) hedge: Option<Hedge>,
 }
 
 /// One place in a spill order.
@@ -65,6 +69,9 @@ impl Policy {
             local_model: false,
             latency_objective: None,
             scaling: None,
+            peak_ewma: None,
+            upkeep: Upkeep::default(),
+            hedge: None,
         }
     }
 
@@ -147,6 +154,9 @@ impl<'a> Reader<'a> {
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
             scaling: self.scaling(),
+            peak_ewma: self.peak_ewma(),
+            upkeep: self.upkeep(),
+            hedge: self.hedge(),
             ..default
         })
     }

@@ -18,6 +18,11 @@ impl Room {
     pub(super) fn freed(&self) -> Notified<'_> {
         self.freed.notified()
     }
+
+    /// Completes all that wait.
+    pub(super) fn wake_all(&self) {
+        self.freed.notify_waiters();
+    }
 }
 
 /// A slot together with the wake-up that its return owes to whoever waits.

@@ -28,6 +28,9 @@ fn pool(count: usize, slots: u32) -> Pool {
         warmup: None,
         max_requests: None,
         outlier_detection: None,
+        upkeep: Arc::default(),
+        latency_decay: None,
+        load_reports: crate::domain::Reports::PassedOn,
         ejections: Arc::default(),
         original: None,
     }

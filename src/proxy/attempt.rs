@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout_at};
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
+use super::load;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
 use super::refuse::{name_server, refuse};
@@ -235,6 +236,7 @@ fn conclude(
             let live = Arc::clone(exchange.live());
             let to = live.snapshot.pool(pool);
             exchange.answered(response.status().as_u16(), to.tier);
+            load::read(&exchange, response.headers_mut());
             let protocol = response.headers_mut().remove(UPGRADE);
             let present = Present::of(response.headers());
             fields::remove_hop_by_hop(response.headers_mut(), present);

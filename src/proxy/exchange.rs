@@ -46,6 +46,8 @@ struct State {
     permitted: Option<HeaderValue>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
+    /// Whether the endpoint is asked for a load report, and the client did not ask.
+    asked_for_load: bool,
     /// The endpoint that the request is under way to, until an answer begins.
     trying: Option<(PoolId, usize)>,
     begun: Instant,
@@ -94,6 +96,7 @@ impl Exchange {
             share: None,
             permitted: None,
             declined: None,
+            asked_for_load: false,
             trying: None,
             begun: Instant::now(),
             recorded: false,
@@ -203,6 +206,14 @@ impl Exchange {
         self.0.record.attempts += 1;
         self.0.record.retry_end = None;
         self.0.trying = Some((pool, endpoint));
+    }
+
+    pub(super) fn asks_for_load(&mut self, asks: bool) {
+        self.0.asked_for_load = asks;
+    }
+
+    pub(super) fn asked_for_load(&self) -> bool {
+        self.0.asked_for_load
     }
 
     /// The try is over: it has an answer, or will have none.

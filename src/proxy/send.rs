@@ -17,6 +17,7 @@ use super::body::{Meter, RequestBody};
 use super::destination;
 use super::exchange::Exchange;
 use super::fields;
+use super::load;
 use super::retry::Reach;
 use crate::domain::{Address, Failure, Protocol, Reason};
 use crate::live::{Held, Live};
@@ -69,12 +70,14 @@ pub(super) async fn send(
     let target = Target { handed: per_try.map(|_| &handed), ..target };
     exchange.attempted(pool, place, destination);
     let worker = Rc::clone(exchange.worker());
+    let begun = to.latency_decay.map(|_| live.now());
     let sent = loop {
         let Some(request) = &mut outbound.request else {
             return Err(Failed { reach: Reach::Endpoint, ..Failed::before(Reason::UpstreamReset) });
         };
         fields::shape(request, protocol, scheme.clone(), &outbound.asked);
         fields::set_attempt(request.headers_mut(), exchange.attempts());
+        load::ask(exchange, to.load_reports, request.headers_mut());
         // Held back until the endpoint answers 100, so that one which refuses by the head alone is never sent the body, and
         // the client is not asked for it.
         let continued = expects_continue(request, protocol).then(Rc::<Cell<bool>>::default);
@@ -108,6 +111,12 @@ pub(super) async fn send(
         }
     };
     exchange.settled();
+    if let Some(begun) = begun {
+        let now = live.now();
+        let is_well = matches!(&sent, Ok(answer) if !answer.status().is_server_error());
+        let took = now.since(begun);
+        to.observe(place, if is_well { Ok(took) } else { Err(took) }, now);
+    }
     match sent {
         Ok(answer) => {
             note(&live, (pool, place), Outcome::Answered(answer.status().as_u16()));

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
-use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
+use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, Reports, TrafficPolicy};
 use crate::pool::{Ejections, EndpointState, Pool, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
@@ -160,6 +160,13 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
         warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),
         outlier_detection: pool.traffic.outlier_detection.clone(),
+        // Destinations that requests bring along are nobody's to ask.
+        upkeep: if pool.original.is_none() { Arc::new(pool.upkeep.clone()) } else { Arc::default() },
+        load_reports: if pool.original.is_none() { pool.upkeep.load.orca } else { Reports::PassedOn },
+        latency_decay: match &pool.traffic.load_balancer.balancing {
+            Balancing::PeakEwma(decay) => Some(*decay),
+            _ => None,
+        },
         ejections: known.ejections.get(&pool.key).map(|ejections| Arc::clone(ejections)).unwrap_or_default(),
         hash_key: match &pool.traffic.load_balancer.balancing {
             Balancing::ConsistentHash(hash) => hash.key.clone(),
@@ -201,7 +208,7 @@ fn retry_limit(traffic: &TrafficPolicy) -> RetryLimit {
 
 /// The ways of choosing that Istio warms endpoints up for.
 fn warms_up(balancing: &Balancing) -> bool {
-    matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin)
+    matches!(balancing, Balancing::LeastRequest | Balancing::PeakEwma(_) | Balancing::RoundRobin)
 }
 
 /// The pool itself, then what it spills to.

@@ -9,6 +9,7 @@ mod lookups;
 mod reload;
 mod requests;
 mod scrape;
+mod upkeep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct Metrics {
     local: LocalMetrics,
     reload: reload::ReloadMetrics,
     lookups: lookups::LookupMetrics,
+    upkeep: upkeep::UpkeepMetrics,
     access_log_dropped: Single<IntCounter>,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
@@ -62,6 +64,7 @@ impl Metrics {
             local: LocalMetrics::new(),
             reload: reload::ReloadMetrics::new(),
             lookups: lookups::LookupMetrics::new(),
+            upkeep: upkeep::UpkeepMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),
@@ -126,6 +129,7 @@ impl Metrics {
             route && pool.is_none_or(|pool| pool.is_empty() || pool == names::LOCAL || pools.contains(pool))
         };
         self.requests.retain(&known);
+        self.upkeep.retain(&known);
         self.istio.retain(snapshot);
     }
 }

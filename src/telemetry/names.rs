@@ -117,8 +117,11 @@ pub(super) const PENDING: Definition<2> = define(
 );
 pub(super) const SLOTS: Definition<2> =
     define("overspill_pool_slots", [POOL, TIER], "Requests that the pool's admitting endpoints take at once.");
-pub(super) const ENDPOINTS: Definition<2> =
-    define("overspill_pool_endpoints", [POOL, "state"], "Endpoints that are admitting, ejected or probing.");
+pub(super) const ENDPOINTS: Definition<2> = define(
+    "overspill_pool_endpoints",
+    [POOL, "state"],
+    "Endpoints that are admitting, ejected, probing, unchecked, unhealthy or warming.",
+);
 pub(super) const ROUTE_WEIGHT: Definition<2> = define(
     "overspill_route_weight",
     [ROUTE, POOL],
@@ -140,6 +143,19 @@ pub(super) const LAST_SUCCESS: Definition<0> =
     define("overspill_config_last_success_timestamp_seconds", [], "When a usable configuration was last read.");
 pub(super) const PROBLEMS: Definition<1> =
     define("overspill_config_problems", ["severity"], "Problems of the configuration that was last read.");
+
+pub(super) const HEALTH_CHECKS: Definition<2> = define(
+    "overspill_health_checks_total",
+    [POOL, "result"],
+    "Health checks of endpoints: passed, failed by what the endpoint said, or lost without an answer.",
+);
+pub(super) const WARMUPS: Definition<2> =
+    define("overspill_warmup_requests_total", [POOL, "result"], "Warm-up requests to endpoints: answered or failed.");
+pub(super) const LOAD_PAGES: Definition<2> = define(
+    "overspill_load_page_reads_total",
+    [POOL, "result"],
+    "Times that an endpoint's page of metrics was read for its load: answered, or failed to tell.",
+);
 
 /// A name that is looked up.
 pub(super) const HOST: &str = "host";
