@@ -34,7 +34,7 @@ pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
-pub use hedge::{Hedge, HedgeAfter, HedgedMethods};
+pub use hedge::{Hedge, HedgeAfter, HedgeEnd, HedgedMethods};
 pub use load_report::{LOAD_METRICS, LOAD_METRICS_BIN, LOAD_METRICS_FORMAT, LoadReport};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};

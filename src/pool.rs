@@ -8,6 +8,7 @@ mod checks;
 mod endpoint;
 mod hash;
 mod health;
+mod latencies;
 mod load;
 mod locality;
 mod outlier;
@@ -15,6 +16,7 @@ mod proximity;
 mod queue;
 mod retries;
 mod slot;
+mod timing;
 mod warmup;
 
 use std::num::NonZeroU32;
@@ -27,6 +29,7 @@ pub use checks::{CheckResult, CheckTally};
 pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health, Readiness};
+pub use latencies::Latencies;
 pub use load::Load;
 pub use locality::{Group, Groups};
 pub use outlier::{Ejections, Outcome};
@@ -34,12 +37,13 @@ pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Place, QueueState};
 pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
+pub use timing::Timed;
 
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    ConnectionSettings, HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Reports, Tier, Upkeep,
-    Warmup,
+    ConnectionSettings, HashKey, Hedge, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Reports, Tier,
+    Upkeep, Warmup,
 };
 use balance::{Asked, mix};
 use locality::{Candidate, View};
@@ -102,6 +106,10 @@ pub struct Pool {
     pub load_reports: Reports,
     /// How long the latency of its endpoints is remembered; `None` where nothing goes by it.
     pub latency_decay: Option<Duration>,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
+    /// How long its answers of late took; outlives the snapshot.
+    pub latencies: Arc<Latencies>,
     /// What its ejections have in common; outlives the snapshot.
     pub ejections: Arc<Ejections>,
 }
@@ -289,16 +297,6 @@ impl Pool {
         let admits = |endpoint: &&Endpoint| endpoint.state.health.admission(now) == Admission::Admitting;
         let healthy = || self.endpoints.iter().filter(admits).count() as u64;
         least_percent > 0 && healthy() * 100 < u64::from(least_percent) * self.endpoints.len() as u64
-    }
-
-    /// Notes how long the endpoint at `place` has taken to answer well (`Ok`), or with an error or not at all.
-    pub fn observe(&self, place: usize, took: Result<Duration, Duration>, now: Moment) {
-        if let (Some(decay), Some(endpoint)) = (self.latency_decay, self.endpoints.get(place)) {
-            match took {
-                Ok(took) => endpoint.state.load.answered(took, now, decay),
-                Err(took) => endpoint.state.load.failed(took, now, decay),
-            }
-        }
     }
 
     /// Whether any request was sent to one of its endpoints.

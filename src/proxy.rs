@@ -12,6 +12,7 @@ mod destination;
 mod exchange;
 mod fault;
 mod fields;
+mod hedge;
 mod listen;
 mod load;
 mod local;

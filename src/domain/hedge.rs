@@ -20,6 +20,28 @@ pub enum HedgeAfter {
     Percentile(f64),
 }
 
+/// What became of a request that was to be sent a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HedgeEnd {
+    /// The second try answered first.
+    Won,
+    /// The first did, or the second failed.
+    Lost,
+    /// No retry, or no slot of another endpoint, was free for it.
+    Refused,
+}
+
+impl HedgeEnd {
+    /// The word for it in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Won => "won",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// Which requests may be sent twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HedgedMethods {

@@ -30,7 +30,9 @@ fn pool(count: usize, slots: u32) -> Pool {
         outlier_detection: None,
         upkeep: Arc::default(),
         latency_decay: None,
-        load_reports: crate::domain::Reports::PassedOn,
+        hedge: None,
+        latencies: Arc::default(),
+        load_reports: Reports::PassedOn,
         ejections: Arc::default(),
         original: None,
     }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout_at};
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
+use super::hedge::send_hedged;
 use super::load;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
@@ -19,7 +20,7 @@ use super::refuse::{name_server, refuse};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
 use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
-use super::send::{note, send};
+use super::send::note;
 use super::tunnel;
 use crate::domain::Reason;
 use crate::live::Held;
@@ -172,7 +173,7 @@ async fn wait_for(
         let waited = live.wait(pool, exchange.draw(pool), &tries.tried, until).await;
         exchange.queued(begun.elapsed());
         let (place, held) = waited?;
-        let ended = send(exchange, (pool, place), held, outbound).await;
+        let (place, ended) = send_hedged(exchange, &mut tries, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(Ok(served)) => {
                 exchange.unspilled(pool);
@@ -205,7 +206,7 @@ async fn try_pool(
             Err(Reason::SlotsTaken) => return Err(Unserved::Spill(Reason::SlotsTaken)),
             Err(reason) => return Err(Unserved::Spill(last.unwrap_or(reason))),
         };
-        let ended = send(exchange, (pool, place), held, outbound).await;
+        let (place, ended) = send_hedged(exchange, &mut tries, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(result) => return result,
             Verdict::Again(after, reason) => {

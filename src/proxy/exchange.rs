@@ -208,6 +208,13 @@ impl Exchange {
         self.0.trying = Some((pool, endpoint));
     }
 
+    /// Notes that the request was sent a second time, and that what came of it came from `endpoint`.
+    pub(super) fn hedged(&mut self, endpoint: usize) {
+        self.0.record.attempts += 1;
+        self.0.record.endpoint = Some(endpoint);
+        self.0.trying = None;
+    }
+
     pub(super) fn asks_for_load(&mut self, asks: bool) {
         self.0.asked_for_load = asks;
     }

@@ -15,17 +15,27 @@ const TEXT: HeaderValue = HeaderValue::from_static("TEXT");
 /// Asks for a report where the pool reads them, in the client's own words where it asks itself.
 pub(super) fn ask(exchange: &mut Exchange, reports: Reports, headers: &mut HeaderMap) {
     match reports {
-        Reports::Read if !headers.contains_key(LOAD_METRICS_FORMAT) => {
-            headers.insert(LOAD_METRICS_FORMAT, TEXT);
-            exchange.asks_for_load(true);
+        Reports::Read => {
+            if ask_unless_asked(reports, headers) {
+                exchange.asks_for_load(true);
+            }
         }
         // Another pool was tried before, which reads them.
         Reports::PassedOn if exchange.asked_for_load() => {
             headers.remove(LOAD_METRICS_FORMAT);
             exchange.asks_for_load(false);
         }
-        _ => {}
+        Reports::PassedOn => {}
     }
+}
+
+/// The same for a request that is sent beside the one that an exchange records; whether it was not asked for yet.
+pub(super) fn ask_unless_asked(reports: Reports, headers: &mut HeaderMap) -> bool {
+    let asks = reports == Reports::Read && !headers.contains_key(LOAD_METRICS_FORMAT);
+    if asks {
+        headers.insert(LOAD_METRICS_FORMAT, TEXT);
+    }
+    asks
 }
 
 /// Reads what an answer's head or trailers report, and takes it out where the client did not ask for it.

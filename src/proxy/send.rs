@@ -21,7 +21,7 @@ use super::load;
 use super::retry::Reach;
 use crate::domain::{Address, Failure, Protocol, Reason};
 use crate::live::{Held, Live};
-use crate::pool::{Admission, Outcome, Pool};
+use crate::pool::{Admission, Outcome, Pool, Timed};
 use crate::routing::host_of;
 use crate::snapshot::PoolId;
 use crate::upstream::{Secured, Target, Unanswered};
@@ -70,7 +70,7 @@ pub(super) async fn send(
     let target = Target { handed: per_try.map(|_| &handed), ..target };
     exchange.attempted(pool, place, destination);
     let worker = Rc::clone(exchange.worker());
-    let begun = to.latency_decay.map(|_| live.now());
+    let begun = to.times_answers().then(|| live.now());
     let sent = loop {
         let Some(request) = &mut outbound.request else {
             return Err(Failed { reach: Reach::Endpoint, ..Failed::before(Reason::UpstreamReset) });
@@ -112,10 +112,8 @@ pub(super) async fn send(
     };
     exchange.settled();
     if let Some(begun) = begun {
-        let now = live.now();
         let is_well = matches!(&sent, Ok(answer) if !answer.status().is_server_error());
-        let took = now.since(begun);
-        to.observe(place, if is_well { Ok(took) } else { Err(took) }, now);
+        to.observe_since(place, begun, if is_well { Timed::Well } else { Timed::Failed }, || live.now());
     }
     match sent {
         Ok(answer) => {

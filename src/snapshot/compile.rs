@@ -10,7 +10,7 @@ use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, Reports, TrafficPolicy};
-use crate::pool::{Ejections, EndpointState, Pool, QueueState, RetryLimit, RetryState};
+use crate::pool::{Ejections, EndpointState, Latencies, Pool, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -87,6 +87,7 @@ pub(super) struct Known<'p> {
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
     ejections: HashMap<&'p PoolKey, &'p Arc<Ejections>>,
+    latencies: HashMap<&'p PoolKey, &'p Arc<Latencies>>,
 }
 
 impl<'p> Known<'p> {
@@ -99,6 +100,7 @@ impl<'p> Known<'p> {
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
             ejections: previous.pools.iter().map(|pool| (&pool.key, &pool.ejections)).collect(),
+            latencies: previous.pools.iter().map(|pool| (&pool.key, &pool.latencies)).collect(),
         }
     }
 }
@@ -163,6 +165,8 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         // Destinations that requests bring along are nobody's to ask.
         upkeep: if pool.original.is_none() { Arc::new(pool.upkeep.clone()) } else { Arc::default() },
         load_reports: if pool.original.is_none() { pool.upkeep.load.orca } else { Reports::PassedOn },
+        hedge: pool.hedge.filter(|_| pool.original.is_none()),
+        latencies: known.latencies.get(&pool.key).map(|latencies| Arc::clone(latencies)).unwrap_or_default(),
         latency_decay: match &pool.traffic.load_balancer.balancing {
             Balancing::PeakEwma(decay) => Some(*decay),
             _ => None,

@@ -25,7 +25,7 @@ pub(super) use requests::{RequestKey, RequestSeries};
 use super::family::{Labels, Single};
 use super::names;
 use crate::config::Workload;
-use crate::domain::{MirrorEnd, Reason};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// The router's metrics. One for the process; every method may be called from any thread.
@@ -111,6 +111,12 @@ impl Metrics {
     pub(super) fn mirrored(&self, snapshot: &Snapshot, pool: PoolId, end: MirrorEnd) -> IntCounter {
         self.note_generation(snapshot);
         self.requests.mirrored(snapshot, pool, end)
+    }
+
+    /// The counter of second tries of `pool` that came to this end.
+    pub(super) fn hedged(&self, snapshot: &Snapshot, pool: PoolId, end: HedgeEnd) -> IntCounter {
+        self.note_generation(snapshot);
+        self.requests.hedged(snapshot, pool, end)
     }
 
     /// A request that was decided before the last publication may end after it, and its route may be gone.

@@ -103,6 +103,11 @@ pub(super) const MIRRORED: Definition<2> = define(
     [POOL, "result"],
     "Copies of requests for this pool: answered, failed, or dropped for want of room.",
 );
+pub(super) const HEDGED: Definition<2> = define(
+    "overspill_hedged_requests_total",
+    [POOL, "result"],
+    "Requests that were slow to be answered: the second try won, lost, or was refused for want of budget or slots.",
+);
 pub(super) const QUEUE_WAIT: Definition<1> =
     define("overspill_queue_wait_seconds", [POOL], "Time in the pool's queue, of the requests that waited.");
 
