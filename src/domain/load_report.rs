@@ -38,7 +38,7 @@ impl LoadReport {
         report.or_else(binary).filter(|report| *report != Self::default())
     }
 
-    /// The sums of the series that vLLM and SGLang count their queues by, in Prometheus' text format.
+    /// The sums of the series that `vLLM` and `SGLang` count their queues by, in Prometheus' text format.
     pub fn from_metrics(page: &str) -> Self {
         let mut report = Self::default();
         for line in page.lines().filter(|line| !line.starts_with('#')) {

@@ -70,7 +70,7 @@ pub enum CheckKind {
     /// A request, and which answers are good.
     Http {
         /// The request.
-        request: OwnRequest,
+        request: Box<OwnRequest>,
         /// Statuses that pass.
         expected: Vec<StatusCode>,
         /// Statuses that fail as a lost connection does: only several in a row make an endpoint unhealthy.

@@ -153,7 +153,7 @@ pub(super) struct Order<'p> {
 
 impl Order<'_> {
     /// Draws again, or goes over to the places in order.
-    fn step_on(&mut self, step: usize, place: usize, next: u64) -> Option<usize> {
+    fn step_on(&mut self, step: usize, place: usize, next: u64) -> usize {
         /// Draws before the places in order: an endpoint that takes nothing leaves its share to all others, not to the
         /// one behind it.
         const DRAWS: usize = 4;
@@ -164,7 +164,7 @@ impl Order<'_> {
                 self.steps = 1;
             }
         }
-        Some(place)
+        place
     }
 }
 
@@ -180,12 +180,12 @@ impl Iterator for Order<'_> {
             Walk::Drawn(draw, shares, choose) => {
                 let place = choose(self.endpoints, shares, *draw)?;
                 let next = mix(*draw);
-                self.step_on(step, place, next)
+                Some(self.step_on(step, place, next))
             }
             Walk::Weighed(draw, shares, by) => {
                 let place = sooner(self.endpoints, shares, *draw, *by)?;
                 let next = mix(*draw);
-                self.step_on(step, place, next)
+                Some(self.step_on(step, place, next))
             }
             Walk::Table(table, first) => (step < table.len()).then(|| table[(*first + step) % table.len()] as usize),
         }

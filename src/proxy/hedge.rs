@@ -19,7 +19,7 @@ use super::exchange::Exchange;
 use super::fields;
 use super::load;
 use super::retry::{Tries, with_head_of};
-use super::send::{Failed, note, send, target};
+use super::send::{Failed, note, send, target, timed};
 use crate::domain::{Hedge, HedgeEnd, HedgedMethods, Protocol};
 use crate::live::{Held, Live};
 use crate::pool::{Outcome, Timed};
@@ -113,9 +113,9 @@ impl Second {
             Err(_) => Outcome::Reset,
         };
         note(&self.live, (self.pool, place), outcome);
-        let is_well = matches!(&sent, Ok(answer) if !answer.status().is_server_error());
-        to.observe_since(place, begun, if is_well { Timed::Well } else { Timed::Failed }, || self.live.now());
-        sent.ok().filter(|_| is_well).map(|answer| Box::new((answer, held)))
+        let timed = timed(sent.as_ref().ok());
+        to.observe_since(place, begun, timed, || self.live.now());
+        sent.ok().filter(|_| timed == Timed::Well).map(|answer| Box::new((answer, held)))
     }
 
     fn count(&self, end: HedgeEnd) {

@@ -24,7 +24,7 @@ use crate::live::{Held, Live};
 use crate::pool::{Admission, Outcome, Pool, Timed};
 use crate::routing::host_of;
 use crate::snapshot::PoolId;
-use crate::upstream::{Secured, Target, Unanswered};
+use crate::upstream::{Answer, Secured, Target, Unanswered};
 
 /// How long an endpoint has to ask for a body that its client holds back, before it is sent unasked as RFC 9110, section
 /// 10.1.1, allows.
@@ -112,28 +112,35 @@ pub(super) async fn send(
     };
     exchange.settled();
     if let Some(begun) = begun {
-        let is_well = matches!(&sent, Ok(answer) if !answer.status().is_server_error());
-        to.observe_since(place, begun, if is_well { Timed::Well } else { Timed::Failed }, || live.now());
+        to.observe_since(place, begun, timed(sent.as_ref().ok()), || live.now());
     }
     match sent {
         Ok(answer) => {
             note(&live, (pool, place), Outcome::Answered(answer.status().as_u16()));
             Ok(Served::Endpoint(pool, Box::new((answer, held))))
         }
-        Err((reason, failure)) => {
-            let broken = exchange.meter().broken().filter(|_| failure != Failure::Connect);
-            if broken.is_none() {
-                let outcome = match failure {
-                    Failure::Connect => Outcome::ConnectFailed,
-                    Failure::PerTryTimeout => Outcome::TimedOut,
-                    Failure::Reset | Failure::RefusedStream => Outcome::Reset,
-                };
-                note(&live, (pool, place), outcome);
-            }
-            let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };
-            Err(Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure), reach })
-        }
+        Err((reason, failure)) => Err(failed(exchange, (pool, place), reason, failure)),
     }
+}
+
+/// What an answer's time counts as, or that there was none.
+pub(super) fn timed(answer: Option<&Answer<RequestBody>>) -> Timed {
+    if answer.is_some_and(|answer| !answer.status().is_server_error()) { Timed::Well } else { Timed::Failed }
+}
+
+/// What a try without an answer means, for the endpoint too unless the client is to blame.
+fn failed(exchange: &Exchange, tried: (PoolId, usize), reason: Reason, failure: Failure) -> Failed {
+    let broken = exchange.meter().broken().filter(|_| failure != Failure::Connect);
+    if broken.is_none() {
+        let outcome = match failure {
+            Failure::Connect => Outcome::ConnectFailed,
+            Failure::PerTryTimeout => Outcome::TimedOut,
+            Failure::Reset | Failure::RefusedStream => Outcome::Reset,
+        };
+        note(exchange.live(), tried, outcome);
+    }
+    let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };
+    Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure), reach }
 }
 
 /// Where and how the endpoint of a pool at a place is sent a request, or what stands `instead` of it; `None` for an endpoint

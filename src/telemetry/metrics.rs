@@ -135,7 +135,7 @@ impl Metrics {
             route && pool.is_none_or(|pool| pool.is_empty() || pool == names::LOCAL || pools.contains(pool))
         };
         self.requests.retain(&known);
-        self.upkeep.retain(&known);
+        self.upkeep.retain(known);
         self.istio.retain(snapshot);
     }
 }

@@ -67,7 +67,7 @@ impl Reader<'_> {
         let path = Path::spec().key("healthCheck");
         let kind = match (&written.http, &written.grpc) {
             (Some(http), _) => {
-                let request = self.request(http, &path.key("http"))?;
+                let request = Box::new(self.request(http, &path.key("http"))?);
                 let expected = statuses(&http.expected_statuses);
                 let expected = if expected.is_empty() { vec![StatusCode::OK] } else { expected };
                 CheckKind::Http { request, expected, retriable: statuses(&http.retriable_statuses) }
@@ -158,12 +158,11 @@ impl Reader<'_> {
         let mut headers = HeaderMap::new();
         for (name, value) in &written.headers {
             let field = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-            match field {
-                Some((name, value)) => drop(headers.append(name, value)),
-                None => {
-                    let said = remark(format!("`{name}: {value}` is no header field."), "Write a name and a value.");
-                    self.error(OWN_SCHEMA, &path.key(name), said);
-                }
+            if let Some((name, value)) = field {
+                headers.append(name, value);
+            } else {
+                let said = remark(format!("`{name}: {value}` is no header field."), "Write a name and a value.");
+                self.error(OWN_SCHEMA, &path.key(name), said);
             }
         }
         headers

@@ -127,7 +127,7 @@ impl Endpoint {
 
     async fn ask(&self, own: &OwnRequest, protocol: Protocol) -> Option<Answered> {
         let target = self.target(protocol);
-        let host = own.host.as_deref().map(host_without_port).unwrap_or(&self.host);
+        let host = own.host.as_deref().map_or(&*self.host, host_without_port);
         let tls = self.tls.as_deref().map(|client| Secured { client, host });
         ask(&self.common.connections, Target { tls, ..target }, own, &self.host).await
     }

@@ -43,9 +43,10 @@ impl Checker<'_> {
     /// Checks until the endpoint is what is wanted. Without checks it is healthy, always.
     async fn until(&mut self, wanted: Wanted) {
         let Some(check) = &self.endpoint.upkeep.health_check else {
-            return if wanted == Wanted::Unhealthy {
-                pending().await
-            };
+            if wanted == Wanted::Unhealthy {
+                pending::<()>().await;
+            }
+            return;
         };
         while self.tally.is_healthy() != (wanted == Wanted::Healthy) {
             sleep_until(self.next).await;

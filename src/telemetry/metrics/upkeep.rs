@@ -53,7 +53,9 @@ impl UpkeepMetrics {
     }
 
     pub(super) fn retain(&self, keep: impl Fn(&Labels<'_>) -> bool) {
-        [&self.checks, &self.warmups, &self.pages].into_iter().for_each(|counters| counters.retain(&keep));
+        for counters in [&self.checks, &self.warmups, &self.pages] {
+            counters.retain(&keep);
+        }
     }
 
     pub(super) fn collect(&self) -> Vec<MetricFamily> {
