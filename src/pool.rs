@@ -25,7 +25,7 @@ pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health};
 pub use locality::{Group, Groups};
-pub use outlier::Outcome;
+pub use outlier::{Ejections, Outcome};
 pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Place, QueueState};
 pub use retries::{RetryLimit, RetryState, Retrying};
@@ -38,6 +38,7 @@ use crate::domain::{
 };
 use balance::{Asked, mix};
 use locality::{Candidate, View};
+use outlier::is_error;
 
 /// The endpoints behind one destination.
 #[derive(Debug)]
@@ -90,6 +91,8 @@ pub struct Pool {
     pub hash_key: Option<HashKey>,
     /// When an endpoint is ejected for its answers; without it, its connections alone decide.
     pub outlier_detection: Option<OutlierDetection>,
+    /// What its ejections have in common; outlives the snapshot.
+    pub ejections: Arc<Ejections>,
 }
 
 /// How a pool's endpoints are chosen.
@@ -213,24 +216,59 @@ impl Pool {
         }
         let health = &self.endpoints.get(place)?.state.health;
         let admitted = matches!(outcome, Outcome::Answered(_)) && health.connected();
-        let ejected = match (&self.outlier_detection, outcome) {
-            (Some(detection), _) => health.outlier.count(detection, outcome) && self.eject(detection, health, now()),
-            (None, Outcome::ConnectFailed) => health.failed_to_connect(now()),
-            (None, _) => false,
+        let change = match (&self.outlier_detection, outcome) {
+            (Some(detection), _) => self.judge(detection, health, outcome, now),
+            (None, Outcome::ConnectFailed) => health.failed_to_connect(now()).then_some(Admission::Ejected),
+            // An ejection may be left over from a policy that had outliers detected.
+            (None, Outcome::Answered(_)) => health.outlier.close().then_some(Admission::Admitting),
+            (None, _) => None,
         };
-        if ejected { Some(Admission::Ejected) } else { admitted.then_some(Admission::Admitting) }
+        change.or(admitted.then_some(Admission::Admitting))
+    }
+
+    /// Counts an outcome, or takes it for that of a probe.
+    fn judge(
+        &self,
+        detection: &OutlierDetection,
+        health: &Health,
+        outcome: Outcome,
+        now: impl FnOnce() -> Moment,
+    ) -> Option<Admission> {
+        if !health.outlier.is_open() {
+            let ejects = health.outlier.count(detection, outcome) && self.eject(detection, health, now());
+            return ejects.then_some(Admission::Ejected);
+        }
+        let now = now();
+        // Requests from before the ejection, or despite it, say nothing of what comes after.
+        if health.outlier.is_ejected(now) {
+            return None;
+        }
+        let change = if is_error(detection, outcome) {
+            health.outlier.eject(detection, now);
+            Some(Admission::Ejected)
+        } else {
+            health.outlier.close().then_some(Admission::Admitting)
+        };
+        health.end_probe();
+        change
     }
 
     /// Ejects an endpoint unless that would be too many. As in Envoy, a pool of fewer than ten loses none to the default
-    /// of ten percent.
+    /// of ten percent. One whose ejection is over and that has not proved itself yet counts as ejected.
     fn eject(&self, detection: &OutlierDetection, health: &Health, now: Moment) -> bool {
-        let ejected = self.endpoints.iter().filter(|endpoint| endpoint.state.health.outlier.is_ejected(now)).count();
-        let most = u64::from(detection.max_ejection_percent) * self.endpoints.len() as u64;
-        let ejects = !health.outlier.is_ejected(now) && (ejected as u64 + 1) * 100 <= most;
-        if ejects {
-            health.outlier.eject(detection, now);
-        }
-        ejects
+        let decide = || {
+            let ejected = self.endpoints.iter().filter(|endpoint| endpoint.state.health.outlier.is_open()).count();
+            let most = u64::from(detection.max_ejection_percent) * self.endpoints.len() as u64;
+            let ejects = !health.outlier.is_open() && (ejected as u64 + 1) * 100 <= most;
+            if ejects {
+                health.outlier.eject(detection, now);
+            }
+            ejects
+        };
+        self.ejections.one_at_a_time(decide).unwrap_or_else(|| {
+            health.outlier.defer();
+            false
+        })
     }
 
     /// Whether so few endpoints are healthy that all are asked.

@@ -18,7 +18,7 @@ fn pool(count: usize, slots: u32) -> Pool {
         max_pending: 0,
         queue: Arc::default(),
         queue_timeout: Duration::ZERO,
-        retry_limit: RetryLimit::Count(None),
+        retry_limit: RetryLimit::Default,
         retries: Arc::default(),
         local_model: false,
         latency_objective: None,
@@ -28,6 +28,7 @@ fn pool(count: usize, slots: u32) -> Pool {
         warmup: None,
         max_requests: None,
         outlier_detection: None,
+        ejections: Arc::default(),
         original: None,
     }
 }
@@ -205,3 +206,5 @@ fn a_new_endpoint_takes_what_nothing_else_can() {
     assert_eq!(pool.take(START, random.u64(..), &[]).err(), Some(Reason::SlotsTaken));
     drop(held);
 }
+
+mod probes;

@@ -18,10 +18,11 @@ use super::refuse::{name_server, refuse};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
 use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
-use super::send::send;
+use super::send::{note, send};
 use super::tunnel;
 use crate::domain::Reason;
 use crate::live::Held;
+use crate::pool::Outcome;
 use crate::routing::Asked;
 use crate::snapshot::PoolId;
 use crate::upstream::Answer;
@@ -68,6 +69,10 @@ pub(super) async fn forward(
         let search = pin!(search(&mut exchange, candidates, &mut outbound, deadlines));
         within(deadlines, search).await
     };
+    // As in Envoy, only an endpoint that has the whole request is to blame.
+    if let (Err(Reason::RequestTimeout), Some(tried), true) = (&found, exchange.trying(), exchange.meter().is_over()) {
+        note(exchange.live(), tried, Outcome::TimedOut);
+    }
     conclude(exchange, found, outbound, deadlines)
 }
 

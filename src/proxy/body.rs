@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::fields;
 use super::relay::Broken;
+use crate::upstream::Unread;
 use copy::Copied;
 pub(super) use copy::{Cut, Fate};
 use kept::{Kept, Reading};
@@ -36,6 +37,8 @@ pub(super) struct RequestBody {
     /// 100-continue`), or has been given long enough to do so. Whoever sets it polls the body again.
     continued: Option<Rc<Cell<bool>>>,
     trailers: bool,
+    /// What was read and given back, the last first.
+    unread: Vec<Bytes>,
 }
 
 enum Content {
@@ -55,7 +58,7 @@ impl RequestBody {
     }
 
     const fn of(content: Content) -> Self {
-        Self { content, continued: None, trailers: false }
+        Self { content, continued: None, trailers: false, unread: Vec::new() }
     }
 
     /// Announces trailers behind it.
@@ -173,6 +176,12 @@ impl SpareBody {
     }
 }
 
+impl Unread for RequestBody {
+    fn unread(&mut self, data: &mut Vec<Bytes>) {
+        self.unread.extend(data.drain(..).rev());
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Broken;
@@ -181,6 +190,9 @@ impl Body for RequestBody {
         let this = &mut *self;
         if this.continued.as_ref().is_some_and(|continued| !continued.get()) {
             return Poll::Pending;
+        }
+        if let Some(data) = this.unread.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         match &mut this.content {
             Content::Streamed(source) => source.poll_frame(context),
@@ -191,10 +203,23 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.is_over()
+        self.unread.is_empty() && self.content.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
+        let mut hint = self.rest_hint();
+        for data in &self.unread {
+            let length = data.len() as u64;
+            let upper = hint.upper().map(|upper| upper.saturating_add(length));
+            hint = upper.map_or_else(SizeHint::default, SizeHint::with_exact);
+        }
+        hint
+    }
+}
+
+impl RequestBody {
+    /// The size of what was not read yet.
+    fn rest_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             // Sent with its length, a body would be sent without the trailers behind it.

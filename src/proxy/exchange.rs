@@ -46,6 +46,8 @@ struct State {
     permitted: Option<HeaderValue>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
+    /// The endpoint that the request is under way to, until an answer begins.
+    trying: Option<(PoolId, usize)>,
     begun: Instant,
     recorded: bool,
 }
@@ -92,6 +94,7 @@ impl Exchange {
             share: None,
             permitted: None,
             declined: None,
+            trying: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -199,6 +202,22 @@ impl Exchange {
         self.0.record.destination = destination;
         self.0.record.attempts += 1;
         self.0.record.retry_end = None;
+        self.0.trying = Some((pool, endpoint));
+    }
+
+    /// The try is over: it has an answer, or will have none.
+    pub(super) fn settled(&mut self) {
+        self.0.trying = None;
+    }
+
+    /// The endpoint whose answer is awaited.
+    pub(super) fn trying(&self) -> Option<(PoolId, usize)> {
+        self.0.trying
+    }
+
+    /// The endpoint that was tried last.
+    pub(super) fn tried(&self) -> Option<(PoolId, usize)> {
+        self.0.record.pool.zip(self.0.record.endpoint)
     }
 
     /// Tries so far, the current one among them.

@@ -10,8 +10,10 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
+use super::send::note;
 use crate::domain::Reason;
 use crate::live::Held;
+use crate::pool::Outcome;
 use crate::upstream::Incoming;
 
 /// A body that was broken off.
@@ -107,6 +109,11 @@ impl Body for AnswerBody {
             }
             Some(Err(Broken(reason))) => {
                 let reason = this.exchange.as_ref().and_then(|exchange| exchange.meter().broken()).unwrap_or(*reason);
+                if let Some((exchange, tried)) = this.exchange.as_ref().and_then(|one| Some((one, one.tried()?)))
+                    && reason == Reason::UpstreamReset
+                {
+                    note(exchange.live(), tried, Outcome::Reset);
+                }
                 this.end(Some(reason));
             }
             None => this.end(None),

@@ -215,7 +215,7 @@ pub(super) fn judge(
             let retries = &mut outbound.retries;
             let after = tries.policy.backoff(retries.used, exchange.worker().draw());
             retries.used += 1;
-            retries.under_way = Some(retrying);
+            retries.under_way = retrying;
             exchange.retried();
             if reach == Reach::Endpoint {
                 retries.sent = true;
@@ -241,8 +241,13 @@ fn is_wanted(policy: &RetryPolicy, served: &Served, outbound: &Outbound) -> bool
         && headers.is_some_and(|headers| policy.retries_answer(answer.status(), answer.headers(), headers))
 }
 
-/// The right to send the request again, or why there is none; `Err(None)` where it has better to do.
-fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Result<Retrying, Option<RetryEnd>> {
+/// The right to send the request again, counted or not, or why there is none; `Err(None)` where it has better to do.
+fn grant(
+    tries: &Tries<'_>,
+    place: usize,
+    retries: &Retries,
+    reach: Reach,
+) -> Result<Option<Retrying>, Option<RetryEnd>> {
     let (pool, now) = (tries.live.snapshot.pool(tries.pool), tries.live.now());
     if retries.used >= tries.policy.retries {
         return Err(Some(RetryEnd::LimitExceeded));
@@ -255,7 +260,10 @@ fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Re
     if !others && (spills || !pool.has_another(now, &[])) {
         return Err(None);
     }
-    pool.retry().ok_or(Some(RetryEnd::Overflow))
+    if others && reach == Reach::Nothing && pool.moves_on_uncounted() {
+        return Ok(None);
+    }
+    pool.retry().map(Some).ok_or(Some(RetryEnd::Overflow))
 }
 
 /// Forgets the tries at a pool that the request left for the next; those of a request that was sent go on counting.

@@ -107,6 +107,7 @@ pub(super) async fn send(
             None => break Err((Reason::RequestTimeout, Failure::PerTryTimeout)),
         }
     };
+    exchange.settled();
     match sent {
         Ok(answer) => {
             note(&live, (pool, place), Outcome::Answered(answer.status().as_u16()));
@@ -115,7 +116,11 @@ pub(super) async fn send(
         Err((reason, failure)) => {
             let broken = exchange.meter().broken().filter(|_| failure != Failure::Connect);
             if broken.is_none() {
-                let outcome = if failure == Failure::Connect { Outcome::ConnectFailed } else { Outcome::Reset };
+                let outcome = match failure {
+                    Failure::Connect => Outcome::ConnectFailed,
+                    Failure::PerTryTimeout => Outcome::TimedOut,
+                    Failure::Reset | Failure::RefusedStream => Outcome::Reset,
+                };
                 note(&live, (pool, place), outcome);
             }
             let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };

@@ -10,7 +10,7 @@ use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
-use crate::pool::{EndpointState, Pool, QueueState, RetryLimit, RetryState};
+use crate::pool::{Ejections, EndpointState, Pool, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -86,6 +86,7 @@ pub(super) struct Known<'p> {
     queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
+    ejections: HashMap<&'p PoolKey, &'p Arc<Ejections>>,
 }
 
 impl<'p> Known<'p> {
@@ -97,6 +98,7 @@ impl<'p> Known<'p> {
             queues: previous.pools.iter().map(|pool| (&pool.key, &pool.queue)).collect(),
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
+            ejections: previous.pools.iter().map(|pool| (&pool.key, &pool.ejections)).collect(),
         }
     }
 }
@@ -158,6 +160,7 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
         warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),
         outlier_detection: pool.traffic.outlier_detection.clone(),
+        ejections: known.ejections.get(&pool.key).map(|ejections| Arc::clone(ejections)).unwrap_or_default(),
         hash_key: match &pool.traffic.load_balancer.balancing {
             Balancing::ConsistentHash(hash) => hash.key.clone(),
             _ => None,
@@ -192,7 +195,8 @@ fn max_requests(pool: &config::Pool) -> Option<NonZeroU32> {
 
 /// A budget takes the place of the number, as in Envoy.
 fn retry_limit(traffic: &TrafficPolicy) -> RetryLimit {
-    traffic.retry_budget.map_or(RetryLimit::Count(traffic.connection_pool.max_retries), RetryLimit::Budget)
+    let number = traffic.connection_pool.max_retries.map_or(RetryLimit::Default, RetryLimit::Count);
+    traffic.retry_budget.map_or(number, RetryLimit::Budget)
 }
 
 /// The ways of choosing that Istio warms endpoints up for.

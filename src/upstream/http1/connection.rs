@@ -16,6 +16,7 @@ use super::framing::{Framing, Next};
 use super::head;
 use super::outbox::Outbox;
 use super::request::Encoding;
+use crate::upstream::Unread;
 use crate::upstream::transport::{Look, Transport};
 
 /// How much is read at once at least: most answers, and what one TLS record holds.
@@ -36,6 +37,8 @@ pub(in crate::upstream) struct Memory {
     /// What was read and is not understood yet.
     read: BytesMut,
     outbox: Outbox,
+    /// What was taken of the request's body, until anything is written.
+    taken: Vec<Bytes>,
 }
 
 /// A connection, and where it stands within an exchange.
@@ -77,6 +80,7 @@ impl Connection {
     /// Prepares to send `request`; nothing is written yet.
     pub(in crate::upstream) fn begin<B: Body>(&mut self, request: &Request<B>) {
         self.memory.outbox.reset();
+        self.memory.taken.clear();
         self.encoding = Encoding::begin(request, &mut self.memory.outbox);
         self.upload = Upload::Going;
         self.informational = 0;
@@ -84,8 +88,8 @@ impl Connection {
     }
 
     /// Sends what `body` gives, and reads until the answer's head has come; `continued` is set where the endpoint asks for a
-    /// body that is held back.
-    pub(in crate::upstream) fn poll_answer<B: Body<Data = Bytes> + Unpin>(
+    /// body that is held back. With [`Failure::Unsent`], `body` is as whole as before.
+    pub(in crate::upstream) fn poll_answer<B: Unread + Unpin>(
         &mut self,
         body: &mut B,
         continued: Option<&Cell<bool>>,
@@ -130,7 +134,7 @@ impl Connection {
     }
 
     /// Writes what `body` gives; complete once all of it is written, or the endpoint takes no more.
-    pub(in crate::upstream) fn poll_upload<B: Body<Data = Bytes> + Unpin>(
+    pub(in crate::upstream) fn poll_upload<B: Unread + Unpin>(
         &mut self,
         body: &mut B,
         context: &mut Context<'_>,
@@ -146,9 +150,16 @@ impl Connection {
                 failed => failed,
             };
             match flushed {
-                Ok(()) if self.encoding.is_over() => self.upload = Upload::Done,
-                Ok(()) => {}
-                Err(_) if !self.memory.outbox.is_touched() => return Poll::Ready(Err(Failure::Unsent)),
+                Ok(()) => {
+                    self.memory.taken.clear();
+                    if self.encoding.is_over() {
+                        self.upload = Upload::Done;
+                    }
+                }
+                Err(_) if !self.memory.outbox.is_touched() => {
+                    body.unread(&mut self.memory.taken);
+                    return Poll::Ready(Err(Failure::Unsent));
+                }
                 Err(_) => self.upload = Upload::Refused,
             }
         }
@@ -156,15 +167,14 @@ impl Connection {
     }
 
     /// Adds to what is to be written as much of `body` as is there.
-    fn gather<B: Body<Data = Bytes> + Unpin>(
-        &mut self,
-        body: &mut B,
-        context: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    fn gather<B: Unread + Unpin>(&mut self, body: &mut B, context: &mut Context<'_>) -> Result<(), Failure> {
         while self.memory.outbox.has_room() && !self.encoding.is_over() {
             match Pin::new(&mut *body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.memory.outbox.touch();
+                    match frame.data_ref() {
+                        Some(data) if !self.memory.outbox.is_touched() => self.memory.taken.push(data.clone()),
+                        _ => self.memory.outbox.touch(),
+                    }
                     self.encoding.write(frame, &mut self.memory.outbox)?;
                     if body.is_end_stream() {
                         self.encoding.end(&mut self.memory.outbox)?;
@@ -252,3 +262,6 @@ impl Connection {
         pin!(self.transport.read_buf(&mut self.memory.read)).poll(context)
     }
 }
+
+#[cfg(test)]
+mod tests;
