@@ -6,6 +6,7 @@
 
 mod admission;
 mod analysis;
+mod batching;
 mod by_host;
 mod catalog;
 mod checked;
@@ -31,6 +32,7 @@ mod visibility;
 mod written;
 mod yaml;
 
+pub use batching::Batching;
 pub use checked::{
     Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex, Protocol, Queue,
     Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,

@@ -11,7 +11,7 @@ use tokio::runtime;
 use super::traffic::Listening;
 use super::{Configuration, Shutdown, bind, run};
 use crate::config::{Listener, Startup};
-use crate::fallback::{BatchObservation, LocalTier};
+use crate::fallback::{LocalTier, Observation};
 use crate::live::Local;
 use crate::telemetry::{LocalMetrics, Metrics};
 use crate::tls::Keeper;
@@ -107,7 +107,12 @@ fn load_local_model(startup: &Startup, metrics: &LocalMetrics) -> Option<LocalTi
         return None;
     };
     let metrics = metrics.clone();
-    let observe = move |batch: &BatchObservation| metrics.inferred(batch.waited.len(), batch.tokens, batch.inference);
+    let observe = move |observed: &Observation| match observed {
+        Observation::Batch(batch) => {
+            metrics.inferred(batch.waited.len(), batch.tokens + batch.padding, batch.inference);
+        }
+        Observation::Recalled { texts, remembered } => metrics.recalled(*texts, *remembered),
+    };
     match LocalTier::start(settings, observe) {
         Ok(local) => {
             let identity = local.identity();

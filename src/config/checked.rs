@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batching::Batching;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
@@ -133,6 +134,8 @@ pub struct LocalModel {
     pub file: String,
     /// The ONNX Runtime library; `None` looks for `libonnxruntime.so*` in the folder.
     pub library: Option<PathBuf>,
+    /// How texts are gathered before they are computed.
+    pub batching: Batching,
     /// Inference threads, one session each.
     pub threads: NonZeroU32,
     /// The most texts computed in one run.

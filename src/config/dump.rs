@@ -8,6 +8,7 @@ mod tls;
 
 use serde_json::{Value, json};
 
+use super::batching;
 use super::checked::{
     Checked, Endpoint, Entry, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
 };
@@ -75,6 +76,7 @@ fn local_model(model: &LocalModel) -> Value {
     json!({
         "folder": model.folder.to_string_lossy(),
         "file": model.file,
+        "batching": batching::dump(&model.batching),
         "library": model.library.as_ref().map(|library| library.to_string_lossy()),
         "threads": model.threads,
         "maxBatch": model.max_batch,

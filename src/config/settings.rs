@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Overrides;
+use super::batching::{self, batching};
 use super::catalog::with_topology;
 use super::checked::{Dns, Limits, LocalModel, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
@@ -66,6 +67,7 @@ pub(super) fn check(
     let startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
     if let Some(source) = source {
         check_gateway(source, findings);
+        batching::check(source, findings);
     }
     if startup.listen == Some(startup.admin) && startup.admin.port() != 0 {
         let place = source.map(|source| source.document.place(&Path::spec().key("admin"))).unwrap_or_default();
@@ -149,6 +151,7 @@ fn local_model(written: Option<&ModelFiles>, overrides: &Overrides) -> Option<Lo
         folder,
         file: model.file.clone().unwrap_or_else(|| MODEL_FILE.to_owned()),
         library: model.library.as_ref().map(PathBuf::from),
+        batching: batching(model),
         threads: count(model.threads, MODEL_THREADS),
         max_batch: count(model.max_batch, MODEL_BATCH),
         queue: count(model.queue, MODEL_QUEUE),

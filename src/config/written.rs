@@ -215,6 +215,11 @@ pub(super) struct RequestLimits {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ModelFiles {
     pub(super) folder: String,
+    pub(super) batch_window: Option<String>,
+    pub(super) max_batch_tokens: Option<u32>,
+    pub(super) queue_tokens: Option<u32>,
+    pub(super) queue_bytes: Option<u32>,
+    pub(super) tokenizer_cache: Option<u32>,
     pub(super) file: Option<String>,
     pub(super) library: Option<String>,
     pub(super) threads: Option<u32>,

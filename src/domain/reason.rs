@@ -42,6 +42,8 @@ pub enum Reason {
     LocalOff,
     /// The local model's queue is full.
     LocalQueueFull,
+    /// By its measured pace, the local model would answer after the deadline.
+    LocalTooLate,
     /// The local model cannot read this request; its first choice could have.
     LocalUnsupported,
     /// The local model failed while it computed.
@@ -89,7 +91,7 @@ const NONE: (&str, &str) = ("-", "-");
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -108,6 +110,7 @@ impl Reason {
         Self::MalformedRequest,
         Self::LocalOff,
         Self::LocalQueueFull,
+        Self::LocalTooLate,
         Self::LocalUnsupported,
         Self::LocalFailed,
         Self::ClientDisconnected,
@@ -171,6 +174,13 @@ impl Reason {
             Self::LocalQueueFull => {
                 facts("local_queue_full", 429, UO, "connection_limit_reached", "the local model's queue is full")
             }
+            Self::LocalTooLate => facts(
+                "local_too_late",
+                429,
+                UO,
+                "connection_limit_reached",
+                "the local model could not answer before the deadline",
+            ),
             Self::LocalUnsupported => facts(
                 "local_unsupported",
                 503,

@@ -147,7 +147,9 @@ async fn search(
 /// What a client is told when every pool is out of reach: the local model's overload, which passes, before the pools'.
 fn without_a_queue(exchange: &Exchange, local: Option<Reason>) -> Reason {
     match local {
-        Some(reason @ (Reason::LocalQueueFull | Reason::LocalFailed | Reason::RequestTimeout)) => reason,
+        Some(
+            reason @ (Reason::LocalQueueFull | Reason::LocalTooLate | Reason::LocalFailed | Reason::RequestTimeout),
+        ) => reason,
         _ => exchange.spills().first().map_or(Reason::NoEndpoint, |(_, reason)| *reason),
     }
 }

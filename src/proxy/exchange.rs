@@ -48,6 +48,8 @@ struct State {
     declined: Option<Reason>,
     /// The endpoint that the request is under way to, until an answer begins.
     trying: Option<(PoolId, usize)>,
+    /// How long the local model would have taken, where that is why it did not answer.
+    needed: Option<Duration>,
     begun: Instant,
     recorded: bool,
 }
@@ -95,6 +97,7 @@ impl Exchange {
             permitted: None,
             declined: None,
             trying: None,
+            needed: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -181,9 +184,14 @@ impl Exchange {
         self.0.declined = Some(reason);
     }
 
-    /// Why the local model did not answer, where it was asked.
-    pub(super) fn declined_for(&self) -> Option<Reason> {
-        self.0.declined
+    /// Notes how long the local model would have taken, where that is why it did not answer.
+    pub(super) fn would_take(&mut self, needed: Option<Duration>) {
+        self.0.needed = needed;
+    }
+
+    /// Why the local model did not answer, where it was asked, and how long it would have taken where that is why.
+    pub(super) fn declined_for(&self) -> Option<(Reason, Option<Duration>)> {
+        self.0.declined.map(|reason| (reason, self.0.needed))
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {

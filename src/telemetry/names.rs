@@ -175,6 +175,11 @@ pub(super) const LOCAL_REQUESTS: Definition<0> = define(
 );
 pub(super) const LOCAL_ERRORS: Definition<1> =
     define("overspill_local_model_inference_errors_total", [REASON], "Requests that the local model did not answer.");
+pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
+    "overspill_local_model_tokenizer_cache_total",
+    ["result"],
+    "Texts whose tokens were remembered (hit), and those that had to be tokenised (miss).",
+);
 
 pub(super) const MEMORY: Definition<0> = define("overspill_memory_usage_bytes", [], "Resident memory of the process.");
 pub(super) const BUILD: Definition<1> =

@@ -31,6 +31,11 @@ static LIMITS: Table = Table {
 static LOCAL_MODEL: Table = Table {
     fields: &[
         field("folder", TEXT).required(),
+        field("batchWindow", ANY_DURATION),
+        field("maxBatchTokens", Shape::Int(1, 1 << 20)),
+        field("queueTokens", Shape::Int(1, 1 << 30)),
+        field("queueBytes", Shape::Int(1, 1 << 30)),
+        field("tokenizerCache", Shape::Int(0, 1_000_000)),
         field("file", TEXT),
         field("library", TEXT),
         field("threads", Shape::Int(1, 1024)),

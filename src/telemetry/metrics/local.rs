@@ -32,6 +32,7 @@ pub struct LocalMetrics {
     inference: Single<Histogram>,
     requests: Single<IntCounter>,
     errors: Arc<Counters<1>>,
+    tokenized: Arc<Counters<1>>,
 }
 
 impl LocalMetrics {
@@ -43,6 +44,7 @@ impl LocalMetrics {
             inference: Single::new(&names::LOCAL_INFERENCE, names::DURATION_EDGES),
             requests: Single::new(&names::LOCAL_REQUESTS, ()),
             errors: Arc::new(Counters::new(&names::LOCAL_ERRORS, ())),
+            tokenized: Arc::new(Counters::new(&names::LOCAL_TOKENIZED, ())),
         }
     }
 
@@ -51,6 +53,13 @@ impl LocalMetrics {
         self.batch_size.series.observe(count(texts));
         self.batch_tokens.series.observe(count(tokens));
         self.inference.series.observe(took.as_secs_f64());
+    }
+
+    /// Notes a request of `texts` texts, of which the tokens of `remembered` were known.
+    pub fn recalled(&self, texts: usize, remembered: usize) {
+        for (result, count) in [("hit", remembered), ("miss", texts.saturating_sub(remembered))] {
+            self.tokenized.with([result]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        }
     }
 
     /// Notes that a request waited for `wait` until its inference began.
@@ -66,7 +75,7 @@ impl LocalMetrics {
         }
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 6] {
+    pub(super) fn collect(&self) -> [MetricFamily; 7] {
         [
             self.batch_size.collect(),
             self.batch_tokens.collect(),
@@ -74,6 +83,7 @@ impl LocalMetrics {
             self.inference.collect(),
             self.requests.collect(),
             self.errors.collect(),
+            self.tokenized.collect(),
         ]
     }
 }
