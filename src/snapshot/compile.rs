@@ -10,7 +10,7 @@ use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
-use crate::pool::{EndpointState, Pool, QueueState, RetryLimit, RetryState};
+use crate::pool::{DemandState, EndpointState, Pool, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -86,6 +86,7 @@ pub(super) struct Known<'p> {
     queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
+    demand: HashMap<&'p PoolKey, &'p Arc<DemandState>>,
 }
 
 impl<'p> Known<'p> {
@@ -97,6 +98,7 @@ impl<'p> Known<'p> {
             queues: previous.pools.iter().map(|pool| (&pool.key, &pool.queue)).collect(),
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
+            demand: previous.pools.iter().map(|pool| (&pool.key, &pool.demand)).collect(),
         }
     }
 }
@@ -177,7 +179,9 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         retry_limit: retry_limit(&pool.traffic),
         retries: known.retries.get(&pool.key).map(|retries| Arc::clone(retries)).unwrap_or_default(),
         local_model: pool.local_model,
+        demand: known.demand.get(&pool.key).map(|demand| Arc::clone(demand)).unwrap_or_default(),
         latency_objective: pool.latency_objective,
+        scaling: pool.scaling.clone().map(Box::new),
         connect_timeout: pool.connect_timeout,
     }
 }
