@@ -41,7 +41,8 @@ pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
 pub use scaling::{
-    COLD_START, Change, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules, SelectPolicy, Targets,
+    COLD_START, Change, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
+    SelectPolicy, Targets,
 };
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};

@@ -38,6 +38,8 @@ pub struct Live {
     rooms: Box<[Arc<Room>]>,
     clients: Clients,
     epoch: Instant,
+    /// Told of the first request for a pool that nothing was asked of.
+    woken: watch::Sender<()>,
 }
 
 impl Live {
@@ -49,6 +51,11 @@ impl Live {
     /// What the endpoints of `pool` are spoken to with over TLS; `None` where they are spoken to in clear.
     pub fn tls(&self, pool: PoolId) -> Option<&tls::Client> {
         self.clients[pool.index()].as_deref()
+    }
+
+    /// Tells whoever follows the demand that a pool is asked for of which nothing was asked before.
+    pub fn wake(&self) {
+        self.woken.send_replace(());
     }
 
     /// Takes a slot of `pool`, unless requests wait for one already: those come first. The endpoint's place comes with it.
@@ -120,6 +127,7 @@ impl Publisher {
             rooms,
             clients,
             epoch: Instant::now(),
+            woken: watch::Sender::new(()),
         };
         Self {
             live: Arc::new(ArcSwap::from_pointee(live)),
@@ -168,6 +176,7 @@ impl Publisher {
             snapshot,
             checked,
             epoch: before.epoch,
+            woken: before.woken.clone(),
         };
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));
@@ -178,6 +187,11 @@ impl Publisher {
     /// Tells of each swap.
     pub fn swaps(&self) -> watch::Receiver<()> {
         self.swaps.subscribe()
+    }
+
+    /// Tells of the first request for a pool that nothing was asked of.
+    pub fn wakes(&self) -> watch::Receiver<()> {
+        self.current().woken.subscribe()
     }
 
     /// What is in force.

@@ -4,6 +4,7 @@
 //! connects to anything and never waits.
 
 mod balance;
+mod demand;
 mod endpoint;
 mod hash;
 mod health;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use balance::Balancer;
+pub use demand::{Arrived, Counts, DemandState, Elsewhere, LATENCY_BUCKETS, latency_edge};
 pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health};
@@ -34,7 +36,8 @@ pub use slot::Slot;
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    ConnectionSettings, HashKey, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason, Tier, Warmup,
+    ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason,
+    Scaling, Tier, Warmup,
 };
 use balance::{Asked, mix};
 use locality::{Candidate, View};
@@ -77,8 +80,12 @@ pub struct Pool {
     pub retries: Arc<RetryState>,
     /// Whether the local model may answer for it.
     pub local_model: bool,
+    /// What is asked of it; outlives the snapshot.
+    pub demand: Arc<DemandState>,
     /// The latency that its users expect.
     pub latency_objective: Option<Duration>,
+    /// What it is scaled by, if a `PoolPolicy` says.
+    pub scaling: Option<Box<Scaling>>,
     /// How long a connection to an endpoint may take to open.
     pub connect_timeout: Duration,
     /// Requests after which a connection is not used again; `None` uses it as long as it lasts.
@@ -276,6 +283,11 @@ impl Pool {
         let admits = |endpoint: &&Endpoint| endpoint.state.health.admission(now) == Admission::Admitting;
         let healthy = || self.endpoints.iter().filter(admits).count() as u64;
         least_percent > 0 && healthy() * 100 < u64::from(least_percent) * self.endpoints.len() as u64
+    }
+
+    /// What its answers are held against: without an objective of its own, the one that operators alert on.
+    pub fn objective(&self) -> Duration {
+        self.latency_objective.unwrap_or(LATENCY_OBJECTIVE)
     }
 
     /// Requests in flight over all endpoints.

@@ -23,6 +23,7 @@ GET  /healthz/ready  200 while requests should be sent here, 503 before the star
 GET  /livez          200 while the process works
 GET  /metrics        Prometheus metrics
 GET  /config_dump    what is in force, and what is wrong with the documents, as JSON
+GET  /scaling        demand and desired replicas of every pool, as JSON; ?scope=own for this router's alone
 GET  /clusters       every pool and endpoint; ?format=json
 POST /shutdown       drain and exit
 ";
@@ -65,8 +66,35 @@ pub(super) fn ready(admin: &Admin) -> Page {
 
 pub(super) fn metrics(admin: &Admin) -> Page {
     let live = admin.publisher.current();
-    let body = admin.metrics.render(&live.snapshot, live.now(), &admin.local.gauges());
+    let body = admin.metrics.render(&live.snapshot, live.now(), &admin.local.gauges(), &admin.board.known());
     page(StatusCode::OK, telemetry::CONTENT_TYPE, body.into())
+}
+
+/// The figures of every pool: those of all routers, or of this one alone.
+pub(super) fn scaling(admin: &Admin, scope: Scope) -> Page {
+    let known = admin.board.known();
+    match scope {
+        Scope::All => json_page(&known.all.json()),
+        Scope::Own => json_page(&known.alone.json()),
+        Scope::Peer => match serde_json::to_vec(&*known.own) {
+            Ok(loads) => page(StatusCode::OK, "application/json", loads.into()),
+            Err(error) => {
+                tracing::error!(%error, "the loads of the pools cannot be written");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the loads cannot be written\n")
+            }
+        },
+    }
+}
+
+/// Whose figures are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those of all routers together.
+    All,
+    /// Those of this router.
+    Own,
+    /// Those of this router as another one adds them to its own.
+    Peer,
 }
 
 pub(super) fn config_dump(admin: &Admin) -> Page {

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::traffic::{self, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
-use super::{memory, names};
-use crate::admin::{self, Admin, Readiness};
+use super::{memory, names, scaling};
+use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{Problem, Startup};
 use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
 use crate::live::Publisher;
@@ -41,7 +41,10 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     control::log_problems(&found);
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
-    let admin = Admin::new(Arc::clone(&publisher), Arc::clone(&metrics), local.clone(), found);
+    let board = scaling::follow(Arc::clone(&publisher));
+    let sources =
+        Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
+    let admin = Admin::new(sources, found);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));

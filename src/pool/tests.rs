@@ -22,6 +22,8 @@ fn pool(count: usize, slots: u32) -> Pool {
         retries: Arc::default(),
         local_model: false,
         latency_objective: None,
+        demand: Arc::default(),
+        scaling: None,
         connect_timeout: Duration::from_secs(1),
         hash_key: None,
         max_requests_per_connection: None,

@@ -162,6 +162,7 @@ async fn wait_for(
 ) -> Result<Served, Reason> {
     let live = Arc::clone(exchange.live());
     let to = live.snapshot.pool(pool);
+    exchange.waits_at(pool);
     let patience = Instant::now() + to.queue_timeout;
     let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
     let mut tries = Tries::new(&live, live.snapshot.retries(exchange.route()), pool, Elsewhere::Nothing);

@@ -15,6 +15,7 @@ use super::present::{Field, Present};
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
 use crate::live::Live;
+use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
 use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
 use crate::telemetry::{self, Record};
@@ -40,6 +41,8 @@ struct State {
     meter: Rc<Meter>,
     record: Record,
     affinities: Vec<Affinity>,
+    /// The pools that the request left, until it is answered.
+    elsewhere: Vec<(PoolId, Elsewhere)>,
     /// Which of its rule's destinations the request goes to.
     share: Option<usize>,
     /// The other origin that the answer is to permit.
@@ -93,6 +96,7 @@ impl Exchange {
             meter: Rc::default(),
             record,
             affinities: Vec::new(),
+            elsewhere: Vec::new(),
             share: None,
             permitted: None,
             declined: None,
@@ -160,6 +164,11 @@ impl Exchange {
         self.0.record.route = route;
         self.0.record.chosen = chosen;
         self.0.record.pool = chosen;
+        if let Some(pool) = chosen
+            && self.0.live.snapshot.pool(pool).demand.arrived() == Arrived::First
+        {
+            self.0.live.wake();
+        }
     }
 
     /// Notes which of its rule's destinations the request goes to.
@@ -196,12 +205,20 @@ impl Exchange {
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {
         self.0.record.spills.push((pool, reason));
+        self.0.elsewhere.push((pool, Elsewhere::count(&self.0.live.snapshot.pool(pool).demand)));
+    }
+
+    /// The request waits at `pool` from now on, and is no longer elsewhere.
+    pub(super) fn waits_at(&mut self, pool: PoolId) {
+        self.0.elsewhere.retain(|(left, _)| *left != pool);
     }
 
     /// The request was served by `pool` after it had waited there: it spilled only from the pools before.
     pub(super) fn unspilled(&mut self, pool: PoolId) {
         let before = self.0.record.spills.iter().position(|(left, _)| *left == pool);
         self.0.record.spills.truncate(before.unwrap_or(self.0.record.spills.len()));
+        let spills = &self.0.record.spills;
+        self.0.elsewhere.retain(|(left, _)| spills.iter().any(|(pool, _)| pool == left));
     }
 
     pub(super) fn attempted(&mut self, pool: PoolId, endpoint: usize, destination: Option<SocketAddr>) {

@@ -3,11 +3,13 @@
 //! Owns counters and histograms. What can be looked up in the live snapshot (in flight, queued, weights, generation) is
 //! not counted here a second time but read at the scrape.
 
+mod edges;
 mod istio;
 mod local;
 mod lookups;
 mod reload;
 mod requests;
+mod scaling;
 mod scrape;
 
 use std::collections::HashSet;

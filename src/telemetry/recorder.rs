@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::metrics::{Metrics, RequestKey, RequestSeries};
 use super::{AccessLog, ClientConnection, Record};
-use crate::domain::{MirrorEnd, Reason};
+use crate::domain::{MirrorEnd, Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// Takes the records of one traffic worker. Its handles to series are found once for a generation; from then on a record
@@ -37,6 +37,23 @@ impl Handles {
             *self = Self { generation: snapshot.generation(), ..Self::default() };
         }
         snapshot.generation() == self.generation
+    }
+}
+
+/// Counts what the request says of the pools that it was for and that answered it. An answer that says that an endpoint
+/// failed is no measure of what the endpoint carries.
+fn note_demand(snapshot: &Snapshot, record: &Record, key: RequestKey) {
+    if let (Some(pool), None) = (record.pool, record.reason)
+        && record.tier != Some(Tier::Local)
+        && record.attempts > 0
+        && record.status < 500
+    {
+        let pool = snapshot.pool(pool);
+        pool.demand.answered(record.duration, pool.objective());
+    } else if let (Some(chosen), Some(reason)) = (record.chosen, key.refusal())
+        && (reason.is_passing() || reason == Reason::RequestTimeout)
+    {
+        snapshot.pool(chosen).demand.refused();
     }
 }
 
@@ -73,6 +90,7 @@ impl Recorder {
     fn count(&self, snapshot: &Snapshot, record: &Record) {
         let mut handles = self.handles.borrow_mut();
         let key = RequestKey::of(record);
+        note_demand(snapshot, record, key);
         // A request that was refused spilled from nowhere to nowhere: it counts as refused.
         let spills = if key.refusal().is_some() { &[][..] } else { &record.spills };
         if !handles.are_of(snapshot) {
