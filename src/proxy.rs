@@ -16,6 +16,7 @@ mod listen;
 mod local;
 mod mirror;
 mod present;
+mod rate_limit;
 mod refuse;
 mod relay;
 mod request;

@@ -39,6 +39,8 @@ pub struct PoolIndex(pub usize);
 pub struct Limits {
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
+    /// The keys of rate limits that are counted at a time, over all limits.
+    pub max_rate_limit_keys: u32,
     /// How long a request may take until its answer begins, where its route sets no `timeout`.
     pub request_timeout: Duration,
     /// How long a body may stand still, in either direction.

@@ -29,6 +29,7 @@ pub fn dump(checked: &Checked) -> Value {
 fn limits(limits: &Limits) -> Value {
     json!({
         "maxBodyBytes": limits.max_body_bytes,
+        "maxRateLimitKeys": limits.max_rate_limit_keys,
         "requestTimeout": format_duration(limits.request_timeout),
         "streamIdleTimeout": format_duration(limits.stream_idle_timeout),
         "trustForwardedProto": limits.trust_forwarded_proto,

@@ -26,6 +26,7 @@ const MAX_HEADER_BYTES: u32 = 65_536;
 /// Kubernetes ends a process 60 s after asking it to (`terminationGracePeriodSeconds` of the manifests); 5 s are margin.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(55);
 const MAX_BODY_BYTES: u64 = 10_485_760;
+const MAX_RATE_LIMIT_KEYS: u32 = 65_536;
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// The port of DNS (RFC 1035, section 4.2).
@@ -78,6 +79,7 @@ pub(super) fn check(
 fn limits(spec: &Settings) -> Limits {
     Limits {
         max_body_bytes: spec.limits.max_body_bytes.unwrap_or(MAX_BODY_BYTES),
+        max_rate_limit_keys: spec.limits.max_rate_limit_keys.unwrap_or(MAX_RATE_LIMIT_KEYS),
         request_timeout: duration(spec.limits.request_timeout.as_deref(), REQUEST_TIMEOUT),
         stream_idle_timeout: duration(spec.limits.stream_idle_timeout.as_deref(), STREAM_IDLE_TIMEOUT),
         trust_forwarded_proto: spec.limits.trust_forwarded_proto,

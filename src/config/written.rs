@@ -203,6 +203,7 @@ pub(super) struct GatewayRole {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RequestLimits {
     pub(super) max_body_bytes: Option<u64>,
+    pub(super) max_rate_limit_keys: Option<u32>,
     pub(super) request_timeout: Option<String>,
     pub(super) stream_idle_timeout: Option<String>,
     pub(super) trust_forwarded_proto: bool,

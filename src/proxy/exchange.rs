@@ -12,9 +12,10 @@ use super::Worker;
 use super::body::Meter;
 use super::connection::Client;
 use super::present::{Field, Present};
+use super::rate_limit;
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
-use crate::live::Live;
+use crate::live::{Judged, Live};
 use crate::routing::Asked;
 use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
 use crate::telemetry::{self, Record};
@@ -44,6 +45,8 @@ struct State {
     share: Option<usize>,
     /// The other origin that the answer is to permit.
     permitted: Option<HeaderValue>,
+    /// What the rule's rate limits say.
+    judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
     begun: Instant,
@@ -91,6 +94,7 @@ impl Exchange {
             affinities: Vec::new(),
             share: None,
             permitted: None,
+            judged: None,
             declined: None,
             begun: Instant::now(),
             recorded: false,
@@ -166,10 +170,18 @@ impl Exchange {
         self.0.permitted = Some(origin);
     }
 
-    /// Carries out on an answer's headers what the rule and its destination say.
+    /// Notes what the rule's rate limits say.
+    pub(super) fn judged(&mut self, judged: Judged) {
+        self.0.judged = Some(Box::new(judged));
+    }
+
+    /// Carries out on an answer's headers what the rule and its destination say, and tells how its rate limits stand.
     pub(super) fn edit_answer(&self, headers: &mut HeaderMap) {
         if let Some(route) = self.0.record.route {
             self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
+        }
+        if let Some(judged) = &self.0.judged {
+            rate_limit::tell(judged, headers);
         }
     }
 

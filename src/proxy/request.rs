@@ -21,6 +21,7 @@ use super::fault;
 use super::fields::{self, TrustProto};
 use super::mirror;
 use super::present::{Field, Present};
+use super::rate_limit;
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use super::retry::Retries;
@@ -73,7 +74,10 @@ pub(super) async fn serve(
             exchange.routed(Some(route), None);
             let response = match answer::preflight(&mut exchange, route, &parts) {
                 Some(permission) => answer::permission(exchange, permission),
-                None => answer::respond(exchange, route, answer, &routed),
+                None => match rate_limit::admit(&mut exchange, route, &parts) {
+                    Ok(()) => answer::respond(exchange, route, answer, &routed),
+                    Err(reason) => refuse(exchange, reason),
+                },
             };
             body::let_go(&parts.headers, body);
             return response;
@@ -107,6 +111,10 @@ async fn send_on(
     if let Some(permission) = answer::preflight(&mut exchange, route, &arrived.parts) {
         body::let_go(&arrived.parts.headers, arrived.body);
         return answer::permission(exchange, permission);
+    }
+    if let Err(reason) = rate_limit::admit(&mut exchange, route, &arrived.parts) {
+        body::let_go(&arrived.parts.headers, arrived.body);
+        return refuse(exchange, reason);
     }
     let live = Arc::clone(exchange.live());
     let (delayed, aborted) = match &live.snapshot.route(route).fault {

@@ -130,6 +130,22 @@ pub(super) fn gauges<'v, const N: usize>(
     family(name, MetricType::GAUGE, samples.into_iter().map(metric).collect())
 }
 
+/// A counter whose values are looked up at the scrape; for counts that are kept beside what they count.
+pub(super) fn counts<'v, const N: usize>(
+    name: &Definition<N>,
+    samples: impl IntoIterator<Item = ([&'v str; N], f64)>,
+) -> MetricFamily {
+    let metric = |(values, value): ([&str; N], f64)| {
+        let mut counter = proto::Counter::default();
+        counter.set_value(value);
+        let labels = name.labels.iter().zip(values).map(|(label, value)| label_pair(label, value)).collect();
+        let mut metric = proto::Metric::from_label(labels);
+        metric.set_counter(counter);
+        metric
+    };
+    family(name, MetricType::COUNTER, samples.into_iter().map(metric).collect())
+}
+
 fn label_pair(label: &str, value: &str) -> LabelPair {
     let mut pair = LabelPair::default();
     pair.set_name(label.to_owned());

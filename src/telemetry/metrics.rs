@@ -6,6 +6,7 @@
 mod istio;
 mod local;
 mod lookups;
+mod rate_limits;
 mod reload;
 mod requests;
 mod scrape;
@@ -18,6 +19,7 @@ use prometheus::IntCounter;
 
 pub use local::{LocalGauges, LocalMetrics};
 pub use lookups::Lookup;
+pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};
 
@@ -41,6 +43,15 @@ pub struct Metrics {
     generation: AtomicU64,
     /// Whether a request of an older generation may have brought back a series that publishing had removed.
     late: AtomicBool,
+}
+
+/// What is not counted here, but looked up at a scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// The local model's.
+    pub local: LocalGauges,
+    /// The rate limits'.
+    pub rate_limits: RateLimitCounts,
 }
 
 /// One open client connection, counted until it is dropped.

@@ -20,6 +20,8 @@ static DNS: Table = Table {
 static LIMITS: Table = Table {
     fields: &[
         field("maxBodyBytes", Shape::Int(0, i64::MAX)),
+        // A place takes 17 bytes.
+        field("maxRateLimitKeys", Shape::Int(8, 1 << 24)),
         field("requestTimeout", DURATION),
         field("streamIdleTimeout", DURATION),
         field("trustForwardedProto", BOOL),

@@ -7,7 +7,7 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 
-use super::{LocalGauges, Metrics};
+use super::{Gauges, LocalGauges, Metrics};
 use crate::domain::{Moment, Tier};
 use crate::pool::{Admission, Pool};
 use crate::snapshot::Snapshot;
@@ -16,9 +16,11 @@ use crate::telemetry::names::{self, Definition, LOCAL};
 
 impl Metrics {
     /// Every series in the text exposition, version 0.0.4 ([`CONTENT_TYPE`](crate::telemetry::CONTENT_TYPE)). `snapshot`
-    /// is the live one; `now` decides which of its endpoints are ejected.
-    pub fn render(&self, snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<u8> {
+    /// is the live one; `now` decides which of its endpoints are ejected; `gauges` is what else can be looked up.
+    pub fn render(&self, snapshot: &Snapshot, now: Moment, gauges: &Gauges) -> Vec<u8> {
+        let Gauges { local, rate_limits } = gauges;
         let mut families = self.counted();
+        families.extend(rate_limits.collect());
         families.extend(pools(snapshot, now, local));
         families.extend(this_process());
         families.push(weights(snapshot));
@@ -60,7 +62,7 @@ fn gauge(name: &Definition<0>, value: f64) -> MetricFamily {
 
 /// A count as a sample: the exposition's numbers are floats, exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "the exposition has floats alone, and no count comes near 2^53")]
-fn whole(count: u64) -> f64 {
+pub(super) fn whole(count: u64) -> f64 {
     count as f64
 }
 
