@@ -16,7 +16,8 @@ mod trace;
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use log::{LogError, init};
 pub use metrics::{
-    ClientConnection, Gauges, LocalGauges, LocalMetrics, Lookup, Metrics, RateLimitCount, RateLimitCounts, Reload,
+    ClientConnection, Gauges, LimitCounters, LocalGauges, LocalMetrics, Lookup, Metrics, RateLimitCount,
+    RateLimitCounts, Reload,
 };
 pub use names::CONTENT_TYPE;
 pub use record::Record;

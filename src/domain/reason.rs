@@ -40,6 +40,8 @@ pub enum Reason {
     BodyTooLarge,
     /// The request cannot be forwarded as it stands.
     MalformedRequest,
+    /// The head of a request is larger than the limit, or has too many fields.
+    HeadTooLarge,
     /// The local model is not loaded.
     LocalOff,
     /// The local model's queue is full.
@@ -92,7 +94,7 @@ const NONE: (&str, &str) = ("-", "-");
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -110,6 +112,7 @@ impl Reason {
         Self::RateLimited,
         Self::BodyTooLarge,
         Self::MalformedRequest,
+        Self::HeadTooLarge,
         Self::LocalOff,
         Self::LocalQueueFull,
         Self::LocalUnsupported,
@@ -173,6 +176,9 @@ impl Reason {
             }
             Self::MalformedRequest => {
                 facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
+            }
+            Self::HeadTooLarge => {
+                facts("head_too_large", 431, DPE, "http_request_error", "the request's head is over the limit")
             }
             Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
             Self::LocalQueueFull => {

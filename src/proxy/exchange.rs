@@ -13,6 +13,7 @@ use super::body::Meter;
 use super::connection::Client;
 use super::present::{Field, Present};
 use super::rate_limit;
+use super::retained::Allowance;
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
 use crate::live::{Judged, Live};
@@ -119,6 +120,12 @@ impl Exchange {
 
     pub(super) fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// An allowance of memory for the request's body.
+    pub(super) fn retain(&self) -> Allowance {
+        let worker = &self.0.worker;
+        worker.retained.allow(self.limits().max_retry_buffer_bytes, worker.limit_counters.clone())
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {

@@ -4,6 +4,7 @@
 //! not counted here a second time but read at the scrape.
 
 mod istio;
+mod limits;
 mod local;
 mod lookups;
 mod rate_limits;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 
+pub use limits::LimitCounters;
 pub use local::{LocalGauges, LocalMetrics};
 pub use lookups::Lookup;
 pub use rate_limits::{RateLimitCount, RateLimitCounts};
@@ -38,6 +40,7 @@ pub struct Metrics {
     reload: reload::ReloadMetrics,
     lookups: lookups::LookupMetrics,
     access_log_dropped: Single<IntCounter>,
+    limits: LimitCounters,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
     generation: AtomicU64,
@@ -74,6 +77,7 @@ impl Metrics {
             reload: reload::ReloadMetrics::new(),
             lookups: lookups::LookupMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
+            limits: LimitCounters::new(),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),
             late: AtomicBool::new(false),
@@ -96,6 +100,11 @@ impl Metrics {
     /// What the local model counts; a handle to keep.
     pub fn local(&self) -> LocalMetrics {
         self.local.clone()
+    }
+
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.limits.clone()
     }
 
     pub(super) fn access_log_dropped(&self) -> IntCounter {

@@ -86,6 +86,11 @@ pub(super) const SPILLED: Definition<3> = define(
 );
 pub(super) const REFUSED: Definition<2> =
     define("overspill_refused_requests_total", [ROUTE, REASON], "Requests that the router answered itself, unserved.");
+pub(super) const LIMITS: Definition<1> = define(
+    "overspill_limits_exceeded_total",
+    ["limit"],
+    "Times that a client, or all of them together, came to a limit on connections.",
+);
 pub(super) const RATE_LIMITED: Definition<2> = define(
     "overspill_rate_limited_requests_total",
     ["policy", "limit"],

@@ -5,9 +5,20 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod connections;
+mod floods;
+mod frames;
 mod rate_limits;
 
 use harness::{Answer, Service, Upstream, Wire, virtual_service};
+
+/// Times that a client came to a limit, by `limit`.
+const EXCEEDED: &str = "overspill_limits_exceeded_total";
+
+/// A `Settings` document with `fields`, in flow style.
+fn settings(fields: &str) -> String {
+    format!("---\napiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: settings}}\nspec: {{{fields}}}\n")
+}
 
 /// An upstream that answers, and the documents that send `app.example` to it.
 fn application() -> (Upstream, String) {

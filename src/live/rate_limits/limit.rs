@@ -59,14 +59,7 @@ impl<C: Clock + Clone> Limit<C> {
         let quota = Quota::with_period(interval).unwrap_or(Quota::per_second(settings.burst));
         let buckets = Buckets::new(table, nanoseconds(interval));
         let limiter = RateLimiter::new(quota.allow_burst(settings.burst), buckets.clone(), clock.clone());
-        Self {
-            settings,
-            limiter,
-            buckets,
-            clock,
-            hasher: RandomState::new(),
-            refused: AtomicU64::new(0),
-        }
+        Self { settings, limiter, buckets, clock, hasher: RandomState::new(), refused: AtomicU64::new(0) }
     }
 
     pub(super) fn settings(&self) -> &RateLimit {

@@ -43,6 +43,7 @@ impl Metrics {
         families.extend(self.istio.collect());
         families.extend(self.local.collect());
         families.push(self.access_log_dropped.collect());
+        families.push(self.limits.collect());
         families
     }
 }
