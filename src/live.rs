@@ -5,6 +5,7 @@
 
 mod destinations;
 mod local;
+mod rate_limits;
 mod room;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,7 @@ use tokio::time::timeout_at;
 
 pub use destinations::{Ask, Asked, Destination, Destinations, KnownHosts};
 pub use local::{Engaged, Local};
+pub use rate_limits::{Judged, PolicyLimits, RateLimits};
 pub use room::Held;
 use room::Room;
 
@@ -35,6 +37,8 @@ pub struct Live {
     pub checked: Arc<Checked>,
     /// What its endpoints are known by; connections to others are of no more use.
     pub addresses: Arc<HashSet<Address>>,
+    /// How often its routes let requests through.
+    pub rate_limits: Arc<RateLimits>,
     rooms: Box<[Arc<Room>]>,
     clients: Clients,
     epoch: Instant,
@@ -122,6 +126,7 @@ impl Publisher {
         let rooms = snapshot.pools().map(|_| Arc::default()).collect();
         let live = Live {
             addresses: addresses(&snapshot),
+            rate_limits: Arc::new(RateLimits::of(&snapshot, None)),
             snapshot,
             checked: Arc::new(checked),
             rooms,
@@ -169,8 +174,14 @@ impl Publisher {
             before.snapshot.pools().map(|(id, pool)| (&pool.key, &before.rooms[id.index()])).collect();
         let rooms =
             snapshot.pools().map(|(_, pool)| known.get(&pool.key).map(|room| Arc::clone(room)).unwrap_or_default());
+        let rate_limits = if Arc::ptr_eq(&checked, &before.checked) {
+            Arc::clone(&before.rate_limits)
+        } else {
+            Arc::new(RateLimits::of(&snapshot, Some(&before.rate_limits)))
+        };
         let live = Live {
             addresses: addresses(&snapshot),
+            rate_limits,
             rooms: rooms.collect(),
             clients,
             snapshot,

@@ -14,7 +14,7 @@ use crate::domain::Tier;
 use crate::fallback::LocalTier;
 use crate::pool::{Admission, Pool};
 use crate::snapshot::{Addresses, NameStatus};
-use crate::telemetry;
+use crate::telemetry::{self, Gauges};
 
 type Page = Response<Full<Bytes>>;
 
@@ -66,7 +66,9 @@ pub(super) fn ready(admin: &Admin) -> Page {
 
 pub(super) fn metrics(admin: &Admin) -> Page {
     let live = admin.publisher.current();
-    let body = admin.metrics.render(&live.snapshot, live.now(), &admin.local.gauges(), &admin.board.known());
+    let gauges =
+        Gauges { local: admin.local.gauges(), rate_limits: live.rate_limits.counts(), demand: admin.board.known() };
+    let body = admin.metrics.render(&live.snapshot, live.now(), &gauges);
     page(StatusCode::OK, telemetry::CONTENT_TYPE, body.into())
 }
 

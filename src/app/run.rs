@@ -16,7 +16,7 @@ use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{Problem, Startup};
 use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
 use crate::live::Publisher;
-use crate::proxy::Drain;
+use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -64,6 +64,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
     let originals = names::originals(&startup.dns, &metrics, own);
+    let shared = Shared { local: local.clone(), originals, retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -73,7 +74,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
-        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone(), originals.clone());
+        let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
         let (drained, alive) = (drained.clone(), alive.clone());
         thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
             if let Err(error) = traffic.run(sockets, drained) {

@@ -14,8 +14,8 @@ use super::batching::Batching;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
-    RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage, PoolKey,
+    RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -40,6 +40,16 @@ pub struct PoolIndex(pub usize);
 pub struct Limits {
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
+    /// The keys of rate limits that are counted at a time, over all limits.
+    pub max_rate_limit_keys: u32,
+    /// The connections that one listener has open; `None` is any number.
+    pub max_connections: Option<NonZeroU32>,
+    /// The fields that the head of an HTTP/2 request has at most.
+    pub max_headers: u32,
+    /// The bytes of bodies that are kept for retries, over all requests.
+    pub max_retry_buffer_bytes: u64,
+    /// What one HTTP/2 connection may ask for.
+    pub http2: Http2Limits,
     /// How long a request may take until its answer begins, where its route sets no `timeout`.
     pub request_timeout: Duration,
     /// How long a body may stand still, in either direction.
@@ -63,6 +73,8 @@ pub struct Startup {
     pub backlog: u32,
     /// How long an idle client connection is kept.
     pub keepalive: Duration,
+    /// How long a client connection takes requests; `None` is for good.
+    pub max_connection_age: Option<Duration>,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
     /// The largest head of a request, in bytes.

@@ -31,6 +31,17 @@ pub fn dump(checked: &Checked) -> Value {
 fn limits(limits: &Limits) -> Value {
     json!({
         "maxBodyBytes": limits.max_body_bytes,
+        "maxRateLimitKeys": limits.max_rate_limit_keys,
+        "maxConnections": limits.max_connections,
+        "maxHeaders": limits.max_headers,
+        "maxRetryBufferBytes": limits.max_retry_buffer_bytes,
+        "http2": {
+            "maxConcurrentStreams": limits.http2.max_concurrent_streams,
+            "maxResetsPerSecond": limits.http2.max_resets_per_second,
+            "maxControlFramesPerSecond": limits.http2.max_control_frames_per_second,
+            "maxEmptyFramesPerSecond": limits.http2.max_empty_frames_per_second,
+            "maxContinuationFrames": limits.http2.max_continuation_frames,
+        },
         "requestTimeout": format_duration(limits.request_timeout),
         "streamIdleTimeout": format_duration(limits.stream_idle_timeout),
         "trustForwardedProto": limits.trust_forwarded_proto,
@@ -45,6 +56,7 @@ fn startup(startup: &Startup) -> Value {
         "workers": startup.workers,
         "backlog": startup.backlog,
         "keepalive": format_duration(startup.keepalive),
+        "maxConnectionAge": startup.max_connection_age.map(format_duration),
         "headerTimeout": format_duration(startup.header_timeout),
         "maxHeaderBytes": startup.max_header_bytes,
         "drain": {

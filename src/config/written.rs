@@ -21,6 +21,7 @@ pub(super) use actions::{
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
+pub(super) use own::Http2Limits;
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
@@ -162,6 +163,7 @@ pub(super) struct Settings {
     pub(super) workers: Option<u32>,
     pub(super) backlog: Option<u32>,
     pub(super) keepalive: Option<String>,
+    pub(super) max_connection_age: Option<String>,
     pub(super) header_timeout: Option<String>,
     pub(super) max_header_bytes: Option<u32>,
     pub(super) drain: Drain,
@@ -205,6 +207,11 @@ pub(super) struct GatewayRole {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RequestLimits {
     pub(super) max_body_bytes: Option<u64>,
+    pub(super) max_rate_limit_keys: Option<u32>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) max_headers: Option<u32>,
+    pub(super) max_retry_buffer_bytes: Option<u64>,
+    pub(super) http2: Http2Limits,
     pub(super) request_timeout: Option<String>,
     pub(super) stream_idle_timeout: Option<String>,
     pub(super) trust_forwarded_proto: bool,

@@ -34,10 +34,14 @@ pub enum Reason {
     RequestTimeout,
     /// The request's or the answer's body stood still for longer than the stream idle timeout.
     StreamIdleTimeout,
+    /// A rate limit of the rule's policy has no token left for the request.
+    RateLimited,
     /// The request's body is larger than the limit.
     BodyTooLarge,
     /// The request cannot be forwarded as it stands.
     MalformedRequest,
+    /// The head of a request is larger than the limit, or has too many fields.
+    HeadTooLarge,
     /// The local model is not loaded.
     LocalOff,
     /// The local model's queue is full.
@@ -84,6 +88,7 @@ const UC: (&str, &str) = ("UC", "UpstreamConnectionTermination");
 const UPE: (&str, &str) = ("UPE", "UpstreamProtocolError");
 const UT: (&str, &str) = ("UT", "UpstreamRequestTimeout");
 const SI: (&str, &str) = ("SI", "StreamIdleTimeout");
+const RL: (&str, &str) = ("RL", "RateLimited");
 const DPE: (&str, &str) = ("DPE", "DownstreamProtocolError");
 const DC: (&str, &str) = ("DC", "DownstreamConnectionTermination");
 const FI: (&str, &str) = ("FI", "FaultInjected");
@@ -91,7 +96,7 @@ const NONE: (&str, &str) = ("-", "-");
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -106,8 +111,10 @@ impl Reason {
         Self::UpstreamProtocolError,
         Self::RequestTimeout,
         Self::StreamIdleTimeout,
+        Self::RateLimited,
         Self::BodyTooLarge,
         Self::MalformedRequest,
+        Self::HeadTooLarge,
         Self::LocalOff,
         Self::LocalQueueFull,
         Self::LocalTooLate,
@@ -164,11 +171,17 @@ impl Reason {
             Self::StreamIdleTimeout => {
                 facts("stream_idle_timeout", 504, SI, "http_response_timeout", "the body stood still for too long")
             }
+            Self::RateLimited => {
+                facts("rate_limited", 429, RL, "http_request_denied", "a rate limit of the route is reached")
+            }
             Self::BodyTooLarge => {
                 facts("body_too_large", 413, NONE, "http_request_error", "the request body is over the limit")
             }
             Self::MalformedRequest => {
                 facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
+            }
+            Self::HeadTooLarge => {
+                facts("head_too_large", 431, DPE, "http_request_error", "the request's head is over the limit")
             }
             Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
             Self::LocalQueueFull => {

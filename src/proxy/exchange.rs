@@ -12,9 +12,11 @@ use super::Worker;
 use super::body::Meter;
 use super::connection::Client;
 use super::present::{Field, Present};
+use super::rate_limit;
+use super::retained::Allowance;
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
-use crate::live::Live;
+use crate::live::{Judged, Live};
 use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
 use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
@@ -47,6 +49,8 @@ struct State {
     share: Option<usize>,
     /// The other origin that the answer is to permit.
     permitted: Option<HeaderValue>,
+    /// What the rule's rate limits say.
+    judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
     /// The endpoint that the request is under way to, until an answer begins.
@@ -99,6 +103,7 @@ impl Exchange {
             elsewhere: Vec::new(),
             share: None,
             permitted: None,
+            judged: None,
             declined: None,
             trying: None,
             needed: None,
@@ -125,6 +130,12 @@ impl Exchange {
 
     pub(super) fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// An allowance of memory for the request's body.
+    pub(super) fn retain(&self) -> Allowance {
+        let worker = &self.0.worker;
+        worker.retained.allow(self.limits().max_retry_buffer_bytes, worker.limit_counters.clone())
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -181,10 +192,18 @@ impl Exchange {
         self.0.permitted = Some(origin);
     }
 
-    /// Carries out on an answer's headers what the rule and its destination say.
+    /// Notes what the rule's rate limits say.
+    pub(super) fn judged(&mut self, judged: Judged) {
+        self.0.judged = Some(Box::new(judged));
+    }
+
+    /// Carries out on an answer's headers what the rule and its destination say, and tells how its rate limits stand.
     pub(super) fn edit_answer(&self, headers: &mut HeaderMap) {
         if let Some(route) = self.0.record.route {
             self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
+        }
+        if let Some(judged) = &self.0.judged {
+            rate_limit::tell(judged, headers);
         }
     }
 

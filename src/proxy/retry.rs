@@ -45,7 +45,7 @@ impl Retries {
         };
         let needs_body = policy.needs_body(sent);
         if needs_body {
-            request.body_mut().keep();
+            request.body_mut().keep(exchange.retain());
         }
         if policy.per_try_timeout.is_some() {
             exchange.meter().time(request.body());

@@ -8,11 +8,10 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
-use super::{LocalGauges, Metrics, Record};
+use super::{Gauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
 use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
 use crate::routing::Asked;
-use crate::scaling::Known;
 use crate::snapshot::{PoolId, Resolved, RouteId, Snapshot, compile};
 
 /// The router's own workload.
@@ -133,7 +132,7 @@ pub(super) struct Exposition(BTreeMap<(String, BTreeSet<(String, String)>), f64>
 impl Exposition {
     /// Scrapes `metrics`, with no local model.
     pub(super) fn of(metrics: &Arc<Metrics>, snapshot: &Snapshot) -> Self {
-        Self::read(&metrics.render(snapshot, Moment::default(), &LocalGauges::default(), &Known::default()))
+        Self::read(&metrics.render(snapshot, Moment::default(), &Gauges::default()))
     }
 
     /// Reads a whole exposition; a series that stands twice or under no `# TYPE` is a fault.

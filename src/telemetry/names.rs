@@ -86,6 +86,23 @@ pub(super) const SPILLED: Definition<3> = define(
 );
 pub(super) const REFUSED: Definition<2> =
     define("overspill_refused_requests_total", [ROUTE, REASON], "Requests that the router answered itself, unserved.");
+pub(super) const LIMITS: Definition<1> = define(
+    "overspill_limits_exceeded_total",
+    ["limit"],
+    "Times that a client, or all of them together, came to a limit on connections.",
+);
+pub(super) const RATE_LIMITED: Definition<2> = define(
+    "overspill_rate_limited_requests_total",
+    ["policy", "limit"],
+    "Requests that a rate limit of a RoutePolicy refused.",
+);
+pub(super) const RATE_LIMIT_KEYS: Definition<0> =
+    define("overspill_rate_limit_keys", [], "Keys of rate limits that are counted now, over all limits.");
+pub(super) const RATE_LIMIT_KEYS_EVICTED: Definition<0> = define(
+    "overspill_rate_limit_evicted_keys_total",
+    [],
+    "Keys of rate limits that were forgotten for others before their buckets were full again.",
+);
 pub(super) const ATTEMPTS: Definition<1> = define(
     "overspill_upstream_attempts_total",
     [POOL],

@@ -7,21 +7,22 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 
-use super::{LocalGauges, Metrics};
+use super::{Gauges, LocalGauges, Metrics};
 use crate::domain::{Moment, Tier};
 use crate::pool::{Admission, Pool};
-use crate::scaling::Known;
 use crate::snapshot::Snapshot;
 use crate::telemetry::family::gauges;
 use crate::telemetry::names::{self, Definition, LOCAL};
 
 impl Metrics {
     /// Every series in the text exposition, version 0.0.4 ([`CONTENT_TYPE`](crate::telemetry::CONTENT_TYPE)). `snapshot`
-    /// is the live one; `now` decides which of its endpoints are ejected, and `known` is what is known of the demand.
-    pub fn render(&self, snapshot: &Snapshot, now: Moment, local: &LocalGauges, known: &Known) -> Vec<u8> {
+    /// is the live one; `now` decides which of its endpoints are ejected; `gauges` is what else can be looked up.
+    pub fn render(&self, snapshot: &Snapshot, now: Moment, gauges: &Gauges) -> Vec<u8> {
+        let Gauges { local, rate_limits, demand } = gauges;
         let mut families = self.counted();
+        families.extend(rate_limits.collect());
         families.extend(pools(snapshot, now, local));
-        families.extend(super::scaling::collect(known));
+        families.extend(super::scaling::collect(demand));
         families.extend(this_process());
         families.push(weights(snapshot));
         families.push(gauge(&names::GENERATION, whole(snapshot.generation())));
@@ -43,6 +44,7 @@ impl Metrics {
         families.extend(self.istio.collect());
         families.extend(self.local.collect());
         families.push(self.access_log_dropped.collect());
+        families.push(self.limits.collect());
         families
     }
 }

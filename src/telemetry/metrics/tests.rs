@@ -4,7 +4,6 @@ use super::*;
 use crate::config::{Place, Problem, Severity};
 use crate::domain::{Moment, Tier};
 use crate::pool;
-use crate::scaling::Known;
 use crate::telemetry::fixtures::{Exposition, pool_id, record, snapshot, workload};
 use crate::telemetry::{Record, Recorder};
 
@@ -170,7 +169,7 @@ fn no_request_is_lost_while_generations_change() {
         }
         for snapshot in &snapshots {
             metrics.published(snapshot);
-            metrics.render(snapshot, Moment::default(), &LocalGauges::default(), &Known::default());
+            metrics.render(snapshot, Moment::default(), &Gauges::default());
         }
     });
     let total = f64::from(u32::try_from(workers * requests).expect("few"));
@@ -193,7 +192,7 @@ fn gauges_are_those_of_the_live_snapshot() {
     let connections = [metrics.client_connected(), metrics.client_connected()];
 
     let local = LocalGauges { ready: true, queued: 5, in_flight: 6, dimension: 384 };
-    let scrape = Exposition::read(&metrics.render(&snapshot, now, &local, &Known::default()));
+    let scrape = Exposition::read(&metrics.render(&snapshot, now, &Gauges { local, ..Gauges::default() }));
     let of = |name: &str, labels: &[(&str, &str)]| scrape.sum(&format!("overspill_{name}"), labels);
     let gpu = [("pool", "gpu.example:80"), ("tier", "gpu")];
     let local = [("pool", "local"), ("tier", "local")];
