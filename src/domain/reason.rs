@@ -20,6 +20,8 @@ pub enum Reason {
     QueueFull,
     /// The request waited in the queue for as long as its pool allows.
     QueueTimeout,
+    /// By the rate at which slots come free, the request would not get one before its deadline or latency objective.
+    WaitTooLong,
     /// An endpoint refused the connection or could not be reached.
     ConnectFailed,
     /// An endpoint did not accept the connection within the connect timeout.
@@ -104,6 +106,7 @@ impl Reason {
         Self::SlotsTaken,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::WaitTooLong,
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::UpstreamTlsFailed,
@@ -149,6 +152,9 @@ impl Reason {
             }
             Self::QueueTimeout => {
                 facts("queue_timeout", 429, UO, "connection_limit_reached", "no slot came free in time")
+            }
+            Self::WaitTooLong => {
+                facts("wait_too_long", 429, UO, "connection_limit_reached", "no slot would come free in time")
             }
             Self::ConnectFailed => {
                 facts("connect_failed", 503, UF, "connection_refused", "no endpoint accepted the connection")
