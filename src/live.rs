@@ -44,6 +44,8 @@ pub struct Live {
     epoch: Instant,
     /// Told of the first request for a pool that nothing was asked of.
     woken: watch::Sender<()>,
+    /// How often there was something else in force before.
+    view: u64,
 }
 
 impl Live {
@@ -83,7 +85,7 @@ impl Live {
         let to = self.snapshot.pool(pool);
         let terms = Terms { most: to.max_pending, order: to.queue_order };
         let picky = if tried.is_empty() { Tried::None } else { Tried::Some };
-        let wish = Wish { priority, until: Moment::between(self.epoch, until), tried: picky };
+        let wish = Wish { priority, until: Moment::between(self.epoch, until), tried: picky, view: self.view };
         let mut seat = self.rooms[pool.index()].join(wish, terms)?;
         let mut look_again = until;
         loop {
@@ -168,6 +170,7 @@ impl Publisher {
             clients,
             epoch,
             woken: watch::Sender::new(()),
+            view: 0,
         };
         Self {
             live: Arc::new(ArcSwap::from_pointee(live)),
@@ -210,7 +213,8 @@ impl Publisher {
         let new = |pool| room(pool, before.epoch);
         let rooms = snapshot
             .pools()
-            .map(|(_, pool)| known.get(&pool.key).map_or_else(|| new(pool), |room| Arc::clone(room)));
+            .map(|(_, pool)| known.get(&pool.key).map_or_else(|| new(pool), |room| Arc::clone(room)))
+            .inspect(|room| room.renew(before.view + 1));
         let rate_limits = if Arc::ptr_eq(&checked, &before.checked) {
             Arc::clone(&before.rate_limits)
         } else {
@@ -225,6 +229,7 @@ impl Publisher {
             checked,
             epoch: before.epoch,
             woken: before.woken.clone(),
+            view: before.view + 1,
         };
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));

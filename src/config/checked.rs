@@ -14,8 +14,8 @@ use super::batching::Batching;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage, PoolKey,
-    RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    AdaptiveSlots, CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage,
+    PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.

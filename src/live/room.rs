@@ -53,6 +53,11 @@ impl Room {
         answer
     }
 
+    /// The pool has changed; see [`Line::renew`].
+    pub(super) fn renew(&self, view: u64) {
+        self.line().renew(view);
+    }
+
     /// Takes a seat.
     ///
     /// # Errors
@@ -116,7 +121,7 @@ impl Seat<'_> {
     /// It has its slot.
     pub(super) fn taken(mut self) {
         match std::mem::replace(&mut self.state, State::Left) {
-            State::Called => self.room.change(|line, _| line.seated()),
+            State::Called => self.room.change(|line, now| line.seated(&self.ticket, now)),
             state => self.state = state,
         }
     }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use super::balance::mix;
 use crate::domain::{AdaptiveSlots, Moment};
 
-/// A window lasts for so long at least, and for as many answers as the limit and [`LEAST_ANSWERS`] say.
+/// A window lasts for so long at least, and for as many answers as the limit and [`LEAST_ANSWERS`] say. So one in which the
+/// limit is halved sees the last of the requests from before.
 const WINDOW: Duration = Duration::from_millis(100);
 /// Fewer answers say little of a latency: of ten with the spread of a model server, the mean is off by a tenth.
 const LEAST_ANSWERS: u32 = 10;
@@ -26,6 +27,10 @@ const SMOOTHING: f64 = 0.5;
 const BACKOFF: f64 = 0.9;
 /// The time between two measurements of the least latency; up to a quarter is added, so that routers do not measure in step.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
+
+/// The same, after a measurement that found less than this part of what was known.
+const PROBE_SOON: Duration = Duration::from_secs(1);
+const SETTLED: f64 = 0.9;
 
 const STEADY: u8 = 0;
 /// The limit is halved, and requests from before are still among those that are answered.
@@ -104,7 +109,7 @@ impl Gradient {
         if window.busiest.load(Ordering::Relaxed) < in_flight {
             window.busiest.fetch_max(in_flight, Ordering::Relaxed);
         }
-        let enough = answers >= LEAST_ANSWERS.max(self.limit(bounds).get());
+        let enough = answers >= LEAST_ANSWERS.max(whole(self.steady_limit(bounds)));
         if opened == 0 || !enough || now.since(Moment::from_nanos(opened)) < WINDOW {
             return;
         }
@@ -129,8 +134,10 @@ impl Gradient {
         match self.phase.load(Ordering::Relaxed) {
             DRAINING => return self.phase.store(MEASURING, Ordering::Relaxed),
             MEASURING => {
-                self.least.store(nanoseconds(mean), Ordering::Relaxed);
-                let every = nanoseconds(PROBE_EVERY.as_secs_f64() * 1e9);
+                let before = self.least.swap(nanoseconds(mean), Ordering::Relaxed);
+                // A queue that half the limit has shortened may not have been drained by it.
+                let every = if mean < float(before) * SETTLED { PROBE_SOON } else { PROBE_EVERY };
+                let every = nanoseconds(every.as_secs_f64() * 1e9);
                 let later = every + mix(now.as_nanos()) % (every / 4);
                 self.probe_at.store(now.after(Duration::from_nanos(later)).as_nanos(), Ordering::Relaxed);
                 return self.phase.store(STEADY, Ordering::Relaxed);

@@ -11,6 +11,8 @@ use crate::domain::{RateLimit, RateLimitKey, RoutePolicy, format_duration};
 pub(super) fn described(policy: &RoutePolicy) -> Value {
     json!({
         "document": policy.document,
+        "priority": policy.priority.as_str(),
+        "latency_objective_ms": policy.latency_objective.map(milliseconds),
         "rate_limits": policy.rate_limits.iter().map(rate_limit).collect::<Vec<_>>(),
     })
 }

@@ -44,6 +44,8 @@ pub struct Wish {
     pub until: Moment,
     /// Which slots are.
     pub tried: Tried,
+    /// How often the pool had changed, as this request sees it.
+    pub view: u64,
 }
 
 /// A request's place, which it keeps where it takes its turn in vain.
@@ -54,6 +56,7 @@ pub struct Ticket {
     joined: Moment,
     until: Moment,
     tried: Tried,
+    view: u64,
 }
 
 /// What a request is told: it is its turn, or it is refused.
@@ -91,7 +94,16 @@ pub struct Line<T> {
     last: Option<Moment>,
     /// Slots that came free since it was last empty.
     measured: u32,
+    /// How often the pool has changed.
+    view: u64,
     told: Vec<(T, Called)>,
+}
+
+/// Whom to call.
+#[derive(Clone, Copy, Debug)]
+enum Among {
+    All,
+    ThoseThatTakeAny,
 }
 
 impl<T> Line<T> {
@@ -107,6 +119,7 @@ impl<T> Line<T> {
             spare: 0,
             last: None,
             measured: 0,
+            view: 0,
             told: Vec::new(),
         }
     }
@@ -116,7 +129,7 @@ impl<T> Line<T> {
         std::mem::take(&mut self.told)
     }
 
-    /// Lets a request wait. One that finds nobody is called at once, for a slot may have come free meanwhile.
+    /// Lets a request wait. One that finds nobody with a use for every slot is called at once, for one may be free.
     ///
     /// # Errors
     /// [`Reason::QueueFull`], or [`Reason::WaitTooLong`] where it would not be served in time.
@@ -125,8 +138,8 @@ impl<T> Line<T> {
         if self.pending() == 0 {
             (self.last, self.measured) = (Some(now), 0);
         }
-        let Wish { priority, until, tried } = wish;
-        let ticket = Ticket { number: self.next, priority, joined: now, until, tried };
+        let Wish { priority, until, tried, view } = wish;
+        let ticket = Ticket { number: self.next, priority, joined: now, until, tried, view };
         let before = if self.serves_newest(priority, now) { 0 } else { self.class(priority).len() };
         if self.hopeless(&ticket, before, now) {
             return Err(Reason::WaitTooLong);
@@ -135,8 +148,10 @@ impl<T> Line<T> {
             return Err(Reason::QueueFull);
         }
         self.next += 1;
-        let alone = self.pending() == 0;
-        if alone || self.spare > 0 {
+        // Those who have tried some endpoints may all have left a free slot alone.
+        let any = |waiting: &Waiting<T>| self.takes_any(&waiting.ticket);
+        let first = self.called == 0 && !self.classes.iter().flatten().any(any);
+        if first || self.spare > 0 {
             self.spare = self.spare.saturating_sub(1);
             self.called += 1;
             self.publish();
@@ -145,6 +160,11 @@ impl<T> Line<T> {
         self.class_mut(priority).push_back(Waiting { ticket, caller });
         self.publish();
         Ok((ticket, Joined::Waits))
+    }
+
+    /// The pool has changed for the `view`th time: who sees it as it was may have no use for slots that others have.
+    pub fn renew(&mut self, view: u64) {
+        self.view = self.view.max(view);
     }
 
     /// A slot came free: calls the next, and sends those away who would wait in vain.
@@ -160,7 +180,7 @@ impl<T> Line<T> {
 
     /// A slot is free, whether or not one came back: calls the next.
     pub fn hand_on(&mut self, now: Moment) {
-        match self.pop(now, None) {
+        match self.pop(now, Among::All) {
             Some(next) => self.call(next),
             None if self.called > 0 => self.spare = (self.spare + 1).min(self.called),
             None => {}
@@ -168,10 +188,13 @@ impl<T> Line<T> {
         self.publish();
     }
 
-    /// One that was called has its slot.
-    pub fn seated(&mut self) {
+    /// One that was called has its slot. Of a pool that has changed since, it does not know whether others are free.
+    pub fn seated(&mut self, ticket: &Ticket, now: Moment) {
         self.called = self.called.saturating_sub(1);
         self.spare = self.spare.min(self.called);
+        if ticket.view < self.view {
+            self.hand_on(now);
+        }
         self.publish();
     }
 
@@ -185,11 +208,14 @@ impl<T> Line<T> {
         let class = self.class_mut(ticket.priority);
         let place = class.partition_point(|other| other.ticket.number < ticket.number);
         class.insert(place, Waiting { ticket, caller });
-        // The slot that it has no use for may be another's.
-        if ticket.tried == Tried::Some
-            && let Some(next) = self.pop(now, Some(Tried::None))
-        {
-            self.call(next);
+        if !self.takes_any(&ticket) {
+            // The slot that it has no use for may be another's: one of its own priority before all others.
+            if ticket.priority == Priority::Standard {
+                self.urgent_in_a_row = URGENT_IN_A_ROW;
+            }
+            if let Some(next) = self.pop(now, Among::ThoseThatTakeAny) {
+                self.call(next);
+            }
         }
         self.publish();
         Joined::Waits
@@ -259,10 +285,19 @@ impl<T> Line<T> {
         }
     }
 
-    /// Takes the next out, of those that want slots as `only` says; those whose time is over are told so.
-    fn pop(&mut self, now: Moment, only: Option<Tried>) -> Option<Waiting<T>> {
+    /// Whether a request has a use for every slot that newcomers have.
+    fn takes_any(&self, ticket: &Ticket) -> bool {
+        ticket.tried == Tried::None && ticket.view >= self.view
+    }
+
+    /// Takes the next out; those whose time is over are told so.
+    fn pop(&mut self, now: Moment, among: Among) -> Option<Waiting<T>> {
+        let view = self.view;
+        let fits = |waiting: &Waiting<T>| match among {
+            Among::All => true,
+            Among::ThoseThatTakeAny => waiting.ticket.tried == Tried::None && waiting.ticket.view >= view,
+        };
         loop {
-            let fits = |waiting: &Waiting<T>| only.is_none_or(|only| waiting.ticket.tried == only);
             let some = Priority::ALL.map(|priority| self.class(priority).iter().any(fits));
             let priority = match some {
                 [false, false] => return None,

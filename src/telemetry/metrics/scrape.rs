@@ -98,8 +98,7 @@ fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFam
         states.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
     });
     let slots = snapshot.pools().map(|(_, pool)| {
-        let slots = endpoints_in(pool, Admission::Admitting, now) * u64::from(pool.slots_per_endpoint.get());
-        ([&*pool.name, pool.tier.map_or("", Tier::as_str)], whole(slots))
+        ([&*pool.name, pool.tier.map_or("", Tier::as_str)], f64::from(pool.slots(now)))
     });
     vec![
         of_each(&names::IN_FLIGHT, |each| u64::from(each.in_flight)),
