@@ -41,8 +41,8 @@ pub use slot::Slot;
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    AdaptiveSlots, ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey, Protocol,
-    QueueOrder, Reason, Scaling, Tier, Warmup,
+    AdaptiveSlots, ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey,
+    Protocol, QueueOrder, Reason, Scaling, Tier, Warmup,
 };
 use balance::{Asked, mix};
 use gradient::Bounds;
@@ -161,7 +161,8 @@ impl Pool {
             Some(most) => Some(Share::take(&self.load, most).ok_or(Reason::SlotsTaken)?),
         };
         let (place, slot) = self.take_any(now, draw, tried)?;
-        let measure = self.measures.then(|| Measure { load: Arc::clone(&self.load), taken: now, bounds: self.bounds() });
+        let measure =
+            self.measures.then(|| Measure { load: Arc::clone(&self.load), taken: now, bounds: self.bounds() });
         Ok((place, slot.with(measure, share)))
     }
 

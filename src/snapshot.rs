@@ -21,7 +21,7 @@ pub use choose::{Decision, choose};
 pub use compile::{compile, resolve};
 pub use edits::Edits;
 pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
-pub use spill::{Demand, Full};
+pub use spill::{Full, Urgency};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};

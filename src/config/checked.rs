@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use super::batching::Batching;
 use super::problem::Place;
-pub use crate::domain::{Address, Protocol};
 use crate::domain::{
     AdaptiveSlots, CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage,
     PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
+pub use crate::domain::{Address, Protocol};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]

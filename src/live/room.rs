@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use http::StatusCode;
 use tokio::sync::oneshot;
 
 use crate::domain::{Moment, Reason};
@@ -63,9 +64,9 @@ impl Room {
     /// # Errors
     /// As [`Line::join`].
     pub(super) fn join(&self, wish: Wish, terms: Terms) -> Result<Seat<'_>, Reason> {
-        let (caller, called) = oneshot::channel();
+        let (caller, answer) = oneshot::channel();
         let (ticket, joined) = self.change(|line, now| line.join(wish, terms, now, caller))?;
-        Ok(Seat { room: self, ticket, state: State::new(joined, called) })
+        Ok(Seat { room: self, ticket, state: State::new(joined, answer) })
     }
 }
 
@@ -112,9 +113,9 @@ impl Seat<'_> {
         if !matches!(self.state, State::Called) {
             return false;
         }
-        let (caller, called) = oneshot::channel();
+        let (caller, answer) = oneshot::channel();
         let joined = self.room.change(|line, now| line.turned_down(self.ticket, now, caller));
-        self.state = State::new(joined, called);
+        self.state = State::new(joined, answer);
         matches!(self.state, State::Called)
     }
 
@@ -170,9 +171,11 @@ impl Held {
         }
     }
 
-    /// Notes that the endpoint turned the request away for want of room.
-    pub fn turn_away(&mut self) {
-        self.slot.turn_away();
+    /// Notes the status of the endpoint's answer: 429 and 503 turn the request away for want of room.
+    pub fn answered(&mut self, status: StatusCode) {
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            self.slot.turn_away();
+        }
     }
 }
 

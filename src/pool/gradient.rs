@@ -71,7 +71,10 @@ pub(super) struct Bounds {
 
 impl Bounds {
     fn clamp(self, limit: f64) -> f64 {
-        limit.clamp(f64::from(self.range.min.get()), f64::from(self.range.max.get()).max(f64::from(self.range.min.get())))
+        limit.clamp(
+            f64::from(self.range.min.get()),
+            f64::from(self.range.max.get()).max(f64::from(self.range.min.get())),
+        )
     }
 }
 
@@ -173,7 +176,11 @@ fn nanoseconds(value: f64) -> u64 {
     value as u64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limits are within 32 bits, and none is negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "limits are within 32 bits, and none is negative"
+)]
 fn whole(limit: f64) -> u32 {
     limit as u32
 }

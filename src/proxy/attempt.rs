@@ -143,7 +143,7 @@ async fn search(
     }
     let full = |(_, reason): &&(PoolId, Reason)| matches!(reason, Reason::SlotsTaken | Reason::WaitTooLong);
     let full: Vec<PoolId> = exchange.spills().iter().filter(full).map(|(pool, _)| *pool).collect();
-    match exchange.snapshot().place_to_wait(&full, exchange.demand()) {
+    match exchange.snapshot().place_to_wait(&full, exchange.urgency()) {
         Some(pool) => Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines)))
             .await
             .map_err(|(Unserved::Spill(reason) | Unserved::Broken(reason))| reason),
@@ -159,12 +159,12 @@ async fn weigh(
     deadlines: Deadlines,
 ) -> Result<Served, Unserved> {
     let spills = |reason| Err(Unserved::Spill(reason));
-    let Some(demand) = exchange.demand() else { return spills(Reason::SlotsTaken) };
-    match exchange.snapshot().weigh(pool, later, demand) {
+    let Some(urgency) = exchange.urgency() else { return spills(Reason::SlotsTaken) };
+    match exchange.snapshot().weigh(pool, later, urgency) {
         Full::Spills(reason) => spills(reason),
         Full::Waits => {
             exchange.preferred(pool);
-            let until = patience(exchange, pool, deadlines).min(Instant::now() + demand.left);
+            let until = patience(exchange, pool, deadlines).min(Instant::now() + urgency.left);
             wait_for(exchange, pool, outbound, until).await
         }
     }

@@ -19,7 +19,7 @@ use crate::domain::{Reason, RetryEnd, Tier};
 use crate::live::{Judged, Live};
 use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
-use crate::snapshot::{Affinity, Demand, PoolId, RouteId, Snapshot};
+use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot, Urgency};
 use crate::telemetry::{self, Record};
 
 /// `x-request-id`, by which a request is known on its whole way.
@@ -236,11 +236,11 @@ impl Exchange {
     }
 
     /// How urgent the request is, and what is left of its latency objective; `None` where it has none.
-    pub(super) fn demand(&self) -> Option<Demand> {
+    pub(super) fn urgency(&self) -> Option<Urgency> {
         let snapshot = self.snapshot();
         let objective = snapshot.objective(self.route(), self.0.record.chosen?)?;
         let left = objective.saturating_sub(self.0.begun.elapsed());
-        Some(Demand { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
+        Some(Urgency { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::Request;
 use http::header::EXPECT;
 use http::uri::Scheme;
-use http::{Request, StatusCode};
 use tokio::time::{sleep, timeout_at};
 
 use super::attempt::{Outbound, Served};
@@ -49,7 +49,7 @@ impl Failed {
 pub(super) async fn send(
     exchange: &mut Exchange,
     (pool, place): (PoolId, usize),
-    mut held: Held,
+    held: Held,
     outbound: &mut Outbound,
 ) -> Result<Served, Failed> {
     let live = Arc::clone(exchange.live());
@@ -111,9 +111,6 @@ pub(super) async fn send(
     match sent {
         Ok(answer) => {
             note(&live, (pool, place), Outcome::Answered(answer.status().as_u16()));
-            if matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-                held.turn_away();
-            }
             Ok(Served::Endpoint(pool, Box::new((answer, held))))
         }
         Err((reason, failure)) => {

@@ -72,7 +72,8 @@ fn compile_pools(checked: &Checked, resolved: &Resolved, known: &Known<'_>) -> B
 
 /// Whether some request has a latency objective, so that it matters how long each pool takes.
 fn weighs_waits(checked: &Checked) -> bool {
-    let mut policies = checked.virtual_hosts.iter().flat_map(|host| &host.routes).filter_map(|route| route.policy.as_ref());
+    let mut policies =
+        checked.virtual_hosts.iter().flat_map(|host| &host.routes).filter_map(|route| route.policy.as_ref());
     policies.any(|policy| policy.latency_objective.is_some())
         || checked.pools.iter().any(|pool| pool.latency_objective.is_some())
 }

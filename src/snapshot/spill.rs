@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{PoolId, RouteId, Snapshot};
 use crate::domain::{Moment, Priority, Reason};
 
-/// A request that finds a pool full.
+/// How soon a request that finds a pool full must be answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Demand {
+pub struct Urgency {
     /// Its priority.
     pub priority: Priority,
     /// What is left of its latency objective.
@@ -40,30 +40,31 @@ impl Snapshot {
 
     /// What a request does that finds `pool` full and has `later` pools left. What was never measured is taken to keep the
     /// objective in a later pool, and not to keep it here.
-    pub fn weigh(&self, pool: PoolId, later: &[PoolId], demand: Demand) -> Full {
-        let Some(here) = self.pool(pool).outlook(demand.priority, demand.now) else {
+    pub fn weigh(&self, pool: PoolId, later: &[PoolId], urgency: Urgency) -> Full {
+        let Some(here) = self.pool(pool).outlook(urgency.priority, urgency.now) else {
             return Full::Spills(Reason::SlotsTaken);
         };
-        if here.total() > demand.left {
+        if here.total() > urgency.left {
             return Full::Spills(Reason::WaitTooLong);
         }
-        let others_keep_it = later.iter().any(|pool| self.keeps(*pool, demand));
+        let others_keep_it = later.iter().any(|pool| self.keeps(*pool, urgency));
         if later.is_empty() || others_keep_it { Full::Spills(Reason::SlotsTaken) } else { Full::Waits }
     }
 
     /// Where a request waits that every pool has turned away, of those that were `full`: the first that would keep the
     /// objective, else the one that would come nearest; without an objective the first.
-    pub fn place_to_wait(&self, full: &[PoolId], demand: Option<Demand>) -> Option<PoolId> {
-        let Some(demand) = demand else { return full.first().copied() };
-        let total = |pool: &PoolId| self.pool(*pool).outlook(demand.priority, demand.now).map(|outlook| outlook.total());
-        let keeping = full.iter().find(|pool| total(pool).is_some_and(|total| total <= demand.left));
+    pub fn place_to_wait(&self, full: &[PoolId], urgency: Option<Urgency>) -> Option<PoolId> {
+        let Some(urgency) = urgency else { return full.first().copied() };
+        let total =
+            |pool: &PoolId| self.pool(*pool).outlook(urgency.priority, urgency.now).map(|outlook| outlook.total());
+        let keeping = full.iter().find(|pool| total(pool).is_some_and(|total| total <= urgency.left));
         // What is unknown is not preferred to what is known to be late, and comes first only where all is unknown.
         keeping.or_else(|| full.iter().min_by_key(|pool| total(pool).unwrap_or(Duration::MAX))).copied()
     }
 
-    fn keeps(&self, pool: PoolId, demand: Demand) -> bool {
+    fn keeps(&self, pool: PoolId, urgency: Urgency) -> bool {
         let pool = self.pool(pool);
-        let outlook = pool.outlook(demand.priority, demand.now);
-        pool.slots(demand.now) > 0 && outlook.is_none_or(|outlook| outlook.total() <= demand.left)
+        let outlook = pool.outlook(urgency.priority, urgency.now);
+        pool.slots(urgency.now) > 0 && outlook.is_none_or(|outlook| outlook.total() <= urgency.left)
     }
 }

@@ -10,7 +10,9 @@ use http::{HeaderValue, Method, Version};
 
 use super::{Gauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
-use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, QueueOrder, Tier, TrafficPolicy};
+use crate::domain::{
+    Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, QueueOrder, Tier, TrafficPolicy,
+};
 use crate::routing::Asked;
 use crate::snapshot::{PoolId, Resolved, RouteId, Snapshot, compile};
 

@@ -58,6 +58,9 @@ fn a_request_waits_where_that_alone_keeps_its_objective() {
     let reply = waits.read_reply();
     assert_eq!((reply.head.status, served_by(&reply).as_str()), (200, "gpu"), "{reply:?}");
     let status = reply.head.value("proxy-status");
-    assert!(status.contains("queued at gpu.example:80, since later pools would miss the latency objective"), "{status}");
+    assert!(
+        status.contains("queued at gpu.example:80, since later pools would miss the latency objective"),
+        "{status}"
+    );
     router.wait_for("one has spilled", |metrics| metrics.count(SPILLED, &[GPU]) == 1);
 }

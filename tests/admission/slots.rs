@@ -52,7 +52,10 @@ fn slots_of_a_whole_pool_are_shared_by_its_endpoints() {
 #[test]
 fn what_would_wait_in_vain_is_refused_before_its_timeout() {
     // Two slots of 100 ms serve 5 in a quarter of a second; 64 connections without a pause want many more.
-    let gpu = Upstream::start(Wire::H1, Answer::Timed { quick: Duration::from_millis(100), slow: Duration::from_millis(100) });
+    let gpu = Upstream::start(
+        Wire::H1,
+        Answer::Timed { quick: Duration::from_millis(100), slow: Duration::from_millis(100) },
+    );
     let policy = "slotsPerEndpoint: 2, queue: {maxPending: 1000, timeout: 250ms, order: Fifo}";
     let router = Router::start(&documents((&[gpu.address], policy), (&[gpu.address], ""), ""));
     let load = Load { address: router.traffic, connections: 64, requests: 40, host: "app.example", path: "/" };

@@ -7,8 +7,9 @@ use overspill::snapshot::{Resolved, Snapshot, compile};
 /// fields; `rest` is further documents.
 pub fn documents((gpus, gpu_policy): (u16, &str), (cpus, cpu_policy): (u16, &str), rest: &str) -> String {
     let service = |host: &str, endpoints: u16, first: u16| {
-        let endpoints: String =
-            (0..endpoints).map(|nth| format!("\n  - {{address: 10.0.0.1, ports: {{http: {}}}}}", first + nth)).collect();
+        let endpoints: String = (0..endpoints)
+            .map(|nth| format!("\n  - {{address: 10.0.0.1, ports: {{http: {}}}}}", first + nth))
+            .collect();
         format!(
             "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {host}}}\nspec:\n  \
              hosts: [{host}.example]\n  resolution: STATIC\n  ports: [{{number: 80, name: http, protocol: HTTP}}]\n  \

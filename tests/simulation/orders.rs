@@ -22,8 +22,7 @@ struct Figures {
 }
 
 fn measure(order: &str, times_capacity: f64) -> Figures {
-    let policy =
-        format!("slotsPerEndpoint: 11, queue: {{maxPending: 1024, timeout: 250ms, order: {order}}}");
+    let policy = format!("slotsPerEndpoint: 11, queue: {{maxPending: 1024, timeout: 250ms, order: {order}}}");
     let text = documents((1, &policy), (1, "slotsPerEndpoint: 1"), &routes(RULE));
     let services = [("gpu", Service { mean: Duration::from_millis(13), places: 64 })];
     let load = Load { rate: CAPACITY * times_capacity, sensitive: 0.0, odd: 0.0 };

@@ -27,7 +27,9 @@ fn drawn(random: &mut Rng) -> String {
         let timeout = pick(random, &["20ms", "100ms", "400ms"]);
         let order = pick(random, &["Fifo", "Lifo", "Adaptive"]);
         let whole = pick(random, &["", ", slotsPerPool: 3", ", slotsPerPool: 7"]);
-        format!("slotsPerEndpoint: {slots}, queue: {{maxPending: {pending}, timeout: {timeout}, order: {order}}}{whole}")
+        format!(
+            "slotsPerEndpoint: {slots}, queue: {{maxPending: {pending}, timeout: {timeout}, order: {order}}}{whole}"
+        )
     };
     let (gpu, cpu) = (policy(random), policy(random));
     let spill = pick(random, &["", ", spillTo: [{host: cpu.example}]"]);
@@ -78,7 +80,10 @@ fn run(seed: u64) {
     station.run(Duration::from_secs(60), sweep);
     for (_, pool) in station.snapshot.pools() {
         assert_eq!((pool.in_flight(), pool.queue.pending()), (0, 0), "{}", pool.name);
-        assert!(pool.outlook(overspill::domain::Priority::Standard, Moment::from_nanos(0)).is_none_or(|one| one.wait.is_zero()));
+        assert!(
+            pool.outlook(overspill::domain::Priority::Standard, Moment::from_nanos(0))
+                .is_none_or(|one| one.wait.is_zero())
+        );
     }
     assert!(station.requests.iter().all(|request| request.ended.is_some()), "every request ends");
     let served = station.requests.iter().filter(|request| matches!(request.ended, Some((End::Served(_), _)))).count();

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use overspill::domain::{Moment, Priority, Reason};
 use overspill::pool::{Joined, Line, Slot, Terms, Ticket, Tried, Wish};
 use overspill::routing::Head;
-use overspill::snapshot::{Decision, Demand, Full, PoolId, Snapshot, choose};
+use overspill::snapshot::{Decision, Full, PoolId, Snapshot, Urgency, choose};
 
 /// How the endpoints of the pools serve.
 #[derive(Clone, Copy)]
@@ -230,7 +230,7 @@ impl Station {
     fn search(&mut self, request: usize, first: usize, objective: Option<Duration>) {
         let (snapshot, chosen) = (Rc::clone(&self.requests[request].snapshot), self.requests[request].chosen);
         let candidates = snapshot.overflow(chosen.expect("a pool was chosen"));
-        let demand = objective.map(|objective| Demand {
+        let demand = objective.map(|objective| Urgency {
             priority: self.requests[request].priority,
             left: objective.saturating_sub(self.now.since(self.requests[request].begun)),
             now: self.now,
@@ -239,7 +239,8 @@ impl Station {
             let pool = snapshot.pool(*id);
             let draw = self.random.u64(..);
             let free = pool.queue.pending() == 0;
-            let taken = if free { pool.take(self.now, draw, &self.requests[request].tried) } else { Err(Reason::SlotsTaken) };
+            let taken =
+                if free { pool.take(self.now, draw, &self.requests[request].tried) } else { Err(Reason::SlotsTaken) };
             match (taken, demand) {
                 (Ok((place, slot)), _) => return self.fly(request, (*id, place), slot),
                 (Err(Reason::SlotsTaken), Some(demand))

@@ -21,7 +21,8 @@ fn shares_are_those_of_the_weights_and_weight_0_gets_none() {
             "  - route: [{{destination: {{host: gpu.example}}, weight: {gpu}}}, \
              {{destination: {{host: cpu.example}}, weight: {cpu}}}]"
         );
-        let snapshot = snapshot(documents((1, "slotsPerEndpoint: 1"), (1, "slotsPerEndpoint: 1"), &routes(&rule)), None);
+        let snapshot =
+            snapshot(documents((1, "slotsPerEndpoint: 1"), (1, "slotsPerEndpoint: 1"), &routes(&rule)), None);
         let headers = HeaderMap::new();
         let head = Head {
             method: &Method::GET,

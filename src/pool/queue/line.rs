@@ -301,10 +301,9 @@ impl<T> Line<T> {
             let some = Priority::ALL.map(|priority| self.class(priority).iter().any(fits));
             let priority = match some {
                 [false, false] => return None,
-                [true, false] => Priority::LatencySensitive,
+                [true, true] if self.urgent_in_a_row >= URGENT_IN_A_ROW => Priority::Standard,
+                [true, _] => Priority::LatencySensitive,
                 [false, true] => Priority::Standard,
-                [true, true] if self.urgent_in_a_row < URGENT_IN_A_ROW => Priority::LatencySensitive,
-                [true, true] => Priority::Standard,
             };
             let newest = self.serves_newest(priority, now);
             let class = self.class(priority);
@@ -325,10 +324,10 @@ impl<T> Line<T> {
     /// Makes room for one of `priority` at the other's cost, if that has more than its share of the places: an eighth, or
     /// the rest.
     fn displace(&mut self, priority: Priority, most: u32, now: Moment) -> bool {
-        let least = most / (URGENT_IN_A_ROW + 1);
+        let reserved = most / (URGENT_IN_A_ROW + 1);
         let (other, share) = match priority {
-            Priority::LatencySensitive => (Priority::Standard, most - least),
-            Priority::Standard => (Priority::LatencySensitive, least),
+            Priority::LatencySensitive => (Priority::Standard, most - reserved),
+            Priority::Standard => (Priority::LatencySensitive, reserved),
         };
         let own = self.waiting()[priority.index()];
         let newest = self.serves_newest(other, now);
@@ -353,7 +352,7 @@ impl<T> Line<T> {
             None => interval,
             Some(average) => {
                 let parts = (self.measured + 1).min(INERTIA);
-                average - average / parts + interval / parts
+                (average * (parts - 1) + interval) / parts
             }
         };
         let nanos = u64::try_from(average.as_nanos()).unwrap_or(u64::MAX).max(1);

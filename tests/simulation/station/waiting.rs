@@ -14,7 +14,12 @@ impl Station {
         let snapshot = Rc::clone(&self.requests[request].snapshot);
         let id = snapshot.overflow(self.requests[request].chosen.expect("a pool was chosen"))[at];
         let pool = snapshot.pool(id);
-        (id, self.lines.entry(pool.name.to_string()).or_insert_with(|| Line::new(Rc::clone(&snapshot).pool(id).queue.clone())))
+        (
+            id,
+            self.lines
+                .entry(pool.name.to_string())
+                .or_insert_with(|| Line::new(Rc::clone(&snapshot).pool(id).queue.clone())),
+        )
     }
 
     pub(super) fn join(&mut self, request: usize, at: usize, until: Duration, preferred: bool) -> Result<(), Reason> {
