@@ -8,7 +8,7 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model build release bench-peers bench-instructions \
+.PHONY: run test lint format check-tools local-model build release bench-peers bench-instructions bench-saturation \
 	check-benches bench-matching
 
 run: build local-model
@@ -40,6 +40,11 @@ bench-instructions: check-tools
 	@echo "== counting instructions a request"
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
+
+# From half of what the pools bear to four times as much: some three minutes. SECONDS_EACH and LOADS narrow it (see --help).
+bench-saturation: build
+	@echo "== building the bench (minutes the first time, seconds after)"
+	@cd benches && $(CARGO) run --release --locked --package saturation
 
 # What a decision costs: a table of times, and no allocation.
 bench-matching: check-tools

@@ -20,6 +20,7 @@ mod reason;
 mod retry;
 mod route_policy;
 mod scaling;
+mod slots;
 mod tier;
 mod tls;
 mod traffic;
@@ -46,6 +47,7 @@ pub use scaling::{
     COLD_START, Change, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
     SelectPolicy, Targets,
 };
+pub use slots::{AdaptiveSlots, Priority, QueueOrder};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use super::batching::Batching;
 use super::problem::Place;
-pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage, PoolKey,
-    RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    AdaptiveSlots, CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage,
+    PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
+pub use crate::domain::{Address, Protocol};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -289,8 +289,12 @@ pub struct Pool {
     pub endpoints: Vec<Endpoint>,
     /// Where its requests go in place of an endpoint.
     pub original: Option<Original>,
-    /// Requests in flight that one endpoint takes.
+    /// Requests in flight that one endpoint takes; where an adaptive limit begins.
     pub slots_per_endpoint: NonZeroU32,
+    /// The bounds of a limit that follows the latency of each endpoint; `None` keeps it fixed.
+    pub adaptive_slots: Option<AdaptiveSlots>,
+    /// Requests in flight that all endpoints together take, where its policy says so.
+    pub slots_per_pool: Option<NonZeroU32>,
     /// What waits once nothing else can serve.
     pub queue: Queue,
     /// Where a request goes next, in order.
@@ -318,6 +322,8 @@ pub struct Queue {
     pub max_pending: u32,
     /// How long one waits at most.
     pub timeout: Duration,
+    /// Which of one priority is served first.
+    pub order: QueueOrder,
 }
 
 /// One endpoint of a pool.

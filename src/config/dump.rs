@@ -260,7 +260,16 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "originalDestination": pool.original.as_ref().map(original),
         "slotsPerEndpoint": pool.slots_per_endpoint,
-        "queue": { "maxPending": pool.queue.max_pending, "timeout": format_duration(pool.queue.timeout) },
+        "slotsPerPool": pool.slots_per_pool,
+        "slots": match pool.adaptive_slots {
+            Some(range) => json!({ "mode": "Adaptive", "min": range.min, "max": range.max }),
+            None => json!({ "mode": "Fixed" }),
+        },
+        "queue": {
+            "maxPending": pool.queue.max_pending,
+            "timeout": format_duration(pool.queue.timeout),
+            "order": pool.queue.order.as_str(),
+        },
         "spillTo": spill_to.collect::<Vec<_>>(),
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),

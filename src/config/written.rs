@@ -243,6 +243,8 @@ pub(super) struct PoolPolicy {
     pub(super) port: Option<u16>,
     pub(super) tier: Option<String>,
     pub(super) slots_per_endpoint: Option<u32>,
+    pub(super) slots_per_pool: Option<u32>,
+    pub(super) slots: Option<Slots>,
     pub(super) queue: PendingQueue,
     pub(super) spill_to: Vec<SpillTarget>,
     pub(super) local_model: Option<String>,
@@ -256,6 +258,16 @@ pub(super) struct PoolPolicy {
 pub(super) struct PendingQueue {
     pub(super) max_pending: Option<u32>,
     pub(super) timeout: Option<String>,
+    pub(super) order: Option<String>,
+}
+
+/// `PoolPolicy.slots`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Slots {
+    pub(super) mode: Option<String>,
+    pub(super) min: Option<u32>,
+    pub(super) max: Option<u32>,
 }
 
 /// `PoolPolicy.spillTo[]`.

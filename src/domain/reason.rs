@@ -20,6 +20,8 @@ pub enum Reason {
     QueueFull,
     /// The request waited in the queue for as long as its pool allows.
     QueueTimeout,
+    /// By the rate at which slots come free, the request would not get one before its deadline or latency objective.
+    WaitTooLong,
     /// An endpoint refused the connection or could not be reached.
     ConnectFailed,
     /// An endpoint did not accept the connection within the connect timeout.
@@ -93,10 +95,12 @@ const DPE: (&str, &str) = ("DPE", "DownstreamProtocolError");
 const DC: (&str, &str) = ("DC", "DownstreamConnectionTermination");
 const FI: (&str, &str) = ("FI", "FaultInjected");
 const NONE: (&str, &str) = ("-", "-");
+/// The `error` of RFC 9209 that a lack of slots comes nearest to.
+const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -104,6 +108,7 @@ impl Reason {
         Self::SlotsTaken,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::WaitTooLong,
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::UpstreamTlsFailed,
@@ -141,15 +146,10 @@ impl Reason {
             Self::LoopDetected => {
                 facts("loop_detected", 502, NONE, "proxy_loop_detected", "the request would come back to this router")
             }
-            Self::SlotsTaken => {
-                facts("slots_taken", 429, UO, "connection_limit_reached", "every slot of the pool is taken")
-            }
-            Self::QueueFull => {
-                facts("queue_full", 429, UO, "connection_limit_reached", "the pool and its queue are full")
-            }
-            Self::QueueTimeout => {
-                facts("queue_timeout", 429, UO, "connection_limit_reached", "no slot came free in time")
-            }
+            Self::SlotsTaken => facts("slots_taken", 429, UO, FULL, "every slot of the pool is taken"),
+            Self::QueueFull => facts("queue_full", 429, UO, FULL, "the pool and its queue are full"),
+            Self::QueueTimeout => facts("queue_timeout", 429, UO, FULL, "no slot came free in time"),
+            Self::WaitTooLong => facts("wait_too_long", 429, UO, FULL, "no slot would come free in time"),
             Self::ConnectFailed => {
                 facts("connect_failed", 503, UF, "connection_refused", "no endpoint accepted the connection")
             }
@@ -184,9 +184,7 @@ impl Reason {
                 facts("head_too_large", 431, DPE, "http_request_error", "the request's head is over the limit")
             }
             Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
-            Self::LocalQueueFull => {
-                facts("local_queue_full", 429, UO, "connection_limit_reached", "the local model's queue is full")
-            }
+            Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
             Self::LocalTooLate => facts(
                 "local_too_late",
                 429,

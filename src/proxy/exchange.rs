@@ -19,7 +19,7 @@ use crate::domain::{Reason, RetryEnd, Tier};
 use crate::live::{Judged, Live};
 use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
-use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
+use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot, Urgency};
 use crate::telemetry::{self, Record};
 
 /// `x-request-id`, by which a request is known on its whole way.
@@ -57,6 +57,8 @@ struct State {
     trying: Option<(PoolId, usize)>,
     /// How long the local model would have taken, where that is why it did not answer.
     needed: Option<Duration>,
+    /// The pool that the request waited for although others could have taken it.
+    preferred: Option<PoolId>,
     begun: Instant,
     recorded: bool,
 }
@@ -107,6 +109,7 @@ impl Exchange {
             declined: None,
             trying: None,
             needed: None,
+            preferred: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -220,6 +223,24 @@ impl Exchange {
     /// Why the local model did not answer, where it was asked, and how long it would have taken where that is why.
     pub(super) fn declined_for(&self) -> Option<(Reason, Option<Duration>)> {
         self.0.declined.map(|reason| (reason, self.0.needed))
+    }
+
+    /// Notes that the request waits for `pool`, since the others would miss its latency objective.
+    pub(super) fn preferred(&mut self, pool: PoolId) {
+        self.0.preferred = Some(pool);
+    }
+
+    /// The pool that the request waited for although others could have taken it.
+    pub(super) fn preference(&self) -> Option<PoolId> {
+        self.0.preferred
+    }
+
+    /// How urgent the request is, and what is left of its latency objective; `None` where it has none.
+    pub(super) fn urgency(&self) -> Option<Urgency> {
+        let snapshot = self.snapshot();
+        let objective = snapshot.objective(self.route(), self.0.record.chosen?)?;
+        let left = objective.saturating_sub(self.0.begun.elapsed());
+        Some(Urgency { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {

@@ -10,7 +10,9 @@ use http::{HeaderValue, Method, Version};
 
 use super::{Gauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
-use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
+use crate::domain::{
+    Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, QueueOrder, Tier, TrafficPolicy,
+};
 use crate::routing::Asked;
 use crate::snapshot::{PoolId, Resolved, RouteId, Snapshot, compile};
 
@@ -67,7 +69,9 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         endpoints: vec![endpoint(1), endpoint(2)],
         original: None,
         slots_per_endpoint: NonZeroU32::new(4).expect("not zero"),
-        queue: Queue { max_pending: 2, timeout: Duration::ZERO },
+        slots_per_pool: None,
+        adaptive_slots: None,
+        queue: Queue { max_pending: 2, timeout: Duration::ZERO, order: QueueOrder::Fifo },
         spill_to: Vec::new(),
         local_model: false,
         latency_objective: None,

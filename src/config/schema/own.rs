@@ -97,8 +97,19 @@ pub(in crate::config) static SETTINGS: Table = Table {
     one_of: &[],
 };
 
-static QUEUE: Table =
-    Table { fields: &[field("maxPending", Shape::Int(0, 1_000_000)), field("timeout", ANY_DURATION)], one_of: &[] };
+static QUEUE: Table = Table {
+    fields: &[
+        field("maxPending", Shape::Int(0, 1_000_000)),
+        field("timeout", ANY_DURATION),
+        field("order", Shape::Enum(&["Fifo", "Lifo", "Adaptive"])),
+    ],
+    one_of: &[],
+};
+
+static SLOTS: Table = Table {
+    fields: &[field("mode", Shape::Enum(&["Fixed", "Adaptive"])), field("min", COUNT), field("max", COUNT)],
+    one_of: &[],
+};
 
 static SPILL_TO: Table =
     Table { fields: &[field("host", TEXT).required(), field("subset", TEXT), field("port", PORT)], one_of: &[] };
@@ -110,6 +121,8 @@ pub(in crate::config) static POOL_POLICY: Table = Table {
         field("port", PORT),
         field("tier", Shape::Enum(&["gpu", "cpu"])),
         field("slotsPerEndpoint", COUNT),
+        field("slotsPerPool", COUNT),
+        field("slots", Shape::Object(&SLOTS)),
         field("queue", Shape::Object(&QUEUE)),
         field("spillTo", Shape::List(&Shape::Object(&SPILL_TO))),
         field("localModel", Shape::Enum(&["Allow", "Deny"])),

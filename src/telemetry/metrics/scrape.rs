@@ -97,10 +97,9 @@ fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFam
     let endpoints = snapshot.pools().flat_map(|(_, pool)| {
         states.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
     });
-    let slots = snapshot.pools().map(|(_, pool)| {
-        let slots = endpoints_in(pool, Admission::Admitting, now) * u64::from(pool.slots_per_endpoint.get());
-        ([&*pool.name, pool.tier.map_or("", Tier::as_str)], whole(slots))
-    });
+    let slots = snapshot
+        .pools()
+        .map(|(_, pool)| ([&*pool.name, pool.tier.map_or("", Tier::as_str)], f64::from(pool.slots(now))));
     vec![
         of_each(&names::IN_FLIGHT, |each| u64::from(each.in_flight)),
         of_each(&names::QUEUED, |each| u64::from(each.queued)),
