@@ -7,6 +7,7 @@ mod edges;
 mod istio;
 mod local;
 mod lookups;
+mod memory;
 mod reload;
 mod requests;
 mod scaling;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 
-pub use local::{LocalGauges, LocalMetrics};
+pub use local::{LoadResult, LocalGauges, LocalMetrics};
 pub use lookups::Lookup;
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};
