@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod explain;
 mod fetch;
+mod manifests;
 mod run;
 
 use std::ffi::OsString;
@@ -40,6 +41,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Say where one request would go, and why.
     Explain(explain::ExplainArgs),
+    /// Print what Kubernetes needs to scale and watch the pools of a configuration, as YAML.
+    Manifests(manifests::ManifestsArgs),
     /// Send one HTTP request, for probes and hooks of containers without a shell: exit 0 where the answer is 2xx.
     Call(call::CallArgs),
 }
@@ -139,6 +142,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut impl Write) 
         Command::Demo(args) => demo::run(args, out).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args, out),
         Command::Explain(args) => explain::run(args, out),
+        Command::Manifests(args) => manifests::run(&args, out),
         Command::Call(args) => call::run(&args, out).map(|()| ExitCode::SUCCESS),
     }
 }
