@@ -32,4 +32,4 @@ pub(super) fn key(pool: &str) -> String {
 
 /// The Service of the scaler that KEDA asks by gRPC, and its port.
 pub(super) const SCALER: &str = "overspill-scaler";
-pub(super) const SCALER_PORT: u16 = 15001;
+pub(super) const SCALER_PORT: u16 = 9090;
