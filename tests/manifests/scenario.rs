@@ -18,8 +18,8 @@ pub(super) struct Scenario {
 
 const HOSTS: [&str; 5] = ["gpu.example", "bad.example", "full.example", "spill.example", "none.example"];
 
-/// Texts that the local model's queue of one has no room for.
-const TOO_MANY: &str = r#"{"input": ["a", "b", "c", "d", "e", "f", "g", "h"], "model": "all-MiniLM-L6-v2"}"#;
+/// Requests at once for the local model, whose queue has room for one text: some of them are refused.
+const AT_ONCE: usize = 5;
 
 fn documents(upstreams: &[Upstream; 3]) -> String {
     let [good, bad, held] = upstreams.each_ref().map(|upstream| upstream.address);
@@ -44,6 +44,18 @@ fn documents(upstreams: &[Upstream; 3]) -> String {
 fn begin(router: &Router, path: &str) -> Connection {
     let mut connection = Connection::open(router.traffic);
     connection.send(format!("GET {path} HTTP/1.1\r\nhost: app.example\r\n\r\n"));
+    connection
+}
+
+/// Asks the local model for a text's vector.
+fn embed(router: &Router, text: &str) -> Connection {
+    let body = format!(r#"{{"input": "{text}", "model": "all-MiniLM-L6-v2"}}"#);
+    let mut connection = Connection::open(router.traffic);
+    connection.send(format!(
+        "POST /v1/embeddings HTTP/1.1\r\nhost: app.example\r\nto: none\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
     connection
 }
 
@@ -73,14 +85,10 @@ impl Scenario {
         for (path, status) in [("/gpu", 200), ("/bad", 500), ("/full", 429), ("/spill", 200)] {
             assert_eq!(begin(&self.router, path).read_reply().head.status, status, "{path}");
         }
-        let mut local = Connection::open(self.router.traffic);
-        let one = r#"{"input": "a", "model": "all-MiniLM-L6-v2"}"#;
-        for body in [one, TOO_MANY] {
-            local.ask(&format!(
-                "POST /v1/embeddings HTTP/1.1\r\nhost: app.example\r\nto: none\r\ncontent-type: application/json\r\n\
-                 content-length: {}\r\n\r\n{body}",
-                body.len()
-            ));
-        }
+        // Long enough to be computed while the others come.
+        let text = "the quick brown fox jumps over the lazy dog ".repeat(20);
+        let mut asked: Vec<Connection> = (0..AT_ONCE).map(|_| embed(&self.router, &text)).collect();
+        let replies: Vec<u16> = asked.iter_mut().map(|connection| connection.read_reply().head.status).collect();
+        assert!(replies.contains(&200) && replies.contains(&429), "{replies:?}");
     }
 }
