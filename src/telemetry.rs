@@ -16,7 +16,7 @@ mod trace;
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use log::{LogError, init};
 pub use metrics::{
-    ClientConnection, Gauges, LimitCounters, LocalGauges, LocalMetrics, Lookup, Metrics, RateLimitCount,
+    ClientConnection, Gauges, LimitCounters, LoadResult, LocalGauges, LocalMetrics, Lookup, Metrics, RateLimitCount,
     RateLimitCounts, Reload,
 };
 pub use names::CONTENT_TYPE;

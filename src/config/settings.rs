@@ -184,7 +184,7 @@ fn local_model(written: Option<&ModelFiles>, overrides: &Overrides) -> Option<Lo
     Some(LocalModel {
         folder,
         file: model.file.clone().unwrap_or_else(|| MODEL_FILE.to_owned()),
-        library: model.library.as_ref().map(PathBuf::from),
+        library: overrides.library.clone().or_else(|| model.library.as_ref().map(PathBuf::from)),
         batching: batching(model),
         threads: count(model.threads, MODEL_THREADS),
         max_batch: count(model.max_batch, MODEL_BATCH),

@@ -8,6 +8,7 @@ mod istio;
 mod limits;
 mod local;
 mod lookups;
+mod memory;
 mod rate_limits;
 mod reload;
 mod requests;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use prometheus::IntCounter;
 
 pub use limits::LimitCounters;
-pub use local::{LocalGauges, LocalMetrics};
+pub use local::{LoadResult, LocalGauges, LocalMetrics};
 pub use lookups::Lookup;
 pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;

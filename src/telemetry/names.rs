@@ -189,6 +189,11 @@ pub(super) const PENDING: Definition<2> = define(
 );
 pub(super) const SLOTS: Definition<2> =
     define("overspill_pool_slots", [POOL, TIER], "Requests that the pool's admitting endpoints take at once.");
+pub(super) const OBJECTIVE: Definition<2> = define(
+    "overspill_pool_latency_objective_seconds",
+    [POOL, TIER],
+    "The latency that the pool's users expect; no series where its document names none.",
+);
 pub(super) const ENDPOINTS: Definition<2> =
     define("overspill_pool_endpoints", [POOL, "state"], "Endpoints that are admitting, ejected or probing.");
 pub(super) const ROUTE_WEIGHT: Definition<2> = define(
@@ -253,7 +258,18 @@ pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
     "Texts whose tokens were remembered (hit), and those that had to be tokenised (miss).",
 );
 
+pub(super) const LOCAL_LOADS: Definition<1> = define(
+    "overspill_local_model_loads_total",
+    ["result"],
+    "Times that the local model was loaded: succeeded or failed.",
+);
+
 pub(super) const MEMORY: Definition<0> = define("overspill_memory_usage_bytes", [], "Resident memory of the process.");
+pub(super) const MEMORY_LIMIT: Definition<0> = define(
+    "overspill_memory_limit_bytes",
+    [],
+    "Memory that the process may have: its control group's limit, or else what the machine has.",
+);
 pub(super) const BUILD: Definition<1> =
     define("overspill_build_info", ["version"], "Always 1; the label says what runs.");
 pub(super) const ACCESS_LOG_DROPPED: Definition<0> = define(

@@ -23,6 +23,24 @@ pub struct LocalGauges {
     pub dimension: u32,
 }
 
+/// How an attempt to load the local model ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadResult {
+    /// It answers.
+    Succeeded,
+    /// The local tier stays off.
+    Failed,
+}
+
+impl LoadResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The local model's counters and histograms; a handle that any thread may keep.
 #[derive(Clone, Debug)]
 pub struct LocalMetrics {
@@ -33,6 +51,7 @@ pub struct LocalMetrics {
     requests: Single<IntCounter>,
     errors: Arc<Counters<1>>,
     tokenized: Arc<Counters<1>>,
+    loads: Arc<Counters<1>>,
 }
 
 impl LocalMetrics {
@@ -45,6 +64,15 @@ impl LocalMetrics {
             requests: Single::new(&names::LOCAL_REQUESTS, ()),
             errors: Arc::new(Counters::new(&names::LOCAL_ERRORS, ())),
             tokenized: Arc::new(Counters::new(&names::LOCAL_TOKENIZED, ())),
+            loads: Arc::new(Counters::new(&names::LOCAL_LOADS, ())),
+        }
+    }
+
+    /// Notes that the model was loaded, or that it could not be.
+    pub fn loaded(&self, result: LoadResult) {
+        // Both are there from the first load on, so that a rate sees the first failure.
+        for each in [LoadResult::Succeeded, LoadResult::Failed] {
+            self.loads.with([each.as_str()]).inc_by(u64::from(each == result));
         }
     }
 
@@ -75,7 +103,7 @@ impl LocalMetrics {
         }
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 7] {
+    pub(super) fn collect(&self) -> [MetricFamily; 8] {
         [
             self.batch_size.collect(),
             self.batch_tokens.collect(),
@@ -84,6 +112,7 @@ impl LocalMetrics {
             self.requests.collect(),
             self.errors.collect(),
             self.tokenized.collect(),
+            self.loads.collect(),
         ]
     }
 }

@@ -7,7 +7,7 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 
-use super::{Gauges, LocalGauges, Metrics};
+use super::{Gauges, LocalGauges, Metrics, memory};
 use crate::domain::{Moment, Tier};
 use crate::pool::{Admission, Pool};
 use crate::snapshot::Snapshot;
@@ -100,11 +100,16 @@ fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFam
     let slots = snapshot
         .pools()
         .map(|(_, pool)| ([&*pool.name, pool.tier.map_or("", Tier::as_str)], f64::from(pool.slots(now))));
+    let objectives = snapshot.pools().filter_map(|(_, pool)| {
+        let objective = pool.latency_objective?.as_secs_f64();
+        Some(([&*pool.name, pool.tier.map_or("", Tier::as_str)], objective))
+    });
     vec![
         of_each(&names::IN_FLIGHT, |each| u64::from(each.in_flight)),
         of_each(&names::QUEUED, |each| u64::from(each.queued)),
         of_each(&names::PENDING, |each| u64::from(each.in_flight) + u64::from(each.queued)),
         gauges(&names::SLOTS, slots),
+        gauges(&names::OBJECTIVE, objectives),
         gauges(&names::ENDPOINTS, endpoints),
     ]
 }
@@ -147,6 +152,7 @@ fn this_process() -> Vec<MetricFamily> {
         .and_then(|family| family.get_metric().first())
         .map(|metric| metric.get_gauge().value());
     families.extend(resident.map(|bytes| gauge(&names::MEMORY, bytes)));
+    families.extend(memory::limit().map(|bytes| gauge(&names::MEMORY_LIMIT, whole(bytes))));
     families.push(gauges(&names::BUILD, [([env!("CARGO_PKG_VERSION")], 1.0)]));
     families
 }
