@@ -8,15 +8,15 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model build release bench-peers bench-instructions \
-	check-benches bench-matching
+.PHONY: run test lint format check-tools local-model manifest-tools build release bench-peers bench-instructions \
+	bench-saturation check-benches bench-matching
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model
+test: check-tools local-model manifest-tools
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -41,6 +41,11 @@ bench-instructions: check-tools
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
 
+# From half of what the pools bear to four times as much: some three minutes. SECONDS_EACH and LOADS narrow it (see --help).
+bench-saturation: build
+	@echo "== building the bench (minutes the first time, seconds after)"
+	@cd benches && $(CARGO) run --release --locked --package saturation
+
 # What a decision costs: a table of times, and no allocation.
 bench-matching: check-tools
 	@echo "== building the bench as the program is shipped (minutes the first time)"
@@ -64,6 +69,10 @@ format:
 local-model: check-tools
 	@echo "== obtaining the local model (some 110 MB the first time, nothing after)"
 	@$(PYTHON) src/fallback/assets/obtain.py
+
+# What the tests of the manifests use: validators, kubectl, helm and shellcheck, into .venv/manifests.
+manifest-tools: check-tools
+	@PYTHON=$(PYTHON) tests/manifests/tools.sh
 
 check-tools:
 	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \

@@ -13,6 +13,7 @@ pub use serve::serve;
 use crate::config::Problem;
 
 use crate::live::{Local, Publisher};
+use crate::scaling::Board;
 use crate::snapshot::NameStatus;
 use crate::telemetry::Metrics;
 
@@ -21,9 +22,22 @@ pub struct Admin {
     publisher: Arc<Publisher>,
     metrics: Arc<Metrics>,
     local: Local,
+    board: Board,
     ready: AtomicBool,
     problems: RwLock<Problems>,
     names: RwLock<Vec<NameStatus>>,
+}
+
+/// Where the admin API finds what it tells of.
+pub struct Sources {
+    /// What is in force.
+    pub publisher: Arc<Publisher>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The local model.
+    pub local: Local,
+    /// What is known of the demand.
+    pub board: Board,
 }
 
 /// The outcome of the last reload.
@@ -35,9 +49,11 @@ struct Problems {
 
 impl Admin {
     /// An admin API over what is in force; `problems` are those of the configuration that the router starts with.
-    pub fn new(publisher: Arc<Publisher>, metrics: Arc<Metrics>, local: Local, problems: Vec<Problem>) -> Arc<Self> {
+    pub fn new(sources: Sources, problems: Vec<Problem>) -> Arc<Self> {
+        let Sources { publisher, metrics, local, board } = sources;
         let problems = RwLock::new(Problems { refused: false, found: problems });
-        Arc::new(Self { publisher, metrics, local, ready: AtomicBool::new(false), problems, names: RwLock::default() })
+        let names = RwLock::default();
+        Arc::new(Self { publisher, metrics, local, board, ready: AtomicBool::new(false), problems, names })
     }
 
     /// Whether `/healthz/ready` says yes: from the first accepted connection to the beginning of a drain.

@@ -8,6 +8,7 @@ mod drain;
 mod memory;
 mod names;
 mod run;
+mod scaling;
 mod start;
 mod traffic;
 

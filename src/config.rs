@@ -6,9 +6,11 @@
 
 mod admission;
 mod analysis;
+mod batching;
 mod by_host;
 mod catalog;
 mod checked;
+mod definitions;
 mod document;
 mod dump;
 mod finding;
@@ -28,16 +30,20 @@ mod suggest;
 mod unexecuted;
 mod viewpoint;
 mod visibility;
+mod write;
 mod written;
 mod yaml;
 
+pub use batching::Batching;
 pub use checked::{
     Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex, Protocol, Queue,
     Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
+pub use definitions::custom_resource_definitions;
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;
 pub use unexecuted::{NotExecuted, not_executed};
+pub use write::to_yaml;

@@ -10,6 +10,7 @@ mod cors;
 mod duration;
 mod fault;
 mod hedge;
+mod limit;
 mod load_report;
 mod locality;
 mod mirror;
@@ -21,6 +22,7 @@ mod reason;
 mod retry;
 mod route_policy;
 mod scaling;
+mod slots;
 mod tier;
 mod tls;
 mod traffic;
@@ -35,6 +37,7 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
 pub use hedge::{Hedge, HedgeAfter, HedgeEnd, HedgedMethods};
+pub use limit::{Http2Limits, Limit};
 pub use load_report::{LOAD_METRICS, LOAD_METRICS_BIN, LOAD_METRICS_FORMAT, LoadReport};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
@@ -46,8 +49,10 @@ pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
 pub use scaling::{
-    COLD_START, Change, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules, SelectPolicy, Targets,
+    COLD_START, Change, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
+    SelectPolicy, Targets,
 };
+pub use slots::{AdaptiveSlots, Priority, QueueOrder};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

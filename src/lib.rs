@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod live;
 
 pub mod fallback;
+pub mod scaling;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -11,11 +12,11 @@ use serde_json::json;
 
 use super::Admin;
 use crate::config;
-use crate::domain::{LoadSources, Moment, Tier};
+use crate::domain::{LoadSources, Moment, Priority, Tier};
 use crate::fallback::LocalTier;
 use crate::pool::{Endpoint, Pool};
 use crate::snapshot::{Addresses, NameStatus};
-use crate::telemetry;
+use crate::telemetry::{self, Gauges};
 
 type Page = Response<Full<Bytes>>;
 
@@ -24,6 +25,7 @@ GET  /healthz/ready  200 while requests should be sent here, 503 before the star
 GET  /livez          200 while the process works
 GET  /metrics        Prometheus metrics
 GET  /config_dump    what is in force, and what is wrong with the documents, as JSON
+GET  /scaling        demand and desired replicas of every pool, as JSON; ?scope=own for this router's alone
 GET  /clusters       every pool and endpoint; ?format=json
 POST /shutdown       drain and exit
 ";
@@ -66,8 +68,37 @@ pub(super) fn ready(admin: &Admin) -> Page {
 
 pub(super) fn metrics(admin: &Admin) -> Page {
     let live = admin.publisher.current();
-    let body = admin.metrics.render(&live.snapshot, live.now(), &admin.local.gauges());
+    let gauges =
+        Gauges { local: admin.local.gauges(), rate_limits: live.rate_limits.counts(), demand: admin.board.known() };
+    let body = admin.metrics.render(&live.snapshot, live.now(), &gauges);
     page(StatusCode::OK, telemetry::CONTENT_TYPE, body.into())
+}
+
+/// The figures of every pool: those of all routers, or of this one alone.
+pub(super) fn scaling(admin: &Admin, scope: Scope) -> Page {
+    let known = admin.board.known();
+    match scope {
+        Scope::All => json_page(&known.all.json()),
+        Scope::Own => json_page(&known.alone.json()),
+        Scope::Peer => match serde_json::to_vec(&*known.own) {
+            Ok(loads) => page(StatusCode::OK, "application/json", loads.into()),
+            Err(error) => {
+                tracing::error!(%error, "the loads of the pools cannot be written");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the loads cannot be written\n")
+            }
+        },
+    }
+}
+
+/// Whose figures are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those of all routers together.
+    All,
+    /// Those of this router.
+    Own,
+    /// Those of this router as another one adds them to its own.
+    Peer,
 }
 
 pub(super) fn config_dump(admin: &Admin) -> Page {
@@ -98,6 +129,17 @@ pub(super) fn clusters(admin: &Admin) -> Page {
     page(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from(lines))
 }
 
+const fn snake(priority: Priority) -> &'static str {
+    match priority {
+        Priority::LatencySensitive => "latency_sensitive",
+        Priority::Standard => "standard",
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
 /// What is known of an endpoint's load where the pool's choice goes by it.
 fn load_of(pool: &Pool, endpoint: &Endpoint, now: Moment) -> Vec<(&'static str, f64)> {
     let load = &endpoint.state.load;
@@ -113,10 +155,15 @@ fn pool_lines(lines: &mut String, pool: &Pool, now: Moment) -> std::fmt::Result 
     let admission = |endpoint: &Endpoint| endpoint.state.health.admission(now);
     writeln!(lines, "{name}::tier::{}", pool.tier.map_or("none", Tier::as_str))?;
     writeln!(lines, "{name}::slots_per_endpoint::{}", pool.slots_per_endpoint)?;
+    writeln!(lines, "{name}::max_requests::{}", pool.max_requests.map_or("none".to_owned(), |most| most.to_string()))?;
     writeln!(lines, "{name}::rq_pending::{}", pool.queue.pending())?;
+    for priority in Priority::ALL {
+        writeln!(lines, "{name}::rq_waiting_{}::{}", snake(priority), pool.queue.waiting(priority))?;
+    }
     for endpoint in &pool.endpoints {
         let address = &endpoint.name;
         writeln!(lines, "{name}::{address}::rq_active::{}", endpoint.state.in_flight())?;
+        writeln!(lines, "{name}::{address}::slots::{}", pool.slots_of(endpoint))?;
         writeln!(lines, "{name}::{address}::weight::{}", endpoint.weight)?;
         writeln!(lines, "{name}::{address}::admission::{}", admission(endpoint).as_str())?;
         for (what, value) in load_of(pool, endpoint, now) {
@@ -134,6 +181,7 @@ pub(super) fn clusters_json(admin: &Admin) -> Page {
             "weight": endpoint.weight,
             "labels": endpoint.labels,
             "in_flight": endpoint.state.in_flight(),
+            "slots": pool.slots_of(endpoint),
             "admission": endpoint.state.health.admission(live.now()).as_str(),
             "load": load_of(pool, endpoint, live.now()).into_iter().collect::<BTreeMap<_, _>>(),
         })
@@ -143,8 +191,13 @@ pub(super) fn clusters_json(admin: &Admin) -> Page {
             "pool": &*pool.name,
             "tier": pool.tier.map(Tier::as_str),
             "slots_per_endpoint": pool.slots_per_endpoint,
+            "adaptive_slots": pool.adaptive_slots.map(|range| json!({ "min": range.min, "max": range.max })),
+            "max_requests": pool.max_requests,
             "in_flight": pool.in_flight(),
             "queued": pool.queue.pending(),
+            "waiting": Priority::ALL.map(|priority| (snake(priority), pool.queue.waiting(priority))).into_iter().collect::<BTreeMap<_, _>>(),
+            "slot_interval_ms": pool.queue.interval().map(milliseconds),
+            "latency_ms": pool.load.latency().map(milliseconds),
             "endpoints": pool.endpoints.iter().map(|one| endpoint(pool, one)).collect::<Vec<_>>(),
         })
     });

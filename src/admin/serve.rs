@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt};
 
+use super::pages::Scope;
 use super::{Admin, pages};
 
 /// Requests answered at once, on all connections; more are told to come again.
@@ -63,7 +64,7 @@ pub fn serve(
 }
 
 fn answer(admin: &Admin, drain: &dyn Fn(), request: &Request<Incoming>) -> Page {
-    let wants_json = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json"));
+    let asks = |wanted: &str| request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == wanted));
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, path) => match path {
             "/" => pages::index(),
@@ -71,7 +72,10 @@ fn answer(admin: &Admin, drain: &dyn Fn(), request: &Request<Incoming>) -> Page 
             "/livez" => pages::text(StatusCode::OK, "live\n"),
             "/metrics" | "/stats/prometheus" => pages::metrics(admin),
             "/config_dump" => pages::config_dump(admin),
-            "/clusters" if wants_json => pages::clusters_json(admin),
+            "/scaling" if asks("scope=own") => pages::scaling(admin, Scope::Own),
+            "/scaling" if asks("scope=peer") => pages::scaling(admin, Scope::Peer),
+            "/scaling" => pages::scaling(admin, Scope::All),
+            "/clusters" if asks("format=json") => pages::clusters_json(admin),
             "/clusters" => pages::clusters(admin),
             "/shutdown" | "/quitquitquit" => pages::text(StatusCode::METHOD_NOT_ALLOWED, "use POST\n"),
             _ => pages::not_found(),

@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep};
 
 use super::traffic::{self, Listening, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
-use super::{memory, names};
-use crate::admin::{self, Admin, Readiness};
+use super::{memory, names, scaling};
+use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{Problem, Startup};
 use crate::control::{self, FirstChecks, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
 use crate::live::Publisher;
-use crate::proxy::Drain;
+use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -42,7 +42,10 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     control::log_problems(&found);
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
-    let admin = Admin::new(Arc::clone(&publisher), Arc::clone(&metrics), local.clone(), found);
+    let board = scaling::follow(Arc::clone(&publisher));
+    let sources =
+        Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
+    let admin = Admin::new(sources, found);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
@@ -63,13 +66,14 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
     let originals = names::originals(&startup.dns, &metrics, own);
+    let shared = Shared { local: local.clone(), originals, retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     let mesh = tell_listeners(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
-        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone(), originals.clone());
+        let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
         let (drained, alive) = (drained.clone(), alive.clone());
         thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
             if let Err(error) = traffic.run(sockets, drained) {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::Priority;
+
 /// What holds for the requests of some rules beside where they go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutePolicy {
@@ -12,6 +14,10 @@ pub struct RoutePolicy {
     pub document: Box<str>,
     /// How often requests are let through; all of these must let one.
     pub rate_limits: Vec<RateLimit>,
+    /// How urgent they are where they wait for a slot.
+    pub priority: Priority,
+    /// The latency that their users expect; `None` leaves it to the pool that is chosen.
+    pub latency_objective: Option<Duration>,
 }
 
 /// A token bucket: it holds `burst` requests, and gains `requests` over each `window`, evenly.

@@ -193,6 +193,9 @@ pub struct Scaling {
 /// The cold start of a pool that does not say: loading a model takes 30 to 60 s.
 pub const COLD_START: Duration = Duration::from_secs(45);
 
+/// The latency that users of a pool expect where it does not say: the one that operators alert on.
+pub const LATENCY_OBJECTIVE: Duration = Duration::from_millis(500);
+
 /// `PoolPolicy.scaling.scaleTargetRef`: the object whose replicas the pool's endpoints are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScaleTarget {

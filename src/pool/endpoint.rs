@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::gradient::Gradient;
 use super::health::Permit;
 use super::{Health, Load, Readiness, Slot};
 use crate::domain::{Address, Moment, Reason};
@@ -36,6 +37,8 @@ pub struct EndpointState {
     first_seen: AtomicU64,
     /// Whether any request was sent to it.
     used: AtomicBool,
+    /// The limit that follows its latency, in a pool that has it so.
+    pub(super) gradient: Gradient,
     /// Whether it may be given requests.
     pub health: Health,
     /// How loaded it is, beside the requests in flight.
@@ -75,9 +78,11 @@ impl EndpointState {
         now.since(Moment::from_nanos(first))
     }
 
+    /// In one order with what a queue counts, so that a request that finds no slot and then waits is seen by whoever gives
+    /// one back after it had looked.
     pub(super) fn enter(&self, limit: NonZeroU32) -> bool {
         let below = |count| (count < limit.get()).then_some(count + 1);
-        let entered = self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Relaxed, below).is_ok();
+        let entered = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, below).is_ok();
         // The common case reads only.
         if entered && !self.is_used() {
             self.used.store(true, Ordering::Relaxed);
@@ -86,7 +91,7 @@ impl EndpointState {
     }
 
     pub(super) fn leave(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

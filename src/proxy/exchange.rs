@@ -12,11 +12,14 @@ use super::Worker;
 use super::body::Meter;
 use super::connection::Client;
 use super::present::{Field, Present};
+use super::rate_limit;
+use super::retained::Allowance;
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
-use crate::live::Live;
+use crate::live::{Judged, Live};
+use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
-use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
+use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot, Urgency};
 use crate::telemetry::{self, Record};
 
 /// `x-request-id`, by which a request is known on its whole way.
@@ -40,16 +43,24 @@ struct State {
     meter: Rc<Meter>,
     record: Record,
     affinities: Vec<Affinity>,
+    /// The pools that the request left, until it is answered.
+    elsewhere: Vec<(PoolId, Elsewhere)>,
     /// Which of its rule's destinations the request goes to.
     share: Option<usize>,
     /// The other origin that the answer is to permit.
     permitted: Option<HeaderValue>,
+    /// What the rule's rate limits say.
+    judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
     /// Whether the endpoint is asked for a load report, and the client did not ask.
     asked_for_load: bool,
     /// The endpoint that the request is under way to, until an answer begins.
     trying: Option<(PoolId, usize)>,
+    /// How long the local model would have taken, where that is why it did not answer.
+    needed: Option<Duration>,
+    /// The pool that the request waited for although others could have taken it.
+    preferred: Option<PoolId>,
     begun: Instant,
     recorded: bool,
 }
@@ -93,11 +104,15 @@ impl Exchange {
             meter: Rc::default(),
             record,
             affinities: Vec::new(),
+            elsewhere: Vec::new(),
             share: None,
             permitted: None,
+            judged: None,
             declined: None,
             asked_for_load: false,
             trying: None,
+            needed: None,
+            preferred: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -121,6 +136,12 @@ impl Exchange {
 
     pub(super) fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// An allowance of memory for the request's body.
+    pub(super) fn retain(&self) -> Allowance {
+        let worker = &self.0.worker;
+        worker.retained.allow(self.limits().max_retry_buffer_bytes, worker.limit_counters.clone())
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -160,6 +181,11 @@ impl Exchange {
         self.0.record.route = route;
         self.0.record.chosen = chosen;
         self.0.record.pool = chosen;
+        if let Some(pool) = chosen
+            && self.0.live.snapshot.pool(pool).demand.arrived() == Arrived::First
+        {
+            self.0.live.wake();
+        }
     }
 
     /// Notes which of its rule's destinations the request goes to.
@@ -172,10 +198,18 @@ impl Exchange {
         self.0.permitted = Some(origin);
     }
 
-    /// Carries out on an answer's headers what the rule and its destination say.
+    /// Notes what the rule's rate limits say.
+    pub(super) fn judged(&mut self, judged: Judged) {
+        self.0.judged = Some(Box::new(judged));
+    }
+
+    /// Carries out on an answer's headers what the rule and its destination say, and tells how its rate limits stand.
     pub(super) fn edit_answer(&self, headers: &mut HeaderMap) {
         if let Some(route) = self.0.record.route {
             self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
+        }
+        if let Some(judged) = &self.0.judged {
+            rate_limit::tell(judged, headers);
         }
     }
 
@@ -184,19 +218,50 @@ impl Exchange {
         self.0.declined = Some(reason);
     }
 
-    /// Why the local model did not answer, where it was asked.
-    pub(super) fn declined_for(&self) -> Option<Reason> {
-        self.0.declined
+    /// Notes how long the local model would have taken, where that is why it did not answer.
+    pub(super) fn would_take(&mut self, needed: Option<Duration>) {
+        self.0.needed = needed;
+    }
+
+    /// Why the local model did not answer, where it was asked, and how long it would have taken where that is why.
+    pub(super) fn declined_for(&self) -> Option<(Reason, Option<Duration>)> {
+        self.0.declined.map(|reason| (reason, self.0.needed))
+    }
+
+    /// Notes that the request waits for `pool`, since the others would miss its latency objective.
+    pub(super) fn preferred(&mut self, pool: PoolId) {
+        self.0.preferred = Some(pool);
+    }
+
+    /// The pool that the request waited for although others could have taken it.
+    pub(super) fn preference(&self) -> Option<PoolId> {
+        self.0.preferred
+    }
+
+    /// How urgent the request is, and what is left of its latency objective; `None` where it has none.
+    pub(super) fn urgency(&self) -> Option<Urgency> {
+        let snapshot = self.snapshot();
+        let objective = snapshot.objective(self.route(), self.0.record.chosen?)?;
+        let left = objective.saturating_sub(self.0.begun.elapsed());
+        Some(Urgency { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {
         self.0.record.spills.push((pool, reason));
+        self.0.elsewhere.push((pool, Elsewhere::count(&self.0.live.snapshot.pool(pool).demand)));
+    }
+
+    /// The request waits at `pool` from now on, and is no longer elsewhere.
+    pub(super) fn waits_at(&mut self, pool: PoolId) {
+        self.0.elsewhere.retain(|(left, _)| *left != pool);
     }
 
     /// The request was served by `pool` after it had waited there: it spilled only from the pools before.
     pub(super) fn unspilled(&mut self, pool: PoolId) {
         let before = self.0.record.spills.iter().position(|(left, _)| *left == pool);
         self.0.record.spills.truncate(before.unwrap_or(self.0.record.spills.len()));
+        let spills = &self.0.record.spills;
+        self.0.elsewhere.retain(|(left, _)| spills.iter().any(|(pool, _)| pool == left));
     }
 
     pub(super) fn attempted(&mut self, pool: PoolId, endpoint: usize, destination: Option<SocketAddr>) {

@@ -4,7 +4,7 @@
 //! `("ab", "c")` are one to them; pool, tier and reason are adjacent labels here. A family compares the values themselves.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus::core::Metric;
 use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
@@ -15,7 +15,7 @@ use super::names::Definition;
 /// A kind of series that observations are added to.
 pub(super) trait Series: Metric {
     /// What is needed beyond name and labels: the edges of a histogram.
-    type Shape: Copy;
+    type Shape: Clone + std::fmt::Debug;
     /// Its kind in the exposition.
     const KIND: MetricType;
     /// One series at zero.
@@ -32,10 +32,10 @@ impl Series for IntCounter {
 }
 
 impl Series for Histogram {
-    type Shape = &'static [f64];
+    type Shape = Arc<[f64]>;
     const KIND: MetricType = MetricType::HISTOGRAM;
 
-    fn create(options: Opts, edges: &'static [f64]) -> prometheus::Result<Self> {
+    fn create(options: Opts, edges: Arc<[f64]>) -> prometheus::Result<Self> {
         Self::with_opts(HistogramOpts { common_opts: options, buckets: edges.to_vec() })
     }
 }
@@ -44,8 +44,13 @@ impl Series for Histogram {
 #[derive(Debug)]
 pub(super) struct Family<S: Series, const N: usize> {
     name: &'static Definition<N>,
+    held: RwLock<Held<S, N>>,
+}
+
+#[derive(Debug)]
+struct Held<S: Series, const N: usize> {
     shape: S::Shape,
-    series: RwLock<BTreeMap<[Box<str>; N], S>>,
+    series: BTreeMap<[Box<str>; N], S>,
 }
 
 pub(super) type Counters<const N: usize> = Family<IntCounter, N>;
@@ -60,8 +65,8 @@ pub(super) struct Single<S: Series> {
 }
 
 impl<S: Series> Single<S> {
-    pub(super) fn new(name: &'static Definition<0>, shape: S::Shape) -> Self {
-        Self { name, series: create(name, shape, []) }
+    pub(super) fn new(name: &'static Definition<0>, shape: impl Into<S::Shape>) -> Self {
+        Self { name, series: create(name, shape.into(), []) }
     }
 
     pub(super) fn collect(&self) -> MetricFamily {
@@ -83,26 +88,33 @@ impl Labels<'_> {
 }
 
 impl<S: Series, const N: usize> Family<S, N> {
-    pub(super) fn new(name: &'static Definition<N>, shape: S::Shape) -> Self {
-        Self { name, shape, series: RwLock::default() }
+    pub(super) fn new(name: &'static Definition<N>, shape: impl Into<S::Shape>) -> Self {
+        Self { name, held: RwLock::new(Held { shape: shape.into(), series: BTreeMap::new() }) }
+    }
+
+    /// Gives every series from now on another shape. Those that were are begun anew: a scrape sees that they were reset.
+    pub(super) fn reshape(&self, shape: S::Shape) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Held { shape, series: BTreeMap::new() };
     }
 
     /// The series with these label values, made if it is new. A handle to it goes on counting without a look-up.
     pub(super) fn with(&self, values: [&str; N]) -> S {
-        let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        series.entry(values.map(Box::from)).or_insert_with(|| create(self.name, self.shape, values)).clone()
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let Held { shape, series } = &mut *held;
+        series.entry(values.map(Box::from)).or_insert_with(|| create(self.name, shape.clone(), values)).clone()
     }
 
     /// Forgets every series that `keep` does not hold on to; a handle to one goes on counting for nobody.
     pub(super) fn retain(&self, keep: impl Fn(&Labels<'_>) -> bool) {
-        let mut series = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        series.retain(|values, _| keep(&Labels { names: &self.name.labels, values }));
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.series.retain(|values, _| keep(&Labels { names: &self.name.labels, values }));
     }
 
     /// The family as it stands, in the order of its label values.
     pub(super) fn collect(&self) -> MetricFamily {
-        let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        family(self.name, S::KIND, series.values().map(Metric::metric).collect())
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        family(self.name, S::KIND, held.series.values().map(Metric::metric).collect())
     }
 }
 
@@ -128,6 +140,22 @@ pub(super) fn gauges<'v, const N: usize>(
         metric
     };
     family(name, MetricType::GAUGE, samples.into_iter().map(metric).collect())
+}
+
+/// A counter whose values are counted elsewhere and looked up at the scrape.
+pub(super) fn counters<'v, const N: usize>(
+    name: &Definition<N>,
+    samples: impl IntoIterator<Item = ([&'v str; N], f64)>,
+) -> MetricFamily {
+    let metric = |(values, value): ([&str; N], f64)| {
+        let mut counter = proto::Counter::default();
+        counter.set_value(value);
+        let labels = name.labels.iter().zip(values).map(|(label, value)| label_pair(label, value)).collect();
+        let mut metric = proto::Metric::from_label(labels);
+        metric.set_counter(counter);
+        metric
+    };
+    family(name, MetricType::COUNTER, samples.into_iter().map(metric).collect())
 }
 
 fn label_pair(label: &str, value: &str) -> LabelPair {

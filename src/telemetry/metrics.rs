@@ -3,11 +3,16 @@
 //! Owns counters and histograms. What can be looked up in the live snapshot (in flight, queued, weights, generation) is
 //! not counted here a second time but read at the scrape.
 
+mod edges;
 mod istio;
+mod limits;
 mod local;
 mod lookups;
+mod memory;
+mod rate_limits;
 mod reload;
 mod requests;
+mod scaling;
 mod scrape;
 mod upkeep;
 
@@ -17,8 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 
-pub use local::{LocalGauges, LocalMetrics};
+pub use limits::LimitCounters;
+pub use local::{LoadResult, LocalGauges, LocalMetrics};
 pub use lookups::Lookup;
+pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};
 
@@ -26,6 +33,7 @@ use super::family::{Labels, Single};
 use super::names;
 use crate::config::Workload;
 use crate::domain::{HedgeEnd, MirrorEnd, Reason};
+use crate::scaling::Known;
 use crate::snapshot::{PoolId, Snapshot};
 
 /// The router's metrics. One for the process; every method may be called from any thread.
@@ -38,11 +46,23 @@ pub struct Metrics {
     lookups: lookups::LookupMetrics,
     upkeep: upkeep::UpkeepMetrics,
     access_log_dropped: Single<IntCounter>,
+    limits: LimitCounters,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
     generation: AtomicU64,
     /// Whether a request of an older generation may have brought back a series that publishing had removed.
     late: AtomicBool,
+}
+
+/// What is not counted here, but looked up at a scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// The local model's.
+    pub local: LocalGauges,
+    /// The rate limits'.
+    pub rate_limits: RateLimitCounts,
+    /// What is known of the demand.
+    pub demand: Known,
 }
 
 /// One open client connection, counted until it is dropped.
@@ -66,6 +86,7 @@ impl Metrics {
             lookups: lookups::LookupMetrics::new(),
             upkeep: upkeep::UpkeepMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
+            limits: LimitCounters::new(),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),
             late: AtomicBool::new(false),
@@ -88,6 +109,11 @@ impl Metrics {
     /// What the local model counts; a handle to keep.
     pub fn local(&self) -> LocalMetrics {
         self.local.clone()
+    }
+
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.limits.clone()
     }
 
     pub(super) fn access_log_dropped(&self) -> IntCounter {

@@ -29,8 +29,8 @@ pub(super) const LOCAL: &str = "local";
 /// The value of Istio's labels for whatever is not known.
 pub(super) const UNKNOWN: &str = "unknown";
 
-/// Upper edges of request durations, in seconds. 0.5 is the objective that operators alert on, and the rest keep a
-/// quantile within half of itself from 1 ms to 60 s.
+/// Upper edges of request durations, in seconds, beside those at the objectives of pools. 0.5 is the objective that
+/// operators alert on, and the rest keep a quantile within half of itself from 1 ms to 60 s.
 pub(super) const DURATION_EDGES: &[f64] = &[
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3,
     0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0,
@@ -86,6 +86,23 @@ pub(super) const SPILLED: Definition<3> = define(
 );
 pub(super) const REFUSED: Definition<2> =
     define("overspill_refused_requests_total", [ROUTE, REASON], "Requests that the router answered itself, unserved.");
+pub(super) const LIMITS: Definition<1> = define(
+    "overspill_limits_exceeded_total",
+    ["limit"],
+    "Times that a client, or all of them together, came to a limit on connections.",
+);
+pub(super) const RATE_LIMITED: Definition<2> = define(
+    "overspill_rate_limited_requests_total",
+    ["policy", "limit"],
+    "Requests that a rate limit of a RoutePolicy refused.",
+);
+pub(super) const RATE_LIMIT_KEYS: Definition<0> =
+    define("overspill_rate_limit_keys", [], "Keys of rate limits that are counted now, over all limits.");
+pub(super) const RATE_LIMIT_KEYS_EVICTED: Definition<0> = define(
+    "overspill_rate_limit_evicted_keys_total",
+    [],
+    "Keys of rate limits that were forgotten for others before their buckets were full again.",
+);
 pub(super) const ATTEMPTS: Definition<1> = define(
     "overspill_upstream_attempts_total",
     [POOL],
@@ -111,6 +128,61 @@ pub(super) const HEDGED: Definition<2> = define(
 pub(super) const QUEUE_WAIT: Definition<1> =
     define("overspill_queue_wait_seconds", [POOL], "Time in the pool's queue, of the requests that waited.");
 
+pub(super) const ARRIVALS: Definition<2> = define(
+    "overspill_pool_arrivals_total",
+    [POOL, TIER],
+    "Requests that a route sent to this pool, wherever they were served.",
+);
+pub(super) const REFUSALS: Definition<2> = define(
+    "overspill_pool_refusals_total",
+    [POOL, TIER],
+    "Requests that a route sent to this pool and that nothing served, for want of room or of an endpoint.",
+);
+pub(super) const ANSWERS: Definition<3> = define(
+    "overspill_pool_answers_total",
+    [POOL, TIER, "objective"],
+    "The pool's own answers but for failures, by whether they met its latency objective or missed it.",
+);
+pub(super) const SPILLED_AWAY: Definition<2> = define(
+    "overspill_spilled_away_requests",
+    [POOL, TIER],
+    "Requests that left this pool for want of room and are served elsewhere now.",
+);
+pub(super) const CONCURRENCY: Definition<2> = define(
+    "overspill_pool_concurrency",
+    [POOL, TIER],
+    "Requests at once that want this pool, in flight, queued and spilled, weighted by time over a minute. Adds up over routers.",
+);
+pub(super) const DEMAND: Definition<2> = define(
+    "overspill_pool_demand",
+    [POOL, TIER],
+    "The concurrency to have replicas for once one that is asked for now has started. Adds up over routers.",
+);
+pub(super) const TARGET_CONCURRENCY: Definition<2> = define(
+    "overspill_pool_target_concurrency",
+    [POOL, TIER],
+    "The concurrency that one replica carries while its p99 meets the objective.",
+);
+pub(super) const LATENCY: Definition<3> = define(
+    "overspill_pool_latency_seconds",
+    [POOL, TIER, "quantile"],
+    "Quantiles of the pool's own answers over a minute, of all routers that answer each other. Does not add up.",
+);
+pub(super) const DESIRED_REPLICAS: Definition<2> = define(
+    "overspill_desired_replicas",
+    [POOL, TIER],
+    "The replicas that the pool should have, by all routers that answer each other. Does not add up.",
+);
+pub(super) const MIN_REPLICAS: Definition<2> =
+    define("overspill_min_replicas", [POOL, TIER], "The fewest replicas that the pool may have.");
+pub(super) const MAX_REPLICAS: Definition<2> =
+    define("overspill_max_replicas", [POOL, TIER], "The most replicas that the pool may have.");
+pub(super) const ROUTERS: Definition<1> = define(
+    "overspill_scaling_routers",
+    ["state"],
+    "Routers whose figures are asked for, this one among them, and those that answered.",
+);
+
 pub(super) const IN_FLIGHT: Definition<2> =
     define("overspill_requests_in_flight", [POOL, TIER], "Requests that hold a slot now.");
 pub(super) const QUEUED: Definition<2> =
@@ -122,6 +194,11 @@ pub(super) const PENDING: Definition<2> = define(
 );
 pub(super) const SLOTS: Definition<2> =
     define("overspill_pool_slots", [POOL, TIER], "Requests that the pool's admitting endpoints take at once.");
+pub(super) const OBJECTIVE: Definition<2> = define(
+    "overspill_pool_latency_objective_seconds",
+    [POOL, TIER],
+    "The latency that the pool's users expect; no series where its document names none.",
+);
 pub(super) const ENDPOINTS: Definition<2> = define(
     "overspill_pool_endpoints",
     [POOL, "state"],
@@ -196,8 +273,24 @@ pub(super) const LOCAL_REQUESTS: Definition<0> = define(
 );
 pub(super) const LOCAL_ERRORS: Definition<1> =
     define("overspill_local_model_inference_errors_total", [REASON], "Requests that the local model did not answer.");
+pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
+    "overspill_local_model_tokenizer_cache_total",
+    ["result"],
+    "Texts whose tokens were remembered (hit), and those that had to be tokenised (miss).",
+);
+
+pub(super) const LOCAL_LOADS: Definition<1> = define(
+    "overspill_local_model_loads_total",
+    ["result"],
+    "Times that the local model was loaded: succeeded or failed.",
+);
 
 pub(super) const MEMORY: Definition<0> = define("overspill_memory_usage_bytes", [], "Resident memory of the process.");
+pub(super) const MEMORY_LIMIT: Definition<0> = define(
+    "overspill_memory_limit_bytes",
+    [],
+    "Memory that the process may have: its control group's limit, or else what the machine has.",
+);
 pub(super) const BUILD: Definition<1> =
     define("overspill_build_info", ["version"], "Always 1; the label says what runs.");
 pub(super) const ACCESS_LOG_DROPPED: Definition<0> = define(

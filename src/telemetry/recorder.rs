@@ -6,9 +6,9 @@ use std::sync::Arc;
 use prometheus::IntCounter;
 use rustc_hash::FxHashMap;
 
-use super::metrics::{Metrics, RequestKey, RequestSeries};
+use super::metrics::{LimitCounters, Metrics, RequestKey, RequestSeries};
 use super::{AccessLog, ClientConnection, Record};
-use crate::domain::{HedgeEnd, MirrorEnd, Reason};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// Takes the records of one traffic worker. Its handles to series are found once for a generation; from then on a record
@@ -40,6 +40,23 @@ impl Handles {
     }
 }
 
+/// Counts what the request says of the pools that it was for and that answered it. An answer that says that an endpoint
+/// failed is no measure of what the endpoint carries.
+fn note_demand(snapshot: &Snapshot, record: &Record, key: RequestKey) {
+    if let (Some(pool), None) = (record.pool, record.reason)
+        && record.tier != Some(Tier::Local)
+        && record.attempts > 0
+        && record.status < 500
+    {
+        let pool = snapshot.pool(pool);
+        pool.demand.answered(record.duration, pool.objective());
+    } else if let (Some(chosen), Some(reason)) = (record.chosen, key.refusal())
+        && (reason.is_passing() || reason == Reason::RequestTimeout)
+    {
+        snapshot.pool(chosen).demand.refused();
+    }
+}
+
 impl Recorder {
     /// A recorder for one worker; `None` logs no requests.
     pub fn new(metrics: Arc<Metrics>, access_log: Option<AccessLog>) -> Self {
@@ -49,6 +66,11 @@ impl Recorder {
     /// Counts one open client connection for as long as the answer is held.
     pub fn client_connected(&self) -> ClientConnection {
         self.metrics.client_connected()
+    }
+
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.metrics.limits()
     }
 
     /// Counts and logs a request that is over. `snapshot` is the one that decided it, however old it is by now.
@@ -78,6 +100,7 @@ impl Recorder {
     fn count(&self, snapshot: &Snapshot, record: &Record) {
         let mut handles = self.handles.borrow_mut();
         let key = RequestKey::of(record);
+        note_demand(snapshot, record, key);
         // A request that was refused spilled from nowhere to nowhere: it counts as refused.
         let spills = if key.refusal().is_some() { &[][..] } else { &record.spills };
         if !handles.are_of(snapshot) {

@@ -8,6 +8,8 @@ use crate::domain::{RateLimit, RateLimitKey, RoutePolicy, format_duration};
 pub(super) fn dump(policy: &RoutePolicy) -> Value {
     json!({
         "document": policy.document,
+        "priority": policy.priority.as_str(),
+        "latencyObjective": policy.latency_objective.map(format_duration),
         "rateLimits": policy.rate_limits.iter().map(rate_limit).collect::<Vec<_>>(),
     })
 }

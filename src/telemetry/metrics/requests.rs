@@ -1,8 +1,11 @@
 //! What is counted of a request once it is over.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, IntCounter};
 
+use super::edges::Edges;
 use super::istio::IstioSeries;
 use crate::domain::{HedgeEnd, MirrorEnd, Reason, RetryEnd, Tier};
 use crate::snapshot::{PoolId, RouteId, Snapshot};
@@ -102,6 +105,7 @@ impl RequestSeries {
 #[derive(Debug)]
 pub(super) struct RequestFamilies {
     duration: Histograms<4>,
+    edges: Mutex<Edges>,
     requests: Counters<5>,
     request_bytes: Counters<2>,
     response_bytes: Counters<2>,
@@ -119,6 +123,7 @@ impl RequestFamilies {
     pub(super) fn new() -> Self {
         Self {
             duration: Histograms::new(&names::REQUEST_DURATION, names::DURATION_EDGES),
+            edges: Mutex::default(),
             requests: Counters::new(&names::REQUESTS, ()),
             request_bytes: Counters::new(&names::REQUEST_BYTES, ()),
             response_bytes: Counters::new(&names::RESPONSE_BYTES, ()),
@@ -134,6 +139,9 @@ impl RequestFamilies {
     }
 
     pub(super) fn series(&self, snapshot: &Snapshot, key: RequestKey, istio: IstioSeries) -> RequestSeries {
+        if let Some(edges) = self.edges.lock().unwrap_or_else(PoisonError::into_inner).follow(snapshot) {
+            self.duration.reshape(edges);
+        }
         let route = key.route.map_or("", |route| &snapshot.route(route).name);
         let sent_to = key.pool.map(|pool| &*snapshot.pool(pool).name);
         let pool = if key.tier == Some(Tier::Local) { names::LOCAL } else { sent_to.unwrap_or_default() };

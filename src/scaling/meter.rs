@@ -1,0 +1,145 @@
+//! The figures of every pool, kept up to date.
+//!
+//! One meter a router. It is shown the snapshot in force several times a second, and keeps a minute of each pool and what is
+//! known of its replicas for as long as the pool is configured.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::board::Known;
+use super::capacity::{Bounds, Capacity};
+use super::load::Load;
+use super::report::{PoolReport, Report, Routers};
+use super::rule::Terms;
+use super::window::{Reading, Window, number};
+use crate::domain::{Moment, Preset, Scaling};
+use crate::pool::{Admission, Pool};
+use crate::snapshot::Snapshot;
+
+/// What one router knows of one pool: what it tells its peers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoolLoad {
+    /// What is asked of it there.
+    pub load: Load,
+    /// The concurrency that one replica carries, by what was seen there.
+    pub carried: f64,
+    /// How many answers say so.
+    pub evidence: f64,
+    /// The endpoints that take requests.
+    pub ready: u32,
+}
+
+/// What one router knows of every pool, by the pools' names.
+pub type Loads = BTreeMap<String, PoolLoad>;
+
+/// What the peers said.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// Who was asked and who answered, this router left out.
+    pub routers: Routers,
+    /// What those that answered know.
+    pub loads: Vec<Loads>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    window: Window,
+    capacity: Capacity,
+}
+
+/// The minutes of all pools.
+#[derive(Debug, Default)]
+pub struct Meter {
+    pools: BTreeMap<String, Kept>,
+    generation: u64,
+}
+
+impl Meter {
+    /// Looks at what `snapshot`'s pools are doing `now`, and says what is known of them with what the `others` know.
+    pub fn read(&mut self, snapshot: &Snapshot, now: Moment, others: &Others) -> Known {
+        if self.generation != snapshot.generation() {
+            self.generation = snapshot.generation();
+            let names: BTreeSet<&str> = snapshot.pools().map(|(_, pool)| &*pool.name).collect();
+            self.pools.retain(|name, _| names.contains(&**name));
+        }
+        let (mut loads, mut alone, mut all) = (Loads::new(), Vec::new(), Vec::new());
+        for (_, pool) in snapshot.pools() {
+            let theirs = || others.loads.iter().filter_map(|loads| loads.get(&*pool.name));
+            let own = self.own(pool, now, theirs().map(|theirs| theirs.load.served_concurrency).sum());
+            alone.push(report(pool, &own, std::iter::empty()));
+            if !others.loads.is_empty() {
+                all.push(report(pool, &own, theirs()));
+            }
+            if own.load.active {
+                loads.insert(pool.name.to_string(), own);
+            }
+        }
+        let alone = Arc::new(Report { routers: Routers { asked: 1, answered: 1, faults: Vec::new() }, pools: alone });
+        let pools = if others.loads.is_empty() { alone.pools.clone() } else { all };
+        let routers = &others.routers;
+        let routers = Routers {
+            asked: routers.asked.saturating_add(1),
+            answered: routers.answered.saturating_add(1),
+            faults: routers.faults.clone(),
+        };
+        Known { own: Arc::new(loads), alone, all: Arc::new(Report { routers, pools }) }
+    }
+
+    /// What this router knows of `pool`, whose replicas have `elsewhere` requests at once of other routers.
+    fn own(&mut self, pool: &Pool, now: Moment, elsewhere: f64) -> PoolLoad {
+        if !self.pools.contains_key(&*pool.name) {
+            self.pools.insert(pool.name.to_string(), Kept::default());
+        }
+        let ready = ready(pool, now);
+        let bounds = Bounds::of(pool.scaling.as_deref(), pool.slots_per_endpoint.get());
+        let Some(Kept { window, capacity }) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
+        let reading = Reading {
+            in_flight: pool.in_flight(),
+            queued: pool.queue.pending(),
+            elsewhere: pool.demand.elsewhere(),
+            counts: pool.demand.counts(),
+        };
+        let slice = window.read(now, reading, || pool.demand.latencies());
+        if let Some(slice) = slice.filter(|slice| ready > 0 && slice.met() + slice.missed() > 0) {
+            let each = (slice.served() + elsewhere) / f64::from(ready);
+            capacity.observe(each, (number(slice.met()), number(slice.missed())), slice.seconds);
+        }
+        if window.is_quiet() {
+            pool.demand.rests();
+        }
+        let load = if window.is_quiet() { Load::default() } else { window.load() };
+        PoolLoad { load, carried: capacity.carried(bounds), evidence: capacity.evidence(), ready }
+    }
+}
+
+/// The endpoints that take requests: one that is known by a name or an address of several replicas is one here.
+fn ready(pool: &Pool, now: Moment) -> u32 {
+    let admitting = pool.endpoints.iter().filter(|one| one.state.health.admission(now) == Admission::Admitting);
+    u32::try_from(admitting.count()).unwrap_or(u32::MAX)
+}
+
+/// All routers' figures of `pool`. What a replica carries is the mean of what they say, by what they have seen.
+fn report<'l>(pool: &Pool, own: &PoolLoad, theirs: impl Iterator<Item = &'l PoolLoad>) -> PoolReport {
+    let mut sum = own.clone();
+    let (mut carried, mut evidence) = (own.carried * own.evidence, own.evidence);
+    for PoolLoad { load, carried: theirs, evidence: seen, ready } in theirs {
+        sum.load.add(load);
+        sum.ready = sum.ready.max(*ready);
+        carried += theirs * seen;
+        evidence += seen;
+    }
+    if evidence > 0.0 {
+        sum.carried = carried / evidence;
+    }
+    let preset = pool.scaling.as_ref().map(|scaling| scaling.preset.unwrap_or(Preset::Online));
+    let targets = pool.scaling.as_ref().map(|scaling: &Box<Scaling>| scaling.recipe(Preset::Online).targets);
+    PoolReport::new(
+        pool,
+        (preset, targets.unwrap_or_default()),
+        Terms::of(pool.scaling.as_deref()),
+        (sum, pool.demand.counts()),
+    )
+}
