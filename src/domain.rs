@@ -9,7 +9,9 @@ mod connection;
 mod cors;
 mod duration;
 mod fault;
+mod hedge;
 mod limit;
+mod load_report;
 mod locality;
 mod mirror;
 mod moment;
@@ -24,6 +26,7 @@ mod slots;
 mod tier;
 mod tls;
 mod traffic;
+mod upkeep;
 
 pub use action::{
     DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
@@ -33,7 +36,9 @@ pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
+pub use hedge::{Hedge, HedgeAfter, HedgeEnd, HedgedMethods};
 pub use limit::{Http2Limits, Limit};
+pub use load_report::{LOAD_METRICS, LOAD_METRICS_BIN, LOAD_METRICS_FORMAT, LoadReport};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
@@ -54,3 +59,4 @@ pub use traffic::{
     Balancing, ConnectionPool, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, OutlierDetection,
     TrafficPolicy, Warmup,
 };
+pub use upkeep::{CheckKind, HealthCheck, LoadSources, MetricsPage, OwnRequest, Reports, Upkeep, WarmupRequest};

@@ -1,6 +1,7 @@
 //! Running what was built: the threads, the control loop and the drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -9,12 +10,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::traffic::{self, Traffic};
+use super::traffic::{self, Listening, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{Problem, Startup};
-use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
+use crate::control::{self, FirstChecks, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
 use crate::live::Publisher;
 use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
@@ -48,6 +49,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
+    let first_checks = look_after(&publisher, &metrics);
     // Taken with or without documents: the system would end a process that leaves this signal alone.
     let hangup = signal(SignalKind::hangup())?;
     if let Some((folder, files)) = source {
@@ -68,10 +70,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
-        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
-    }
-    let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
+    let mesh = tell_listeners(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
@@ -87,7 +86,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
-        () = names::first_answers(waiter, &startup.dns, &publisher) => admin.set_ready(Readiness::Ready),
+        () = prepared(waiter, first_checks, &startup, &publisher) => admin.set_ready(Readiness::Ready),
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;
@@ -98,6 +97,27 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         writer.finish(LOG_PATIENCE);
     }
     Ok(())
+}
+
+/// Logs where a gateway listens; where the mesh does comes back.
+fn tell_listeners(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
+    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
+        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
+    }
+    traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address)
+}
+
+/// Waits until names have addresses and endpoints were checked, as far as that comes soon.
+async fn prepared(waiter: Waiter, first_checks: FirstChecks, startup: &Startup, publisher: &Publisher) {
+    names::first_answers(waiter, &startup.dns, publisher).await;
+    first_checks.wait(publisher).await;
+}
+
+/// Looks after endpoints on this runtime, for as long as it runs.
+fn look_after(publisher: &Arc<Publisher>, metrics: &Arc<Metrics>) -> FirstChecks {
+    let (upkeep, first_checks) = Upkeep::new(Arc::clone(publisher), Arc::clone(metrics));
+    tokio::task::spawn_local(upkeep.follow());
+    first_checks
 }
 
 /// Drains: unready first, then no new connections, then whatever is in flight.

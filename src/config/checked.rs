@@ -13,8 +13,9 @@ use std::time::Duration;
 use super::batching::Batching;
 use super::problem::Place;
 use crate::domain::{
-    AdaptiveSlots, CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage,
-    PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    AdaptiveSlots, CorsPolicy, Fault, Headers, Hedge, HostPattern, Http2Limits, Locality, Original, OwnAnswer,
+    Percentage, PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier,
+    TrafficPolicy, Upkeep,
 };
 pub use crate::domain::{Address, Protocol};
 
@@ -305,6 +306,10 @@ pub struct Pool {
     pub latency_objective: Option<Duration>,
     /// What it is scaled by; `None` where no `PoolPolicy` says.
     pub scaling: Option<Scaling>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Upkeep,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.

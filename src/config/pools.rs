@@ -93,14 +93,20 @@ impl<'a> Pools<'a> {
         let rule = self.catalog.rule(&key.host).and_then(|rule| rule.policy.as_ref());
         let (mut traffic, tls) = in_force(rule, subset.and_then(|subset| subset.policy.as_ref()), key.port);
         traffic.tls = tls.as_ref().and_then(|tls| tls.resolve(&key, &service.subject_alt_names));
+        let none = Policy::none(key.host.clone());
+        let policy = for_pool(self.policies, &key).unwrap_or(&none);
+        let balancing = &mut traffic.load_balancer.balancing;
+        if let Some(decay) = policy.peak_ewma
+            && matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin | Balancing::Random)
+        {
+            *balancing = Balancing::PeakEwma(decay);
+        }
         let original = original(service, port, &key, &traffic);
         if original.is_some() {
             endpoints.clear();
         }
         let named = port.map_or(Protocol::Http1, |port| port.protocol);
         let protocol = if traffic.connection_pool.upgrades_to_http2 { Protocol::Http2 } else { named };
-        let none = Policy::none(key.host.clone());
-        let policy = for_pool(self.policies, &key).unwrap_or(&none);
         Pool {
             service: identity(service, &endpoints, &key),
             tier: policy.tier,
@@ -122,6 +128,8 @@ impl<'a> Pools<'a> {
             local_model: policy.local_model,
             latency_objective: policy.latency_objective,
             scaling: policy.scaling.clone(),
+            upkeep: policy.upkeep.clone(),
+            hedge: policy.hedge,
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             traffic,
             tls_place: tls.map(|tls| tls.place).unwrap_or_default(),

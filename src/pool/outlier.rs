@@ -75,6 +75,11 @@ impl Outlier {
         self.is_open() && self.open.swap(false, Ordering::AcqRel)
     }
 
+    /// The ejection's time is over at `now`; true where it was not before.
+    pub(super) fn end_early(&self, now: Moment) -> bool {
+        self.is_ejected(now) && self.ejected_until.swap(now.as_nanos(), Ordering::AcqRel) > now.as_nanos()
+    }
+
     /// The next error ejects.
     pub(super) fn defer(&self) {
         self.due.store(true, Ordering::Relaxed);

@@ -155,6 +155,7 @@ impl Content {
 }
 
 /// Makes one body again and again.
+#[derive(Clone)]
 pub(super) struct SpareBody {
     /// `None` for a body that is empty.
     kept: Option<Reading>,

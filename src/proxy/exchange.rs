@@ -53,6 +53,8 @@ struct State {
     judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
+    /// Whether the endpoint is asked for a load report, and the client did not ask.
+    asked_for_load: bool,
     /// The endpoint that the request is under way to, until an answer begins.
     trying: Option<(PoolId, usize)>,
     /// How long the local model would have taken, where that is why it did not answer.
@@ -107,6 +109,7 @@ impl Exchange {
             permitted: None,
             judged: None,
             declined: None,
+            asked_for_load: false,
             trying: None,
             needed: None,
             preferred: None,
@@ -268,6 +271,21 @@ impl Exchange {
         self.0.record.attempts += 1;
         self.0.record.retry_end = None;
         self.0.trying = Some((pool, endpoint));
+    }
+
+    /// Notes that the request was sent a second time, and that what came of it came from `endpoint`.
+    pub(super) fn hedged(&mut self, endpoint: usize) {
+        self.0.record.attempts += 1;
+        self.0.record.endpoint = Some(endpoint);
+        self.0.trying = None;
+    }
+
+    pub(super) fn asks_for_load(&mut self, asks: bool) {
+        self.0.asked_for_load = asks;
+    }
+
+    pub(super) fn asked_for_load(&self) -> bool {
+        self.0.asked_for_load
     }
 
     /// The try is over: it has an answer, or will have none.
