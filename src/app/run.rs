@@ -64,7 +64,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
     let originals = names::originals(&startup.dns, &metrics, own);
-    let shared = Shared { local: local.clone(), originals, retained: Retained::default() };
+    let shared = Shared { local, originals, retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -100,9 +100,10 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Drains: unready first, then no new connections, then whatever is in flight.
+/// Drains: unready first, clients are asked to go elsewhere; then no new connections, then whatever is in flight.
 async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startup, over: impl Future) {
     tracing::info!("draining");
+    drain.send_replace(Drain::Retiring);
     tokio::select! {
         () = sleep(startup.drain_delay) => {}
         () = shutdown.asked(2) => {}

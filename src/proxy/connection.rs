@@ -98,9 +98,12 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     };
     match spoken {
         Spoken::Http1 => {
-            let service = service_fn(serve);
+            let service = service_fn(move |request| {
+                let (served, worker) = (serve(request), Rc::clone(&guarded));
+                async move { served.await.map(|answer| worker.take_leave(answer)) }
+            });
             let connection = http1(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
-            supervise(&supervised, connection, http1::UpgradeableConnection::graceful_shutdown).await;
+            supervise(&supervised, connection, (Order::Finish, http1::UpgradeableConnection::graceful_shutdown)).await;
         }
         // Boxed, so that a connection of HTTP/1.1 is not as large.
         Spoken::Http2 => {
@@ -109,7 +112,7 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
             let allowed = guarded.load().snapshot.limits().http2;
             let stream = Guarded::new(stream, allowed, guarded.limit_counters.clone());
             let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
-            Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
+            Box::pin(supervise(&supervised, connection, (Order::Retire, http2::Connection::graceful_shutdown))).await;
         }
     }
 }
@@ -119,21 +122,25 @@ async fn unless_ended<T>(supervised: &Supervised, said: impl Future<Output = T>)
     let mut said = pin!(said);
     poll_fn(|context| match (said.as_mut().poll(context), supervised.order(context)) {
         (Poll::Ready(said), _) => Poll::Ready(Some(said)),
-        (Poll::Pending, Order::Serve) => Poll::Pending,
+        (Poll::Pending, Order::Serve | Order::Retire) => Poll::Pending,
         // One that has asked for nothing has nothing to finish.
         (Poll::Pending, Order::Finish | Order::End) => Poll::Ready(None),
     })
     .await
 }
 
-/// Serves `connection` until it ends or is ordered to.
-async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
+/// Serves `connection` until it ends or is ordered to; `least` is the least order for which `shut_down` is right.
+async fn supervise<C: Future>(
+    supervised: &Supervised,
+    connection: C,
+    (least, shut_down): (Order, impl Fn(Pin<&mut C>)),
+) {
     let mut connection = pin!(connection);
     let mut closing = false;
     poll_fn(|context| {
         match supervised.order(context) {
             Order::End => return Poll::Ready(()),
-            Order::Finish if !closing => {
+            order if order >= least && !closing => {
                 closing = true;
                 // A request that has come already is read first: idle, the connection would close on it.
                 if connection.as_mut().poll(context).is_ready() {
@@ -141,7 +148,7 @@ async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down:
                 }
                 shut_down(connection.as_mut());
             }
-            Order::Finish | Order::Serve => {}
+            Order::Finish | Order::Retire | Order::Serve => {}
         }
         connection.as_mut().poll(context).map(|_| ())
     })
