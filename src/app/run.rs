@@ -1,6 +1,7 @@
 //! Running what was built: the threads, the control loop and the drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::traffic::{self, Traffic};
+use super::traffic::{self, Listening, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
@@ -63,15 +64,12 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     tokio::spawn(shutdown.clone().obey_signals()?);
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
-    let originals = names::originals(&startup.dns, &metrics, own);
-    let shared = Shared { local, originals, retained: Retained::default() };
+    let shared =
+        Shared { local, originals: names::originals(&startup.dns, &metrics, own), retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
-        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
-    }
-    let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
+    let mesh = announce(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
@@ -98,6 +96,14 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         writer.finish(LOG_PATIENCE);
     }
     Ok(())
+}
+
+/// Logs where a gateway's ports are bound; says where the mesh's is.
+fn announce(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
+    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
+        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
+    }
+    traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address)
 }
 
 /// Drains: unready first, clients are asked to go elsewhere; then no new connections, then whatever is in flight.

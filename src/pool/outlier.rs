@@ -53,6 +53,7 @@ impl fmt::Display for Outcome {
             Self::Answered(status) => write!(f, "answered_{status}"),
             Self::ConnectFailed => f.write_str(Reason::ConnectFailed.code()),
             Self::Reset => f.write_str(Reason::UpstreamReset.code()),
+            Self::TimedOut => f.write_str(Reason::RequestTimeout.code()),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
@@ -14,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::activity::{Activity, Spoken, Watched};
 use super::destination::redirected_from;
@@ -23,6 +24,9 @@ use super::supervisor::{Order, Supervised};
 use super::{Limits, Worker, fields, request};
 use crate::domain::Http2Limits;
 use crate::tls::{self, Peer, Servers};
+
+/// How long a connection that has asked for nothing yet is kept once it is to end.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What a connection's requests need to know of it.
 #[derive(Clone, Debug)]
@@ -117,14 +121,18 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     }
 }
 
-/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer.
+/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer. What it asks
+/// for may be on its way still: the system takes connections before their clients learn that the router ends.
 async fn unless_ended<T>(supervised: &Supervised, said: impl Future<Output = T>) -> Option<T> {
-    let mut said = pin!(said);
+    let (mut said, mut patience) = (pin!(said), None);
     poll_fn(|context| match (said.as_mut().poll(context), supervised.order(context)) {
         (Poll::Ready(said), _) => Poll::Ready(Some(said)),
         (Poll::Pending, Order::Serve | Order::Retire) => Poll::Pending,
-        // One that has asked for nothing has nothing to finish.
-        (Poll::Pending, Order::Finish | Order::End) => Poll::Ready(None),
+        (Poll::Pending, Order::Finish) => {
+            let patience = patience.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST)));
+            patience.as_mut().poll(context).map(|()| None)
+        }
+        (Poll::Pending, Order::End) => Poll::Ready(None),
     })
     .await
 }

@@ -129,7 +129,7 @@ fn documents(endpoints: &BTreeMap<&str, &Upstream>) -> String {
         Service { host: &format!("{name}.example"), wire: Wire::H1, endpoints: &[upstream.address] }.document()
     });
     let settings = "---\napiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {name: settings}\n\
-                    spec: {drain: {delay: 300ms, timeout: 60s}}\n";
+                    spec: {drain: {delay: 1s, timeout: 60s}}\n";
     virtual_service("app.example", &rules) + &services.collect::<String>() + settings
 }
 
@@ -171,8 +171,7 @@ fn restarts_under_load_lose_nothing() {
 #[test]
 fn clients_are_asked_to_go_before_connections_are_closed() {
     let upstream = Upstream::start(Wire::H1, Answer::Fixed(200, "answered".to_owned()));
-    let folder =
-        Folder::with(&documents(&BTreeMap::from([("quick", &upstream)])).replace("delay: 300ms", "delay: 20s"));
+    let folder = Folder::with(&documents(&BTreeMap::from([("quick", &upstream)])).replace("delay: 1s", "delay: 20s"));
     let router = Router::with(&Setup { config: folder.path(), variables: &[] });
     let mut idle = begin_at(router.traffic, "/quick");
     assert_eq!(idle.read_reply().head.field("connection"), None);
