@@ -12,6 +12,7 @@ mod destination;
 mod exchange;
 mod fault;
 mod fields;
+mod handover;
 mod hedge;
 mod http2;
 mod listen;
@@ -34,6 +35,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::header::CONNECTION;
+use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -120,6 +123,14 @@ impl Worker {
     /// Ends connections that are overdue or too old, and says when to look again.
     fn look(&self) -> Instant {
         self.supervisor.look(self.limits, &self.limit_counters)
+    }
+
+    /// Adds to an answer of HTTP/1.1 that its connection ends with it, where clients are to go elsewhere.
+    fn take_leave<B>(&self, mut answer: Response<B>) -> Response<B> {
+        if self.supervisor.is_retiring() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     fn draw(&self) -> u64 {

@@ -65,12 +65,12 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     tokio::spawn(shutdown.clone().obey_signals()?);
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
-    let originals = names::originals(&startup.dns, &metrics, own);
-    let shared = Shared { local: local.clone(), originals, retained: Retained::default() };
+    let shared =
+        Shared { local, originals: names::originals(&startup.dns, &metrics, own), retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    let mesh = tell_listeners(&traffic, &startup);
+    let mesh = announce(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
@@ -99,8 +99,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Logs where a gateway listens; where the mesh does comes back.
-fn tell_listeners(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
+/// Logs where a gateway's ports are bound; says where the mesh's is.
+fn announce(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
     for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
         tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
     }
@@ -120,9 +120,10 @@ fn look_after(publisher: &Arc<Publisher>, metrics: &Arc<Metrics>) -> FirstChecks
     first_checks
 }
 
-/// Drains: unready first, then no new connections, then whatever is in flight.
+/// Drains: unready first, clients are asked to go elsewhere; then no new connections, then whatever is in flight.
 async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startup, over: impl Future) {
     tracing::info!("draining");
+    drain.send_replace(Drain::Retiring);
     tokio::select! {
         () = sleep(startup.drain_delay) => {}
         () = shutdown.asked(2) => {}

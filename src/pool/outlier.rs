@@ -4,11 +4,12 @@
 //! goes first: the endpoint admits once that is answered well, and is ejected again, for longer, where it is not. An endpoint
 //! that has served for a while is forgiven its ejections.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::domain::{Moment, OutlierDetection};
+use crate::domain::{Moment, OutlierDetection, Reason};
 
 /// The longest ejection, unless the first is longer already: Envoy's default `max_ejection_time`.
 const MAX_EJECTION: Duration = Duration::from_mins(5);
@@ -42,6 +43,18 @@ impl Ejections {
         let decided = decide();
         self.deciding.store(false, Ordering::Release);
         Some(decided)
+    }
+}
+
+impl fmt::Display for Outcome {
+    /// As the reason for which a request fails so is called.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(status) => write!(f, "answered_{status}"),
+            Self::ConnectFailed => f.write_str(Reason::ConnectFailed.code()),
+            Self::Reset => f.write_str(Reason::UpstreamReset.code()),
+            Self::TimedOut => f.write_str(Reason::RequestTimeout.code()),
+        }
     }
 }
 

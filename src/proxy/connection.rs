@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
@@ -14,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::activity::{Activity, Spoken, Watched};
 use super::destination::redirected_from;
@@ -23,6 +24,9 @@ use super::supervisor::{Order, Supervised};
 use super::{Limits, Worker, fields, request};
 use crate::domain::Http2Limits;
 use crate::tls::{self, Peer, Servers};
+
+/// How long a connection that has asked for nothing yet is kept once it is to end.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What a connection's requests need to know of it.
 #[derive(Clone, Debug)]
@@ -98,9 +102,12 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     };
     match spoken {
         Spoken::Http1 => {
-            let service = service_fn(serve);
+            let service = service_fn(move |request| {
+                let (served, worker) = (serve(request), Rc::clone(&guarded));
+                async move { served.await.map(|answer| worker.take_leave(answer)) }
+            });
             let connection = http1(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
-            supervise(&supervised, connection, http1::UpgradeableConnection::graceful_shutdown).await;
+            supervise(&supervised, connection, (Order::Finish, http1::UpgradeableConnection::graceful_shutdown)).await;
         }
         // Boxed, so that a connection of HTTP/1.1 is not as large.
         Spoken::Http2 => {
@@ -109,31 +116,39 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
             let allowed = guarded.load().snapshot.limits().http2;
             let stream = Guarded::new(stream, allowed, guarded.limit_counters.clone());
             let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
-            Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
+            Box::pin(supervise(&supervised, connection, (Order::Retire, http2::Connection::graceful_shutdown))).await;
         }
     }
 }
 
-/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer.
+/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer. What it asks
+/// for may be on its way still: the system takes connections before their clients learn that the router ends.
 async fn unless_ended<T>(supervised: &Supervised, said: impl Future<Output = T>) -> Option<T> {
-    let mut said = pin!(said);
+    let (mut said, mut patience) = (pin!(said), None);
     poll_fn(|context| match (said.as_mut().poll(context), supervised.order(context)) {
         (Poll::Ready(said), _) => Poll::Ready(Some(said)),
-        (Poll::Pending, Order::Serve) => Poll::Pending,
-        // One that has asked for nothing has nothing to finish.
-        (Poll::Pending, Order::Finish | Order::End) => Poll::Ready(None),
+        (Poll::Pending, Order::Serve | Order::Retire) => Poll::Pending,
+        (Poll::Pending, Order::Finish) => {
+            let patience = patience.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST)));
+            patience.as_mut().poll(context).map(|()| None)
+        }
+        (Poll::Pending, Order::End) => Poll::Ready(None),
     })
     .await
 }
 
-/// Serves `connection` until it ends or is ordered to.
-async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
+/// Serves `connection` until it ends or is ordered to; `least` is the least order for which `shut_down` is right.
+async fn supervise<C: Future>(
+    supervised: &Supervised,
+    connection: C,
+    (least, shut_down): (Order, impl Fn(Pin<&mut C>)),
+) {
     let mut connection = pin!(connection);
     let mut closing = false;
     poll_fn(|context| {
         match supervised.order(context) {
             Order::End => return Poll::Ready(()),
-            Order::Finish if !closing => {
+            order if order >= least && !closing => {
                 closing = true;
                 // A request that has come already is read first: idle, the connection would close on it.
                 if connection.as_mut().poll(context).is_ready() {
@@ -141,7 +156,7 @@ async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down:
                 }
                 shut_down(connection.as_mut());
             }
-            Order::Finish | Order::Serve => {}
+            Order::Finish | Order::Retire | Order::Serve => {}
         }
         connection.as_mut().poll(context).map(|_| ())
     })

@@ -370,14 +370,17 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away.
+    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away, or is dropped with
+    /// its connection at the end of a drain.
     fn drop(&mut self) {
         if self.0.recorded {
             return;
         }
-        self.0.record.reason = self.0.record.reason.or(Some(Reason::ClientDisconnected));
+        let by_router = self.0.worker.supervisor.is_cutting();
+        let given_up = if by_router { Reason::DrainTimeout } else { Reason::ClientDisconnected };
+        self.0.record.reason = self.0.record.reason.or(Some(given_up));
         if self.0.record.status == 0 {
-            self.0.record.status = Reason::ClientDisconnected.status();
+            self.0.record.status = given_up.status();
         }
         self.write_record();
     }

@@ -175,7 +175,7 @@ pub(super) fn note(live: &Live, (pool, place): (PoolId, usize), outcome: Outcome
     let Some(admission) = pool.note(place, outcome, || live.now()) else { return };
     let endpoint = &pool.endpoints[place].name;
     if admission == Admission::Ejected {
-        tracing::warn!(pool = %pool.name, %endpoint, ?outcome, "endpoint ejected");
+        tracing::warn!(pool = %pool.name, %endpoint, reason = %outcome, "endpoint ejected");
     } else {
         tracing::info!(pool = %pool.name, %endpoint, "endpoint admits requests again");
     }

@@ -21,9 +21,11 @@ const LEAST_WAIT: Duration = Duration::from_millis(20);
 const LEAST_AGE: f32 = 0.9;
 
 /// What a connection is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     Serve,
+    /// To end where that loses nothing: HTTP/2 says so to its client, and HTTP/1.1 with its next answer.
+    Retire,
     /// To end with the requests that it carries.
     Finish,
     /// To end now.
@@ -34,7 +36,10 @@ pub(super) enum Order {
 #[derive(Default)]
 pub(super) struct Supervisor {
     connections: RefCell<Slab<Rc<Connection>>>,
+    retiring: Cell<bool>,
     draining: Cell<bool>,
+    /// Whether connections are cut off with the requests that they carry.
+    cutting: Cell<bool>,
 }
 
 struct Connection {
@@ -65,7 +70,12 @@ impl Connection {
 impl Supervisor {
     /// Knows a connection for as long as the answer is held.
     pub(super) fn enter(self: &Rc<Self>, activity: Arc<Activity>) -> Supervised {
-        let order = Cell::new(if self.draining.get() { Order::Finish } else { Order::Serve });
+        let order = match (self.draining.get(), self.retiring.get()) {
+            (true, _) => Order::Finish,
+            (false, true) => Order::Retire,
+            (false, false) => Order::Serve,
+        };
+        let order = Cell::new(order);
         let share = LEAST_AGE + (1.0 - LEAST_AGE) * fastrand::f32();
         let connection =
             Rc::new(Connection { activity, order, waker: RefCell::default(), born: Instant::now(), share });
@@ -73,10 +83,33 @@ impl Supervisor {
         Supervised { supervisor: Rc::clone(self), key, connection }
     }
 
+    /// Has every connection end where that loses nothing.
+    pub(super) fn retire(&self) {
+        self.retiring.set(true);
+        let connections = self.connections.borrow();
+        let serving = connections.iter().filter(|(_, connection)| connection.order.get() < Order::Retire);
+        serving.for_each(|(_, connection)| connection.order(Order::Retire));
+    }
+
+    /// Whether clients are to go elsewhere.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.retiring.get()
+    }
+
     /// Has every connection end with the requests that it carries, those that are still to come among them.
     pub(super) fn drain(&self) {
         self.draining.set(true);
         self.connections.borrow().iter().for_each(|(_, connection)| connection.order(Order::Finish));
+    }
+
+    /// Notes that the drain's time is over: what is still under way is cut off.
+    pub(super) fn cut(&self) {
+        self.cutting.set(true);
+    }
+
+    /// Whether what is broken off now is broken off by the router.
+    pub(super) fn is_cutting(&self) -> bool {
+        self.cutting.get()
     }
 
     /// Ends whatever is overdue, and says when to look again.
@@ -87,7 +120,7 @@ impl Supervisor {
         let mut next = now + limits.header_timeout.min(limits.keepalive).min(age.mul_f32(LEAST_AGE));
         for (_, connection) in self.connections.borrow().iter() {
             if let Some(end) = limits.max_connection_age.map(|age| connection.grows_old(age)) {
-                if end <= now && connection.order.get() == Order::Serve {
+                if end <= now && connection.order.get() < Order::Finish {
                     counters.count(Limit::ConnectionAge);
                     connection.order(Order::Finish);
                 } else if end > now {
@@ -103,7 +136,7 @@ impl Supervisor {
                     connection.order(Order::End);
                 }
                 Some((end, Overdue::Request)) if end <= now => {
-                    if connection.order.get() == Order::Serve {
+                    if connection.order.get() < Order::Finish {
                         counters.count(Limit::ConnectionIdle);
                     }
                     connection.order(Order::Finish);
