@@ -7,6 +7,7 @@
 mod harness;
 
 mod alerts;
+mod deploy;
 mod documents;
 mod files;
 mod generated;
