@@ -11,6 +11,7 @@ mod deploy;
 mod documents;
 mod files;
 mod generated;
+mod helm;
 mod kustomize;
 #[path = "../prometheus/server.rs"]
 mod prometheus;
