@@ -12,6 +12,7 @@ mod destination;
 mod exchange;
 mod fault;
 mod fields;
+mod http1;
 mod http2;
 mod listen;
 mod local;
@@ -24,6 +25,7 @@ mod request;
 mod retained;
 mod retry;
 mod send;
+mod stream;
 mod supervisor;
 mod tunnel;
 
@@ -117,7 +119,8 @@ impl Worker {
 
     /// Ends connections that are overdue or too old, and says when to look again.
     fn look(&self) -> Instant {
-        self.supervisor.look(self.limits, &self.limit_counters)
+        let still = self.load().snapshot.limits().stream_idle_timeout;
+        self.supervisor.look((self.limits, still), &self.limit_counters)
     }
 
     fn draw(&self) -> u64 {

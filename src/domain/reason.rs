@@ -44,6 +44,10 @@ pub enum Reason {
     MalformedRequest,
     /// The head of a request is larger than the limit, or has too many fields.
     HeadTooLarge,
+    /// The target of a request is longer than any that is taken.
+    TargetTooLong,
+    /// The head of a request did not come whole in time.
+    HeadTimeout,
     /// The local model is not loaded.
     LocalOff,
     /// The local model's queue is full.
@@ -100,7 +104,7 @@ const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -120,6 +124,8 @@ impl Reason {
         Self::BodyTooLarge,
         Self::MalformedRequest,
         Self::HeadTooLarge,
+        Self::TargetTooLong,
+        Self::HeadTimeout,
         Self::LocalOff,
         Self::LocalQueueFull,
         Self::LocalTooLate,
@@ -182,6 +188,12 @@ impl Reason {
             }
             Self::HeadTooLarge => {
                 facts("head_too_large", 431, DPE, "http_request_error", "the request's head is over the limit")
+            }
+            Self::TargetTooLong => {
+                facts("target_too_long", 414, DPE, "http_request_error", "the request's target is too long")
+            }
+            Self::HeadTimeout => {
+                facts("head_timeout", 408, NONE, "http_request_error", "the request's head did not come in time")
             }
             Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
             Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use http::header::{SET_COOKIE, UPGRADE};
 use http::{Request, Response};
-use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout_at};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
+use super::http1::Upgraded;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
 use super::refuse::{name_server, refuse};
@@ -34,7 +35,7 @@ pub(super) struct Outbound {
     /// The host and port that the client asked for.
     pub(super) asked: Asked,
     /// The client's connection, if it is to become a WebSocket.
-    pub(super) upgrade: Option<OnUpgrade>,
+    pub(super) upgrade: Option<oneshot::Receiver<Upgraded>>,
     /// What its tries have in common.
     pub(super) retries: Retries,
 }
