@@ -132,3 +132,100 @@ fn write_framing(headers: &HeaderMap, (encoding, bodiless): (&Encoding, bool), s
     outbox.write_number(length, 10);
     outbox.write(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue, Response};
+
+    use super::*;
+
+    const GET: Manner = Manner { version: Version::HTTP_11, bodiless: false, keeps_alive: true, trailers: false };
+    const HEAD: Manner = Manner { bodiless: true, ..GET };
+    const OLD: Manner = Manner { version: Version::HTTP_10, ..GET };
+    const TRAILERS: Manner = Manner { trailers: true, ..GET };
+
+    fn begun(manner: Manner, after: After, status: u16, fields: &[(&str, &str)], size: Option<u64>) -> (String, Begun) {
+        let mut response = Response::builder().status(status).header("date", "now");
+        for (name, value) in fields {
+            response = response.header(*name, *value);
+        }
+        let (head, ()) = response.body(()).expect("an answer").into_parts();
+        let mut outbox = Outbox::default();
+        let size = size.map_or_else(SizeHint::default, SizeHint::with_exact);
+        let begun = begin(&head, &size, (manner, after), &mut outbox, &Supplies::default());
+        let text = String::from_utf8(outbox.take()).expect("a head in ASCII");
+        (text.replace("date: now\r\n", ""), begun)
+    }
+
+    #[test]
+    fn the_body_and_the_request_say_how_the_answer_is_framed() {
+        let length = [("content-length", "7")];
+        for (manner, status, fields, size, expected, encoding) in [
+            (GET, 200, &[][..], Some(0), "content-length: 0\r\n", Encoding::Over),
+            (GET, 200, &length, Some(7), "content-length: 7\r\n", Encoding::Length(7)),
+            (GET, 200, &[], None, "transfer-encoding: chunked\r\n", Encoding::Chunked(Vec::new())),
+            (GET, 204, &length, Some(0), "", Encoding::Over),
+            (GET, 304, &length, Some(0), "content-length: 7\r\n", Encoding::Over),
+            (GET, 304, &[], Some(0), "", Encoding::Over),
+            (HEAD, 200, &length, Some(0), "content-length: 7\r\n", Encoding::Over),
+            (HEAD, 200, &[], Some(0), "", Encoding::Over),
+            (HEAD, 404, &[], Some(9), "content-length: 9\r\n", Encoding::Over),
+            (HEAD, 200, &[("transfer-encoding", "chunked")], Some(0), "", Encoding::Over),
+            (OLD, 200, &length, Some(7), "content-length: 7\r\nconnection: keep-alive\r\n", Encoding::Length(7)),
+            (OLD, 200, &[], None, "connection: close\r\n", Encoding::UntilClose),
+        ] {
+            let (text, begun) = begun(manner, After::Keep, status, fields, size);
+            let (_, rest) = text.split_once("\r\n").expect("a line");
+            assert_eq!(
+                (rest, begun.encoding),
+                (&*format!("{expected}\r\n"), encoding),
+                "{manner:?} {status} {fields:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn trailers_are_announced_where_they_can_come() {
+        let fields = [("trailer", "x-sum")];
+        let announced = vec![HeaderName::from_static("x-sum")];
+        let (text, with) = begun(TRAILERS, After::Keep, 200, &fields, None);
+        assert_eq!(text, "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n");
+        assert_eq!(with.encoding, Encoding::Chunked(announced));
+        assert_eq!(begun(GET, After::Keep, 200, &fields, None).1.encoding, Encoding::Chunked(Vec::new()));
+        let (text, _) = begun(TRAILERS, After::Keep, 200, &fields, Some(3));
+        assert_eq!(text, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n");
+    }
+
+    #[test]
+    fn a_connection_ends_where_any_side_wants_it() {
+        let close = [("connection", "close")];
+        for (manner, after, fields, expected) in [
+            (GET, After::Keep, &[][..], After::Keep),
+            (GET, After::Close, &[], After::Close),
+            (GET, After::Keep, &close, After::Close),
+            (OLD, After::Close, &[], After::Close),
+        ] {
+            let (text, begun) = begun(manner, after, 200, fields, Some(0));
+            assert_eq!(begun.after, expected);
+            assert_eq!(text.matches("connection: close\r\n").count(), usize::from(expected == After::Close), "{text}");
+        }
+        let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+        let (text, begun) = begun(GET, After::Keep, 101, &upgrade, Some(0));
+        assert_eq!(begun.after, After::Switch);
+        assert_eq!(text, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    }
+
+    #[test]
+    fn an_endpoints_own_words_are_kept() {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(299).expect("a status");
+        response.headers_mut().insert("x-a", HeaderValue::from_static("1"));
+        response.extensions_mut().insert(ReasonPhrase::from_static(b"Fine By Me"));
+        let (head, ()) = response.into_parts();
+        let mut outbox = Outbox::default();
+        begin(&head, &SizeHint::with_exact(0), (OLD, After::Close), &mut outbox, &Supplies::default());
+        let text = String::from_utf8(outbox.take()).expect("a head in ASCII");
+        assert!(text.starts_with("HTTP/1.0 299 Fine By Me\r\nx-a: 1\r\n"), "{text}");
+        assert!(text.contains("\r\ndate: ") && text.ends_with(" GMT\r\n\r\n"), "{text}");
+    }
+}
