@@ -352,7 +352,7 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away.
+    /// An exchange that nobody finished was given up with its connection or stream: the client went away.
     fn drop(&mut self) {
         if self.0.recorded {
             return;

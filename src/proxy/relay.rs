@@ -69,7 +69,7 @@ impl AnswerBody {
         self.end(Some(Reason::StreamIdleTimeout));
     }
 
-    /// hyper asks for no frame of a body that says it is over, so the end is noted as soon as it is known.
+    /// Nobody asks for a frame of a body that says it is over, so the end is noted as soon as it is known.
     fn end_if_over(&mut self) {
         let over = match &self.source {
             Source::Endpoint(source) => source.body.is_end_stream(),

@@ -133,6 +133,13 @@ impl Supervised {
     }
 }
 
+impl Supervised {
+    /// Whether the connection is to end with the requests that it carries, or sooner.
+    pub(super) fn is_ending(&self) -> bool {
+        self.connection.order.get() != Order::Serve
+    }
+}
+
 impl Drop for Supervised {
     fn drop(&mut self) {
         self.supervisor.connections.borrow_mut().remove(self.key);

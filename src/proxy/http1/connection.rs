@@ -191,7 +191,6 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
         {
             return Poll::Ready(Some(response));
         }
-        self.closing |= self.supervised.order(context) == Order::Finish;
         self.inbound.borrow_mut().poll_gone(&self.shop.supplies, context).map(|()| None)
     }
 
@@ -223,6 +222,7 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
         if inbound.has_ended() {
             return None;
         }
+        self.closing |= self.supervised.is_ending();
         let goes_on = manner.keeps_alive && !self.closing && self.body_may_end(&mut inbound);
         let after = if goes_on { After::Keep } else { After::Close };
         self.outbox = Outbox::within(self.shop.supplies.outbox());
@@ -271,21 +271,22 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
                 }
             }
         }
-        match self.supervised.order(context) {
-            Order::End => {
-                outgoing.give_up();
-                return Poll::Ready(Sent::Gone);
-            }
-            Order::Finish => self.closing = true,
-            Order::Serve => {}
+        if self.supervised.order(context) == Order::End {
+            outgoing.give_up();
+            return Poll::Ready(Sent::Gone);
         }
         self.inbound.borrow_mut().poll_gone(&self.shop.supplies, context).map(|()| Sent::Gone)
     }
 
     /// Whether the next request may be read: this one's body has come to its end, or does so soon.
     async fn may_go_on(&self) -> bool {
-        poll_fn(|context| self.inbound.borrow_mut().poll_unread(Rc::strong_count(&self.inbound), context)).await;
-        self.inbound.borrow().is_over() || ending::reads_out(&self.inbound, &self.shop.supplies).await
+        let unread = poll_fn(|context| {
+            // Who reads it may stand still, and the connection is not to.
+            let order = self.supervised.order(context);
+            let unread = self.inbound.borrow_mut().poll_unread(Rc::strong_count(&self.inbound), context);
+            if order == Order::Serve { unread.map(|()| true) } else { Poll::Ready(unread.is_ready()) }
+        });
+        unread.await && (self.inbound.borrow().is_over() || ending::reads_out(&self.inbound, &self.shop.supplies).await)
     }
 
     /// Gives the connection to the protocol that it switches to.

@@ -193,6 +193,7 @@ impl Inbound {
     /// Lets go of memory that an idle connection does not need.
     pub(super) fn rest(&mut self) {
         self.reader = None;
+        self.upgrade = None;
         if self.read.is_empty() {
             self.read = BytesMut::new();
         }
