@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::activity::Activity;
 use super::body::Arriving;
 use super::destination::redirected_from;
-use super::http1::{self, Arrived, Ended, Shop, Upgraded};
+use super::http1::{self, Arrived, Ended, HeadLimits, Shop, Upgraded};
 use super::http2::Guarded;
 use super::relay::AnswerBody;
 use super::stream::Stream;
@@ -92,8 +92,10 @@ pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>>(
     };
     let client = Rc::new(Client { address, port, tls, redirected_from, forwarded_for, activity });
     let supervised = worker.supervisor.enter(Rc::clone(&client.activity));
-    let limit = worker.limits.max_header_bytes;
-    let connection = http1::Connection::new(stream, shop, supervised, Rc::clone(&client.activity), limit);
+    let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    let fields = count(worker.load().snapshot.limits().max_headers);
+    let limits = HeadLimits { bytes: count(worker.limits.max_header_bytes), fields };
+    let connection = http1::Connection::new(stream, shop, supervised, Rc::clone(&client.activity), limits);
     let ended = connection
         .serve(|arrived| {
             client.activity.request_begins();

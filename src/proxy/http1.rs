@@ -16,7 +16,7 @@ mod outgoing;
 mod shop;
 
 pub(super) use connection::{Connection, Ended};
-pub(super) use head::Unreadable;
+pub(super) use head::{HeadLimits, Unreadable};
 pub(super) use inbound::{Incoming, Upgraded};
 pub(super) use shop::Shop;
 

@@ -7,7 +7,7 @@ use httparse::Header;
 
 use super::Malformed;
 
-/// The most fields that a head may have, as in Envoy and in hyper.
+/// The most fields that the head of an answer may have, as in Envoy and in hyper; those of requests are limited by settings.
 pub const MAX_FIELDS: usize = 100;
 
 /// Room for the fields that the router adds to a request, which are more than it adds to an answer, so that the map is not
@@ -36,20 +36,26 @@ impl Span {
 pub struct HeadSpans {
     spans: [(Span, Span); MAX_FIELDS],
     count: usize,
+    /// Those of a head with more fields than nearly all have.
+    more: Vec<(Span, Span)>,
 }
 
 impl HeadSpans {
-    /// Those of `fields`, which were parsed in `head`. There are [`MAX_FIELDS`] at most.
+    /// Those of `fields`, which were parsed in `head`.
     pub fn of(fields: &[Header<'_>], head: &[u8]) -> Self {
         let mut spans = [(Span::default(), Span::default()); MAX_FIELDS];
-        for (span, field) in spans.iter_mut().zip(fields) {
-            *span = (Span::of(field.name.as_bytes(), head), Span::of(field.value, head));
+        let span = |field: &Header<'_>| (Span::of(field.name.as_bytes(), head), Span::of(field.value, head));
+        if fields.len() > MAX_FIELDS {
+            return Self { spans, count: fields.len(), more: fields.iter().map(span).collect() };
         }
-        Self { spans, count: fields.len().min(MAX_FIELDS) }
+        for (place, field) in spans.iter_mut().zip(fields) {
+            *place = span(field);
+        }
+        Self { spans, count: fields.len(), more: Vec::new() }
     }
 
     fn spans(&self) -> &[(Span, Span)] {
-        &self.spans[..self.count]
+        if self.more.is_empty() { &self.spans[..self.count] } else { &self.more }
     }
 
     /// Whether every line of `head` ends as RFC 9112, section 2.2, has it: the parser takes a bare line feed for an end too.

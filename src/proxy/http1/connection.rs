@@ -13,7 +13,7 @@ use http_body::{Body, SizeHint};
 use super::Arrived;
 use super::answer::{self, After, Begun};
 use super::ending::{self, WORTH_READING};
-use super::head::{self, Head, Manner, Unreadable};
+use super::head::{self, Head, HeadLimits, Manner, Unreadable};
 use super::inbound::{Inbound, Incoming, Upgraded};
 use super::outgoing::{Gathered, Outgoing};
 use super::shop::{Place, Shop};
@@ -41,8 +41,7 @@ pub(in crate::proxy) struct Connection<F> {
     shop: Rc<Shop<F>>,
     supervised: Supervised,
     activity: Rc<Activity>,
-    /// The largest head, in bytes.
-    limit: usize,
+    limits: HeadLimits,
     /// How much of what was read is known not to hold the end of a head.
     searched: usize,
     /// Whether the first request is still to come: it says which version is spoken.
@@ -77,7 +76,7 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
         shop: Rc<Shop<F>>,
         supervised: Supervised,
         activity: Rc<Activity>,
-        limit: u32,
+        limits: HeadLimits,
     ) -> Self {
         Self {
             inbound: Rc::new(RefCell::new(Inbound::new(stream))),
@@ -85,7 +84,7 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
             shop,
             supervised,
             activity,
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            limits,
             searched: 0,
             fresh: true,
             closing: false,
@@ -171,7 +170,7 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
             return (inbound.read.len() >= PREFACE.len()).then_some(Came::Preface);
         }
         let searched = std::mem::take(&mut self.searched);
-        match head::take(&mut inbound.read, searched, self.limit, || self.shop.supplies.map()) {
+        match head::take(&mut inbound.read, searched, self.limits, || self.shop.supplies.map()) {
             Ok(None) => {
                 self.searched = inbound.read.len();
                 None

@@ -1,6 +1,7 @@
 //! Heads of requests, and what HTTP/1.1 forbids of them (RFC 9112, sections 2, 3, 5 and 6).
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use bytes::BytesMut;
 use http::request::Parts;
@@ -21,6 +22,15 @@ pub(super) struct Head {
     pub(super) manner: Manner,
     /// Whether the client holds its body back until it is asked for.
     pub(super) holds_back: bool,
+}
+
+/// The largest head that is taken.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct HeadLimits {
+    /// In bytes.
+    pub(in crate::proxy) bytes: usize,
+    /// In fields.
+    pub(in crate::proxy) fields: usize,
 }
 
 /// How a request is to be answered.
@@ -63,52 +73,93 @@ impl Unreadable {
 pub(super) fn take(
     read: &mut BytesMut,
     searched: usize,
-    limit: usize,
+    limits: HeadLimits,
     map: impl FnOnce() -> HeaderMap,
 ) -> Result<Option<Head>, Box<Unreadable>> {
     if searched > 0 && !may_end(read, searched) {
-        return if read.len() < limit { Ok(None) } else { Err(too_large(read, limit)) };
+        return if read.len() < limits.bytes { Ok(None) } else { Err(too_large(read, limits.bytes)) };
     }
     if matches!(read.first(), Some(b'\r' | b'\n')) {
         // The parser passes over any line ends before a request.
         return Err(malformed(read, "a line that does not end with CR LF"));
     }
-    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
-    let mut parsed = httparse::Request::new(&mut []);
-    let status = ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, read, &mut headers);
-    let length = match status {
-        Ok(Status::Complete(length)) if length <= limit => length,
-        Ok(Status::Partial) if read.len() < limit => return Ok(None),
-        Ok(_) => return Err(too_large(read, limit)),
+    let mut few = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+    let lines = match parse(read, limits, &mut few) {
+        Err(Error::TooManyHeaders) if limits.fields > MAX_FIELDS => {
+            // Only a head with very many fields pays for room for them.
+            let most = limits.fields.min(read.len() / LEAST_FIELD + 1);
+            parse(read, limits, &mut vec![MaybeUninit::uninit(); most])
+        }
+        lines => lines,
+    };
+    let lines = match lines {
+        Ok(Some(lines)) => lines,
+        Ok(None) if read.len() < limits.bytes => return Ok(None),
+        Ok(None) => return Err(too_large(read, limits.bytes)),
         Err(Error::TooManyHeaders) => {
-            return Err(unreadable(read, Reason::HeadTooLarge, "more than 100 header fields"));
+            return Err(unreadable(read, Reason::HeadTooLarge, "more header fields than are taken"));
         }
         Err(error) => return Err(malformed(read, fault(error))),
     };
+    if lines.length > limits.bytes {
+        return Err(too_large(read, limits.bytes));
+    }
+    build(read, lines, map)
+}
+
+/// The least bytes of a field: a name, a colon and the end of its line.
+const LEAST_FIELD: usize = 4;
+
+/// Where the parts of a head lie.
+struct Lines {
+    length: usize,
+    method: Option<Method>,
+    target: Range<usize>,
+    version: Version,
+    spans: HeadSpans,
+}
+
+/// Parses a head with room for as many fields as `room` has; `None` where it has not come whole.
+fn parse<'r>(read: &'r [u8], limits: HeadLimits, room: &mut [MaybeUninit<Header<'r>>]) -> Result<Option<Lines>, Error> {
+    let mut parsed = httparse::Request::new(&mut []);
+    let status = ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, read, room)?;
+    let Status::Complete(length) = status else { return Ok(None) };
+    if parsed.headers.len() > limits.fields {
+        return Err(Error::TooManyHeaders);
+    }
     let target = parsed.path.unwrap_or_default();
-    if target.len() > MAX_TARGET {
+    let begin = target.as_ptr().addr() - read.as_ptr().addr();
+    Ok(Some(Lines {
+        length,
+        method: parsed.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok()),
+        target: begin..begin + target.len(),
+        version: if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
+        spans: HeadSpans::of(parsed.headers, read),
+    }))
+}
+
+/// Takes the head that was parsed.
+fn build(read: &mut BytesMut, lines: Lines, map: impl FnOnce() -> HeaderMap) -> Result<Option<Head>, Box<Unreadable>> {
+    if lines.target.len() > MAX_TARGET {
         return Err(unreadable(read, Reason::TargetTooLong, Reason::TargetTooLong.detail()));
     }
-    let begin = target.as_ptr().addr() - read.as_ptr().addr();
-    let target = begin..begin + target.len();
-    let method = parsed.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
-    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let spans = HeadSpans::of(parsed.headers, read);
-    if !spans.lines_end_rightly(&read[..length]) {
+    if !lines.spans.lines_end_rightly(&read[..lines.length]) {
         return Err(malformed(read, "a line that does not end with CR LF"));
     }
-    let head = read.split_to(length).freeze();
-    let uri = Uri::from_maybe_shared(head.slice(target)).ok();
-    let (Some(method), Some(uri)) = (method, uri) else { return Err(malformed(&head, "a target that is no URI")) };
+    let head = read.split_to(lines.length).freeze();
+    let uri = Uri::from_maybe_shared(head.slice(lines.target)).ok();
+    let (Some(method), Some(uri)) = (lines.method, uri) else {
+        return Err(malformed(&head, "a target that is no URI"));
+    };
     let mut said = Said::default();
     let mut headers = map();
-    if spans.fill(&head, &mut headers, |name, value| said.look(name, value)).is_err() {
+    if lines.spans.fill(&head, &mut headers, |name, value| said.look(name, value)).is_err() {
         return Err(malformed(&head, "a field that is none"));
     }
     let mut request = Request::new(());
     *request.method_mut() = method;
     *request.uri_mut() = uri;
-    *request.version_mut() = version;
+    *request.version_mut() = lines.version;
     *request.headers_mut() = headers;
     judge(request, &said)
 }
@@ -245,9 +296,10 @@ mod tests {
     use super::*;
 
     const LIMIT: usize = 1024;
+    const LIMITS: HeadLimits = HeadLimits { bytes: LIMIT, fields: MAX_FIELDS };
 
     fn taken(bytes: &[u8]) -> Result<Option<Head>, Box<Unreadable>> {
-        take(&mut BytesMut::from(bytes), 0, LIMIT, HeaderMap::new)
+        take(&mut BytesMut::from(bytes), 0, LIMITS, HeaderMap::new)
     }
 
     fn whole(head: &str) -> Head {
@@ -267,11 +319,11 @@ mod tests {
             b"POST /a?b=c HTTP/1.1\r\nHost: a.b\r\nX-A: 1 \r\nx-b:\r\nX-a: \xe9\r\ncontent-length: 4\r\n\r\nrest";
         for split in 1..=whole.len() {
             let mut read = BytesMut::from(&whole[..split]);
-            let first = take(&mut read, 0, LIMIT, HeaderMap::new).expect("a head");
+            let first = take(&mut read, 0, LIMITS, HeaderMap::new).expect("a head");
             assert_eq!(first.is_some(), split + 4 >= whole.len(), "{split}");
             let head = first.unwrap_or_else(|| {
                 read.extend_from_slice(&whole[split..]);
-                take(&mut read, split, LIMIT, HeaderMap::new).expect("a head").expect("a whole one")
+                take(&mut read, split, LIMITS, HeaderMap::new).expect("a head").expect("a whole one")
             });
             assert_eq!((head.request.method(), head.request.uri().path()), (&Method::POST, "/a"));
             let values: Vec<_> = head.request.headers().get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
@@ -317,6 +369,13 @@ mod tests {
         let counted = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(count));
         assert_eq!(whole(&counted(MAX_FIELDS)).request.headers().len(), MAX_FIELDS);
         assert_eq!(refused(counted(MAX_FIELDS + 1).as_bytes()).reason, Reason::HeadTooLarge);
+        for fields in [1, MAX_FIELDS + 50] {
+            let limits = HeadLimits { fields, ..LIMITS };
+            let take = |count| take(&mut BytesMut::from(counted(count).as_bytes()), 0, limits, HeaderMap::new);
+            let taken = take(fields).expect("a head").expect("a whole one");
+            assert_eq!(taken.request.headers().len(), fields);
+            assert!(take(fields + 1).is_err_and(|unreadable| unreadable.reason == Reason::HeadTooLarge));
+        }
         let sized = |length: usize| format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(length - 23));
         assert_eq!(sized(LIMIT).len(), LIMIT);
         whole(&sized(LIMIT));
@@ -328,7 +387,7 @@ mod tests {
             "no more is waited for"
         );
         let searched =
-            take(&mut BytesMut::from(&sized(LIMIT + 1).as_bytes()[..LIMIT]), LIMIT - 1, LIMIT, HeaderMap::new);
+            take(&mut BytesMut::from(&sized(LIMIT + 1).as_bytes()[..LIMIT]), LIMIT - 1, LIMITS, HeaderMap::new);
         assert!(searched.is_err_and(|unreadable| unreadable.reason == Reason::HeadTooLarge));
         let aimed = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LIMIT));
         assert_eq!(refused(aimed.as_bytes()).reason, Reason::TargetTooLong);
