@@ -14,6 +14,7 @@ mod fault;
 mod fields;
 mod handover;
 mod hedge;
+mod http1;
 mod http2;
 mod listen;
 mod load;
@@ -27,6 +28,7 @@ mod request;
 mod retained;
 mod retry;
 mod send;
+mod stream;
 mod supervisor;
 mod tunnel;
 
@@ -35,8 +37,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -122,15 +122,8 @@ impl Worker {
 
     /// Ends connections that are overdue or too old, and says when to look again.
     fn look(&self) -> Instant {
-        self.supervisor.look(self.limits, &self.limit_counters)
-    }
-
-    /// Adds to an answer of HTTP/1.1 that its connection ends with it, where clients are to go elsewhere.
-    fn take_leave<B>(&self, mut answer: Response<B>) -> Response<B> {
-        if self.supervisor.is_retiring() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        answer
+        let still = self.load().snapshot.limits().stream_idle_timeout;
+        self.supervisor.look((self.limits, still), &self.limit_counters)
     }
 
     fn draw(&self) -> u64 {

@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// The layer of each module, of src/ARCHITECTURE.md. An import points down; within a layer it may point sideways,
 /// except in the layers of [`NO_SIDEWAYS`].
-const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 19] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, u8); 18] = [
     ("upstream", 3),
     ("fallback", 3),
     ("scaling", 3),
+    ("wire", 3),
     ("tls", 3),
     ("telemetry", 3),
     ("snapshot", 2),

@@ -44,6 +44,10 @@ pub enum Reason {
     MalformedRequest,
     /// The head of a request is larger than the limit, or has too many fields.
     HeadTooLarge,
+    /// The target of a request is longer than any that is taken.
+    TargetTooLong,
+    /// The head of a request did not come whole in time.
+    HeadTimeout,
     /// The local model is not loaded.
     LocalOff,
     /// The local model's queue is full.
@@ -105,7 +109,7 @@ const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -125,6 +129,8 @@ impl Reason {
         Self::BodyTooLarge,
         Self::MalformedRequest,
         Self::HeadTooLarge,
+        Self::TargetTooLong,
+        Self::HeadTimeout,
         Self::LocalOff,
         Self::LocalQueueFull,
         Self::LocalTooLate,
@@ -181,6 +187,8 @@ impl Reason {
             Self::BodyTooLarge => facts("body_too_large", 413, NONE, REQUEST, "the request body is over the limit"),
             Self::MalformedRequest => facts("malformed_request", 400, DPE, REQUEST, "the request cannot be forwarded"),
             Self::HeadTooLarge => facts("head_too_large", 431, DPE, REQUEST, "the request's head is over the limit"),
+            Self::TargetTooLong => facts("target_too_long", 414, DPE, REQUEST, "the request's target is too long"),
+            Self::HeadTimeout => facts("head_timeout", 408, NONE, REQUEST, "the request's head did not come in time"),
             Self::LocalOff => facts("local_off", 503, UH, UNAVAILABLE, "the local model is not loaded"),
             Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
             Self::LocalTooLate => facts(

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use http::header::{SET_COOKIE, UPGRADE};
 use http::{Request, Response};
-use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout_at};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
 use super::hedge::send_hedged;
+use super::http1::Upgraded;
 use super::load;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
@@ -36,7 +37,7 @@ pub(super) struct Outbound {
     /// The host and port that the client asked for.
     pub(super) asked: Asked,
     /// The client's connection, if it is to become a WebSocket.
-    pub(super) upgrade: Option<OnUpgrade>,
+    pub(super) upgrade: Option<oneshot::Receiver<Upgraded>>,
     /// What its tries have in common.
     pub(super) retries: Retries,
 }

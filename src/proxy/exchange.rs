@@ -370,8 +370,8 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away, or is dropped with
-    /// its connection at the end of a drain.
+    /// An exchange that nobody finished was given up with its connection or stream: the client went away, or the drain's time is
+    /// over.
     fn drop(&mut self) {
         if self.0.recorded {
             return;

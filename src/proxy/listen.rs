@@ -18,6 +18,8 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
 use super::Worker;
 use super::connection::{self, Accepted};
 use super::handover;
+use super::http1::Shop;
+use super::request;
 use crate::domain::Limit;
 use crate::tls::Servers;
 
@@ -71,6 +73,19 @@ impl Drop for Open {
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
 pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
     let mut connections = JoinSet::new();
+    let shop = Rc::new(Shop::default());
+    let start = |(listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>| {
+        let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
+            worker.limit_counters.count(Limit::Connections);
+            return;
+        };
+        let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
+        let served = connection::serve(Rc::clone(&worker), accepted, Rc::clone(&shop), request::answer);
+        connections.spawn_local(async move {
+            served.await;
+            drop(open);
+        });
+    };
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
     let mut overdue = pin!(sleep_until(worker.look().into()));
@@ -78,7 +93,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
-                Ok(stream) => start(&worker, (listener, stream), &mut connections),
+                Ok(stream) => start((listener, stream), &mut connections),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
                     sleep(ACCEPT_REST).await;
@@ -101,12 +116,12 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
         let over = Instant::now() + handover::HANDSHAKES;
         while let Ok((listener, accepted)) = timeout_at(over, accept(&listeners)).await {
             if let Ok(stream) = accepted {
-                start(&worker, (listener, stream), &mut connections);
+                start((listener, stream), &mut connections);
             }
         }
     }
     while let Some((listener, Ok(stream))) = futures_util::FutureExt::now_or_never(accept(&listeners)) {
-        start(&worker, (listener, stream), &mut connections);
+        start((listener, stream), &mut connections);
     }
     drop(listeners);
     let all_ended = async {
@@ -142,19 +157,6 @@ async fn accept(listeners: &[Listener]) -> (&Listener, io::Result<TcpStream>) {
         Poll::Pending
     })
     .await
-}
-
-fn start(worker: &Rc<Worker>, (listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>) {
-    let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
-        worker.limit_counters.count(Limit::Connections);
-        return;
-    };
-    let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
-    let served = connection::serve(Rc::clone(worker), accepted);
-    connections.spawn_local(async move {
-        served.await;
-        drop(open);
-    });
 }
 
 /// Completes once clients are to go elsewhere.

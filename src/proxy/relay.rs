@@ -60,7 +60,17 @@ impl AnswerBody {
         Self { source: Source::Whole(None), exchange: None }
     }
 
-    /// hyper asks for no frame of a body that says it is over, so the end is noted as soon as it is known.
+    /// Ends it unsent: the answer is to HEAD, or of a status that has no body.
+    pub(super) fn pass_over(&mut self) {
+        self.end(None);
+    }
+
+    /// Breaks it off: its client has taken nothing of it for too long.
+    pub(super) fn give_up(&mut self) {
+        self.end(Some(Reason::StreamIdleTimeout));
+    }
+
+    /// Nobody asks for a frame of a body that says it is over, so the end is noted as soon as it is known.
     fn end_if_over(&mut self) {
         let over = match &self.source {
             Source::Endpoint(source) => source.body.is_end_stream(),

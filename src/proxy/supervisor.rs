@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,7 @@ pub(super) enum Order {
     Retire,
     /// To end with the requests that it carries.
     Finish,
-    /// To end now.
+    /// To end now: its client has kept it waiting for too long.
     End,
 }
 
@@ -43,7 +42,7 @@ pub(super) struct Supervisor {
 }
 
 struct Connection {
-    activity: Arc<Activity>,
+    activity: Rc<Activity>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
     born: Instant,
@@ -69,7 +68,7 @@ impl Connection {
 
 impl Supervisor {
     /// Knows a connection for as long as the answer is held.
-    pub(super) fn enter(self: &Rc<Self>, activity: Arc<Activity>) -> Supervised {
+    pub(super) fn enter(self: &Rc<Self>, activity: Rc<Activity>) -> Supervised {
         let order = match (self.draining.get(), self.retiring.get()) {
             (true, _) => Order::Finish,
             (false, true) => Order::Retire,
@@ -112,12 +111,12 @@ impl Supervisor {
         self.cutting.get()
     }
 
-    /// Ends whatever is overdue, and says when to look again.
-    pub(super) fn look(&self, limits: Limits, counters: &LimitCounters) -> Instant {
+    /// Ends whatever is overdue, and says when to look again. `still` is how long a client may take nothing of an answer.
+    pub(super) fn look(&self, (limits, still): (Limits, Duration), counters: &LimitCounters) -> Instant {
         let now = Instant::now();
         // Whatever begins after this look is overdue no sooner than this.
         let age = limits.max_connection_age.unwrap_or(limits.keepalive);
-        let mut next = now + limits.header_timeout.min(limits.keepalive).min(age.mul_f32(LEAST_AGE));
+        let mut next = now + limits.header_timeout.min(limits.keepalive).min(age.mul_f32(LEAST_AGE)).min(still);
         for (_, connection) in self.connections.borrow().iter() {
             if let Some(end) = limits.max_connection_age.map(|age| connection.grows_old(age)) {
                 if end <= now && connection.order.get() < Order::Finish {
@@ -127,8 +126,8 @@ impl Supervisor {
                     next = next.min(end);
                 }
             }
-            match connection.activity.next_overdue(limits) {
-                Some((end, Overdue::Head)) if end <= now => connection.order(Order::End),
+            match connection.activity.next_overdue(limits, still) {
+                Some((end, Overdue::Head | Overdue::Answer)) if end <= now => connection.order(Order::End),
                 // One that was told to end and does not, as a client of HTTP/2 that answers no PING, is ended.
                 Some((end, Overdue::Request))
                     if end + limits.header_timeout <= now && connection.order.get() == Order::Finish =>
@@ -164,6 +163,13 @@ impl Supervised {
             *waker = Some(context.waker().clone());
         }
         self.connection.order.get()
+    }
+}
+
+impl Supervised {
+    /// Whether the connection is to end with the requests that it carries, or sooner.
+    pub(super) fn is_ending(&self) -> bool {
+        self.connection.order.get() != Order::Serve
     }
 }
 

@@ -45,6 +45,7 @@ fn finishes_what_is_in_flight(end: impl Fn(&Router)) {
     held.answer(200, "held");
     let reply = waiting.read_reply();
     assert_eq!((reply.head.status, reply.text().as_str()), (200, "held"));
+    assert_eq!(reply.head.value("connection"), "close", "nothing more is asked over it");
     assert!(half.send("and half"));
     half.finish();
     assert_eq!(streaming.chunk().as_deref(), Some(&b"and half"[..]));

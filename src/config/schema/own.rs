@@ -81,7 +81,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("keepalive", DURATION),
         field("maxConnectionAge", ANY_DURATION),
         field("headerTimeout", DURATION),
-        // hyper reads heads into a buffer of 8 KiB at least.
+        // What browsers send at most, near enough: less would refuse ordinary requests.
         field("maxHeaderBytes", Shape::Int(8192, 1 << 30)),
         field("drain", Shape::Object(&DRAIN)),
         field("accessLog", BOOL),
