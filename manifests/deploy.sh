@@ -59,7 +59,7 @@ wait_for_rollouts() {
 deploy() {
     echo "== applying $1"
     # Definitions first: what is of their kinds is refused before they are there.
-    if kubectl kustomize "$1" | grep -q '^kind: CustomResourceDefinition$'; then
+    if [ -n "$(objects "$1" CustomResourceDefinition)" ]; then
         kubectl apply --server-side --kustomize "$here/crds"
         kubectl wait --for condition=Established --timeout "$timeout" --filename "$here/crds/definitions.yaml"
     fi
@@ -75,8 +75,8 @@ verify() {
     while read -r namespace object; do
         kubectl --namespace "$namespace" get "$object"
     done < <(objects "$1" "HorizontalPodAutoscaler")
-    objects "$1" "Deployment" | grep -q ' deployment/overspill$' || return 0
     namespace="$(objects "$1" "Deployment" | awk '$2 == "deployment/overspill" { print $1 }')"
+    [ -n "$namespace" ] || return 0
     echo "== the documents"
     kubectl --namespace "$namespace" exec deployment/overspill --container overspill -- /overspill check /etc/overspill
     echo "== one request through the router"

@@ -66,6 +66,8 @@ fn a_router_that_does_not_answer_is_named_and_the_others_are_read() {
     let said = json(&advise(&[url(&told(5, 45)), nobody.clone()], "json"));
     assert_eq!(said["pools"][0]["advice"], "scale_up", "{said}");
     assert!(said["faults"][0].as_str().is_some_and(|fault| fault.contains(&nobody)), "{said}");
+    let perhaps_idle = json(&advise(&[url(&told(10, 20)), nobody.clone()], "json"));
+    assert_eq!(perhaps_idle["pools"][0]["advice"], "keep", "what the other one does is not known: {perhaps_idle}");
     let none = advise(&[nobody], "json");
     assert_eq!(none.status.code(), Some(1), "{none:?}");
     assert!(String::from_utf8_lossy(&none.stderr).contains("no connection"), "{none:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 use tokio::time::Instant;
 
-use super::rule::{History, Reading};
+use super::rule::{BUSY, History, Reading};
 use super::{Known, PATIENCE};
 use crate::cli::exposition::{Sample, samples};
 use crate::cli::fetch::{Asking, FetchError};
@@ -72,7 +72,7 @@ impl Routers {
     pub(super) async fn read(&mut self) -> Result<(), FetchError> {
         self.faults.clear();
         let mut failure = None;
-        let mut all: BTreeMap<String, (Counted, Said)> = BTreeMap::new();
+        let mut all: BTreeMap<String, Said> = BTreeMap::new();
         for (number, url) in self.urls.iter().enumerate() {
             match Asking::get(url.clone(), PATIENCE).send().await {
                 Ok(body) => {
@@ -98,20 +98,23 @@ impl Routers {
         Ok(())
     }
 
-    fn note(&mut self, all: BTreeMap<String, (Counted, Said)>) {
+    fn note(&mut self, all: BTreeMap<String, Said>) {
         let at = self.began.elapsed();
         let pools: BTreeSet<String> = all.keys().cloned().collect();
         self.pools.retain(|pool, _| pools.contains(pool) || pools.is_empty());
-        for (pool, (came, said)) in all {
+        for (pool, said) in all {
             let history = self.pools.entry(pool).or_default();
             history.objective = said.objective.unwrap_or(self.objective);
             history.bounds = (said.fewest.map(whole), said.most.map(whole));
-            let carried = said.carried * said.replicas;
+            let (came, carried) = (&said.counted, said.carried * said.replicas);
             history.readings.push(Reading {
                 at,
                 p99: came.latency.quantile(0.99),
                 errors: (came.answers > 0.0).then(|| came.errors / came.answers),
-                used: (carried > 0.0).then(|| said.concurrency / carried),
+                // Without all routers it is at least so much: enough to be busy, and not to be idle.
+                used: (carried > 0.0)
+                    .then(|| said.concurrency / carried)
+                    .filter(|used| *used > BUSY || self.faults.is_empty()),
                 replicas: whole(said.replicas),
             });
         }
@@ -134,26 +137,6 @@ impl Counted {
     }
 }
 
-trait Add {
-    /// Adds what another router says of the same pool. Requests add up; replicas, bounds and what one carries are known to each.
-    fn add(&mut self, came: &Counted, said: &Said);
-}
-
-impl Add for (Counted, Said) {
-    fn add(&mut self, came: &Counted, said: &Said) {
-        let (counted, all) = self;
-        counted.latency.merge(&came.latency);
-        counted.answers += came.answers;
-        counted.errors += came.errors;
-        all.concurrency += said.concurrency;
-        all.carried = all.carried.max(said.carried);
-        all.replicas = all.replicas.max(said.replicas);
-        all.objective = all.objective.or(said.objective);
-        all.fewest = all.fewest.or(said.fewest);
-        all.most = all.most.or(said.most);
-    }
-}
-
 /// What a scrape says of each pool that has endpoints to scale.
 fn said(text: &str) -> BTreeMap<String, Said> {
     let mut pools: BTreeMap<String, Said> = BTreeMap::new();
@@ -172,6 +155,21 @@ fn said(text: &str) -> BTreeMap<String, Said> {
 }
 
 impl Said {
+    /// Adds what a router says, which `came` since its last scrape. Requests add up; replicas, bounds and what one carries are
+    /// known to each of them.
+    fn add(&mut self, came: &Counted, said: &Self) {
+        self.counted.latency.merge(&came.latency);
+        self.counted.answers += came.answers;
+        self.counted.errors += came.errors;
+        self.concurrency += said.concurrency;
+        self.carried = self.carried.max(said.carried);
+        self.replicas = self.replicas.max(said.replicas);
+        self.objective = self.objective.or(said.objective);
+        self.fewest = self.fewest.or(said.fewest);
+        self.most = self.most.or(said.most);
+    }
+
+    /// Takes one sample of a scrape.
     fn take(&mut self, sample: &Sample<'_>) {
         match sample.name {
             "overspill_request_duration_seconds_bucket" => {

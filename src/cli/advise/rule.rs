@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A pool that is used less than this is idle: what is left after the step down is used less than 72 %.
 const IDLE: f64 = 0.5;
 /// A pool that is used more than this is short.
-const BUSY: f64 = 0.8;
+pub(super) const BUSY: f64 = 0.8;
 /// Errors of an idle pool, as a share of its answers: over it nothing is taken away.
 const FAULTY: f64 = 0.01;
 /// How much worse is worse: measured values scatter.
