@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::traffic::{self, Listening, Traffic};
+use super::traffic::{self, Listening, Socket, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
@@ -74,13 +74,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
-        let (drained, alive) = (drained.clone(), alive.clone());
-        thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
-            if let Err(error) = traffic.run(sockets, drained) {
-                tracing::error!(%error, "a traffic thread cannot run");
-            }
-            drop(alive);
-        })?;
+        start_thread(number, (traffic, sockets), drained.clone(), alive.clone())?;
     }
     drop((drained, alive, access_log));
     memory::give_back();
@@ -97,6 +91,22 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         writer.finish(LOG_PATIENCE);
     }
     Ok(())
+}
+
+/// Starts a traffic thread, which holds `alive` for as long as it runs.
+fn start_thread(
+    number: usize,
+    (traffic, sockets): (Traffic, Vec<Socket>),
+    drained: watch::Receiver<Drain>,
+    alive: mpsc::Sender<()>,
+) -> io::Result<()> {
+    let run = move || {
+        if let Err(error) = traffic.run(sockets, drained) {
+            tracing::error!(%error, "a traffic thread cannot run");
+        }
+        drop(alive);
+    };
+    thread::Builder::new().name(format!("traffic-{number}")).spawn(run).map(drop)
 }
 
 /// Logs where a gateway's ports are bound; says where the mesh's is.
