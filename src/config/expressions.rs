@@ -9,17 +9,27 @@ use regex::Regex;
 
 use crate::domain::{PatternError, StringMatch};
 
-/// What the programs of all expressions may take together, in bytes: some thousand of the usual size, or 128 of the largest.
-const MOST: usize = 128 << 20;
-/// What the largest takes.
-const LARGEST: usize = 1 << 20;
+/// What all expressions may cost together: as many of the usual size, or 32 of the largest.
+const MOST: usize = 16_384;
+/// What one of the largest costs, in those of the usual size. One that is too large costs as much: that is found out only by
+/// compiling it.
+const LARGEST: usize = 512;
+
+/// What an expression costs whose program takes so many bytes.
+const fn cost(bytes: usize) -> usize {
+    match bytes {
+        0..=0x2000 => 1,
+        0x2001..=0x1_0000 => 32,
+        _ => LARGEST,
+    }
+}
 
 /// Why an expression is not used.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Unusable {
     #[error("{0}")]
     Wrong(#[from] PatternError),
-    #[error("with those before it, the expressions take more than {} MiB", MOST >> 20)]
+    #[error("with those before it, the expressions are too many or too large")]
     TooMuch,
 }
 
@@ -43,25 +53,23 @@ pub(super) struct Expressions(RefCell<Compiled>);
 struct Compiled {
     whole: HashMap<String, Result<StringMatch, Unusable>>,
     parts: HashMap<String, Result<Regex, Unusable>>,
-    bytes: usize,
+    cost: usize,
 }
 
 impl Compiled {
     fn within<T>(&mut self, compiled: Result<(T, usize), PatternError>) -> Result<T, Unusable> {
-        // One that is too large has taken as long as the largest that is not.
-        let bytes = match &compiled {
-            Ok((_, bytes)) => *bytes,
+        self.cost += match &compiled {
+            Ok((_, bytes)) => cost(*bytes),
             Err(PatternError::TooLarge) => LARGEST,
             Err(_) => 0,
         };
-        self.bytes += bytes;
         let (compiled, _) = compiled?;
-        if self.bytes > MOST { Err(Unusable::TooMuch) } else { Ok(compiled) }
+        if self.cost > MOST { Err(Unusable::TooMuch) } else { Ok(compiled) }
     }
 
     /// Whether there is no room for any other.
     const fn is_full(&self) -> bool {
-        self.bytes > MOST
+        self.cost > MOST
     }
 }
 
@@ -112,7 +120,7 @@ mod tests {
             matches!(judged, Err(Unusable::Wrong(PatternError::TooLarge)))
         };
         let judged = (0..400).take_while(too_large).count();
-        assert!((100..=128).contains(&judged), "{judged} of the largest are compiled");
+        assert!((30..=32).contains(&judged), "{judged} of them are compiled");
         assert!(matches!(expressions.whole("a"), Err(Unusable::TooMuch)));
         assert!(matches!(expressions.parts("a"), Err(Unusable::TooMuch)));
         let expressions = Expressions::default();
