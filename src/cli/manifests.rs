@@ -34,7 +34,7 @@ pub(super) struct ManifestsArgs {
     /// What is printed; may be given several times, or as a list.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Hpa, Part::ScaledObject, Part::ServiceMonitor, Part::Rules, Part::Dashboard])]
     only: Vec<Part>,
-    /// By which way a ScaledObject learns of the demand.
+    /// By which way a `ScaledObject` learns of the demand.
     #[arg(long, value_enum, default_value_t = Trigger::ExternalPush)]
     trigger: Trigger,
     /// The Prometheus that the trigger `prometheus` asks.
@@ -51,11 +51,11 @@ pub(super) struct ManifestsArgs {
 /// One object, or one for each pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// A HorizontalPodAutoscaler for each workload.
+    /// A `HorizontalPodAutoscaler` for each workload.
     Hpa,
-    /// A ScaledObject of KEDA for each workload; it takes the HorizontalPodAutoscaler over.
+    /// A `ScaledObject` of KEDA for each workload; it takes the `HorizontalPodAutoscaler` over.
     ScaledObject,
-    /// The ServiceMonitor of the routers.
+    /// The `ServiceMonitor` of the routers.
     ServiceMonitor,
     /// Recording rules and alerts.
     Rules,

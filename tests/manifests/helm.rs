@@ -16,7 +16,7 @@ fn template(helm: &Path, namespace: &str, values: &str) -> Output {
 }
 
 /// Objects by kind and name. Kustomize puts what a patch adds to a list before what is there, so that lists of named things
-/// are put in order.
+/// are put in order; it writes whole floating-point numbers as integers, so that all numbers are made one kind.
 fn objects(text: &str) -> BTreeMap<(String, String), Value> {
     let key = |object: &Value| (object["kind"].to_string(), object["metadata"]["name"].to_string());
     let objects = yaml("objects", text).into_iter().map(|mut object| {
@@ -35,6 +35,7 @@ fn in_order(value: &mut Value) {
             }
         }
         Value::Object(fields) => fields.values_mut().for_each(in_order),
+        Value::Number(number) => *value = number.as_f64().into(),
         _ => {}
     }
 }

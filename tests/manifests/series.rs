@@ -224,7 +224,8 @@ fn a_real_prometheus_evaluates_every_rule_and_panel() {
         advice["pools"].as_array().expect("pools").iter().map(|pool| as_text(pool, "pool")).collect();
     assert!(pools.contains(&"gpu.example:80") && pools.contains(&"full.example:80"), "{pools:?}");
     let full = advice["pools"].as_array().expect("pools").iter().find(|pool| pool["pool"] == "full.example:80");
-    assert_eq!(full.map(|full| (&full["replicas"], &full["used"].is_number())), Some((&1.into(), &true)), "{advice}");
+    let full = full.expect("it is among them");
+    assert!(full["replicas"] == 1 && full["used"].is_number(), "{advice}");
 }
 
 #[test]

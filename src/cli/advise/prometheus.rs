@@ -33,8 +33,10 @@ type Series = BTreeMap<(String, u64), f64>;
 /// [`FetchError`] where it does not answer, or not as a Prometheus does.
 pub(super) async fn read(url: &Uri, args: &AdviseArgs) -> Result<Known, FetchError> {
     let mut all: Vec<Series> = Vec::new();
+    // One end for all of them: samples belong together by their moment.
+    let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     for query in QUERIES {
-        let url = range(url, query, args)?;
+        let url = range(url, query, (args, end))?;
         let body = Asking::get(url.clone(), PATIENCE).send().await?;
         all.push(series(&body).ok_or_else(|| wrong(&url, "it is no answer of Prometheus"))?);
     }
@@ -45,10 +47,9 @@ fn wrong(url: &Uri, why: &str) -> FetchError {
     FetchError::Http { url: url.clone(), why: why.into() }
 }
 
-/// The URL of one range query.
-fn range(base: &Uri, query: &str, args: &AdviseArgs) -> Result<Uri, FetchError> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let start = now.saturating_sub(args.span());
+/// The URL of one query over the time that ends at `end`, since 1970.
+fn range(base: &Uri, query: &str, (args, end): (&AdviseArgs, Duration)) -> Result<Uri, FetchError> {
+    let start = end.saturating_sub(args.span());
     let encode = |byte: u8| {
         if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
@@ -58,7 +59,7 @@ fn range(base: &Uri, query: &str, args: &AdviseArgs) -> Result<Uri, FetchError> 
         "{}/api/v1/query_range?query={query}&start={}&end={}&step={}",
         base_text.trim_end_matches('/'),
         start.as_secs_f64(),
-        now.as_secs_f64(),
+        end.as_secs_f64(),
         args.every.as_secs_f64().max(0.1),
     );
     text.parse().map_err(|_| wrong(base, "the URL cannot be asked for a range"))

@@ -16,7 +16,7 @@ fn control_group(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// `MemTotal` of proc_meminfo(5), which is in KiB.
+/// `MemTotal` of `proc_meminfo(5)`, which is in KiB.
 fn machine(meminfo: &str) -> Option<u64> {
     let rest = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = rest.trim().strip_suffix("kB")?.trim().parse().ok()?;
