@@ -208,4 +208,5 @@ fn a_new_endpoint_takes_what_nothing_else_can() {
     drop(held);
 }
 
+#[path = "probes/tests.rs"]
 mod probes;
