@@ -15,6 +15,7 @@ mod dump;
 mod finding;
 mod gateways;
 mod load;
+mod model_versions;
 mod path;
 mod policies;
 mod pools;
@@ -34,12 +35,14 @@ mod yaml;
 
 pub use batching::Batching;
 pub use checked::{
-    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex, Protocol, Queue,
-    Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
+    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, ModelReadiness, Pool, PoolIndex,
+    Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
+pub use model_versions::{Canary, Rollout};
 pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;
+pub use route_policies::refused_spaces;
 pub use unexecuted::{NotExecuted, not_executed};

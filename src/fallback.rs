@@ -18,6 +18,7 @@ mod manifest;
 mod queue;
 mod tier;
 mod token_cache;
+mod versions;
 mod warm_up;
 mod worker;
 
@@ -25,5 +26,6 @@ pub use codec::{Api, Question, Rejection};
 pub use error::{EmbedError, LoadError};
 pub use job::Embeddings;
 pub use manifest::{Identity, Pooling};
-pub use tier::{LocalTier, Stats};
+pub use tier::{LocalTier, Stats, lower_priority};
+pub use versions::{Fingerprint, Version};
 pub use worker::{BatchObservation, Observation};

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Admin;
 use crate::config;
 use crate::domain::Tier;
-use crate::fallback::LocalTier;
+use crate::live::{Phase, Serving};
 use crate::pool::{Admission, Pool};
 use crate::snapshot::{Addresses, NameStatus};
 use crate::telemetry;
@@ -57,10 +57,12 @@ fn json_page(value: &serde_json::Value) -> Page {
 }
 
 pub(super) fn ready(admin: &Admin) -> Page {
-    if admin.is_ready() {
-        text(StatusCode::OK, "ready\n")
-    } else {
-        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n")
+    let is_loading = admin.local.serving().phase == Phase::Loading;
+    match (admin.is_ready(), is_loading) {
+        (true, false) => text(StatusCode::OK, "ready\n"),
+        (true, true) => text(StatusCode::OK, "ready: the local model is being loaded\n"),
+        (false, true) => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: the local model is being loaded\n"),
+        (false, false) => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n"),
     }
 }
 
@@ -104,9 +106,33 @@ pub(super) fn config_dump(admin: &Admin) -> Page {
         "generation": live.snapshot.generation(),
         "last_reload": if problems.refused { "refused" } else { "published" },
         "problems": problems.found,
-        "local_model": admin.local.tier().map(LocalTier::identity),
+        "local_model": admin.local.serving().stable.as_ref().map(|served| served.tier.identity()),
+        "local_model_versions": versions(&admin.local.serving()),
         "config": config::dump(&live.checked),
     }))
+}
+
+fn versions(serving: &Serving) -> serde_json::Value {
+    let in_force = serving.versions().map(|(served, share)| {
+        json!({
+            "version": served.version,
+            "traffic_percentage": share,
+            "identity": served.tier.identity(),
+            "memory_bytes": served.memory,
+            "load_seconds": served.took.as_secs_f64(),
+        })
+    });
+    let refused = serving.refused.iter().map(|refusal| json!({ "version": refusal.version, "why": refusal.why }));
+    json!({
+        "phase": match serving.phase {
+            Phase::Off => "off",
+            Phase::Loading => "loading",
+            Phase::Settled if serving.stable.is_none() => "refused",
+            Phase::Settled => "serving",
+        },
+        "in_force": in_force.collect::<Vec<_>>(),
+        "refused": refused.collect::<Vec<_>>(),
+    })
 }
 
 /// Lines in the form of Envoy's own `/clusters`: `pool::address::name::value`.

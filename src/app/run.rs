@@ -13,8 +13,8 @@ use super::traffic::{self, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
-use crate::config::{Problem, Startup};
-use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
+use crate::config::{ModelReadiness, Problem, Startup};
+use crate::control::{self, ModelKeeper, Reconciler, Reload, Start, Trigger, Waiter};
 use crate::live::Publisher;
 use crate::proxy::Drain;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
@@ -45,6 +45,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let sources =
         Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
     let admin = Admin::new(sources, found);
+    let keeper = ModelKeeper::start(Arc::clone(&publisher), local.clone(), memory::give_back)?;
+    let readiness = publisher.current().checked.local_model.as_ref().map(|model| model.readiness);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
@@ -85,14 +87,22 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     drop((drained, alive, access_log));
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
+    let loaded = async {
+        if readiness == Some(ModelReadiness::Wait) {
+            local.settled().await;
+        }
+    };
     tokio::select! {
-        () = names::first_answers(waiter, &startup.dns, &publisher) => admin.set_ready(Readiness::Ready),
+        ((), ()) = async { tokio::join!(names::first_answers(waiter, &startup.dns, &publisher), loaded) } => {
+            admin.set_ready(Readiness::Ready);
+        }
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;
     admin.set_ready(Readiness::Unready);
     let over = all_ended.recv();
     end(&shutdown, &drain, &startup, over).await;
+    keeper.stop();
     if let Some(writer) = log_writer {
         writer.finish(LOG_PATIENCE);
     }

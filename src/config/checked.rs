@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batching::Batching;
+use super::model_versions::Rollout;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
@@ -25,6 +26,8 @@ pub struct Checked {
     pub limits: Limits,
     /// What takes effect at the next start alone.
     pub startup: Startup,
+    /// The local model, which is loaded anew beside the one in force; `None` leaves the local tier off.
+    pub local_model: Option<LocalModel>,
     /// The hosts served, each with its rules in the order in which they are tried.
     pub virtual_hosts: Vec<VirtualHost>,
     /// Every pool that a rule or another pool names; [`PoolIndex`] points into it.
@@ -75,8 +78,6 @@ pub struct Startup {
     pub access_log: bool,
     /// The filter of the program's own log, in `tracing`'s directive syntax.
     pub log: String,
-    /// The local model; `None` leaves the local tier off.
-    pub local_model: Option<LocalModel>,
     /// The workload that this router is part of.
     pub workload: Workload,
     /// How names are resolved.
@@ -125,6 +126,16 @@ impl PartialEq for TlsServer {
 
 impl Eq for TlsServer {}
 
+/// Whether the router says that it is ready before the local model is loaded, or has been refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelReadiness {
+    /// It waits.
+    #[default]
+    Wait,
+    /// It does not: what can be forwarded is, and what would spill to the local model is refused until then.
+    Ignore,
+}
+
 /// Where the local model comes from and what it may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalModel {
@@ -134,6 +145,10 @@ pub struct LocalModel {
     pub file: String,
     /// The ONNX Runtime library; `None` looks for `libonnxruntime.so*` in the folder.
     pub library: Option<PathBuf>,
+    /// Which versions of it are served.
+    pub rollout: Rollout,
+    /// Whether the router is ready before it is loaded.
+    pub readiness: ModelReadiness,
     /// How texts are gathered before they are computed.
     pub batching: Batching,
     /// Inference threads, one session each.

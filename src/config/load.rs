@@ -87,13 +87,14 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     startup.listeners = gateways::listeners(&servers, address, |port| ports.get(&port).copied());
     let catalog = Catalog::build(&written, &viewpoint, folders, &mut findings);
     analysis::report(&written, &catalog, &viewpoint, &mut findings);
-    let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
+    let local_model = settings::local_model(&written, overrides, &mut findings);
+    let policies = policies::build(&written.policies, &catalog, local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let policies = RoutePolicies::build(&written, &mut findings);
     let rules = routes::Documents { virtual_services: &written.virtual_services, policies: &policies };
     let virtual_hosts = routes::build(rules, &servers, &mut pools, &viewpoint, &mut findings);
     let pools = pools.finish();
-    let checked = findings.documents_stand().then_some(Checked { limits, startup, virtual_hosts, pools });
+    let checked = findings.documents_stand().then_some(Checked { limits, startup, local_model, virtual_hosts, pools });
     Loaded { checked, problems: findings.into_sorted() }
 }
 

@@ -18,7 +18,6 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("drain.timeout", old.drain_timeout != new.drain_timeout),
         ("accessLog", old.access_log != new.access_log),
         ("log", old.log != new.log),
-        ("localModel", old.local_model != new.local_model),
         ("dns", old.dns != new.dns),
         ("workload", old.workload != new.workload),
     ];

@@ -1,6 +1,9 @@
 //! `RoutePolicy` documents into what holds for the rules of `VirtualService`s.
 
+mod accepted;
 mod rate_limits;
+
+pub use accepted::refused_spaces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +84,7 @@ impl<'a> Reader<'a> {
     fn policy(&mut self) -> RoutePolicy {
         RoutePolicy {
             document: self.source.document.title().into(),
+            local_model: accepted::read(self.source),
             rate_limits: rate_limits::read(self.source, self.findings),
         }
     }

@@ -3,6 +3,7 @@
 mod actions;
 mod gateway;
 pub(super) mod kubernetes;
+mod model;
 mod own;
 mod route_policy;
 mod scaling;
@@ -21,6 +22,7 @@ pub(super) use actions::{
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
+pub(super) use model::{ModelDocument, ModelVersion};
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
@@ -215,6 +217,9 @@ pub(super) struct RequestLimits {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ModelFiles {
     pub(super) folder: String,
+    pub(super) version: Option<String>,
+    pub(super) model_ref: Option<String>,
+    pub(super) readiness: Option<String>,
     pub(super) batch_window: Option<String>,
     pub(super) max_batch_tokens: Option<u32>,
     pub(super) queue_tokens: Option<u32>,

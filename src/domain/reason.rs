@@ -40,6 +40,10 @@ pub enum Reason {
     MalformedRequest,
     /// The local model is not loaded.
     LocalOff,
+    /// The local model is being loaded.
+    LocalLoading,
+    /// The rule accepts no vectors of the local model's.
+    LocalIdentityMismatch,
     /// The local model's queue is full.
     LocalQueueFull,
     /// By its measured pace, the local model would answer after the deadline.
@@ -91,7 +95,7 @@ const NONE: (&str, &str) = ("-", "-");
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -109,6 +113,8 @@ impl Reason {
         Self::BodyTooLarge,
         Self::MalformedRequest,
         Self::LocalOff,
+        Self::LocalLoading,
+        Self::LocalIdentityMismatch,
         Self::LocalQueueFull,
         Self::LocalTooLate,
         Self::LocalUnsupported,
@@ -171,6 +177,16 @@ impl Reason {
                 facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
             }
             Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
+            Self::LocalLoading => {
+                facts("local_loading", 503, UH, "destination_unavailable", "the local model is being loaded")
+            }
+            Self::LocalIdentityMismatch => facts(
+                "local_identity_mismatch",
+                503,
+                UH,
+                "destination_unavailable",
+                "this route accepts no vectors of the local model's",
+            ),
             Self::LocalQueueFull => {
                 facts("local_queue_full", 429, UO, "connection_limit_reached", "the local model's queue is full")
             }

@@ -10,18 +10,21 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 
 use super::error::LoadError;
+use super::load::sha256;
 
-/// The library in use and its environment. ONNX Runtime lives as long as the process: unloading it is not safe.
-static IN_USE: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+/// The library in use, the hash of its content, and its environment. ONNX Runtime lives as long as the process: unloading it
+/// is not safe.
+static IN_USE: Mutex<Option<(PathBuf, String, Environment)>> = Mutex::new(None);
 
-/// Loads the library at `path`, or gives what is loaded where it is the same one.
+/// Loads the library at `path`, or gives what is loaded where it is the same one: each version of a model may have a copy.
 ///
 /// Nothing is reported to the library's maker: 1.28 and older never do on Linux, and events are switched off besides.
 pub(super) fn load(path: &Path) -> Result<Environment, LoadError> {
     let path = path.canonicalize().map_err(|why| LoadError::File { path: path.to_owned(), why })?;
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((loaded, environment)) = in_use.as_ref() {
-        return if *loaded == path {
+    let unreadable = |why| LoadError::File { path: path.clone(), why };
+    if let Some((loaded, hash, environment)) = in_use.as_ref() {
+        return if *loaded == path || sha256(&path).map_err(unreadable)? == *hash {
             Ok(environment.clone())
         } else {
             Err(LoadError::OtherLibrary { path, loaded: loaded.clone() })
@@ -37,7 +40,8 @@ pub(super) fn load(path: &Path) -> Result<Environment, LoadError> {
         .with_telemetry(false)
         .build()
         .map_err(|why| wrong(why.to_string()))?;
-    *in_use = Some((path.clone(), environment.clone()));
+    let hash = sha256(&path).map_err(unreadable)?;
+    *in_use = Some((path.clone(), hash, environment.clone()));
     Ok(environment)
 }
 

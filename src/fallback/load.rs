@@ -104,20 +104,24 @@ fn load_session(environment: &Environment, path: &Path) -> Result<Session, Engin
     Ok(builder.commit_from_file(path)?)
 }
 
-/// Compares the SHA-256 of a file: zeroed or swapped weights load in silence.
-fn check_hash(path: &Path, expected: &str) -> Result<(), LoadError> {
-    let unreadable = |why| LoadError::File { path: path.to_owned(), why };
-    let mut file = File::open(path).map_err(unreadable)?;
+/// The SHA-256 of a file, in hexadecimal digits.
+pub(super) fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let read = file.read(&mut buffer).map_err(unreadable)?;
+        let read = file.read(&mut buffer)?;
         if read == 0 {
             break;
         }
         hasher.update(&buffer[..read]);
     }
-    let found = format!("{:x}", Bytes::copy_from_slice(&hasher.finalize()));
+    Ok(format!("{:x}", Bytes::copy_from_slice(&hasher.finalize())))
+}
+
+/// Compares the SHA-256 of a file: zeroed or swapped weights load in silence.
+fn check_hash(path: &Path, expected: &str) -> Result<(), LoadError> {
+    let found = sha256(path).map_err(|why| LoadError::File { path: path.to_owned(), why })?;
     if found.eq_ignore_ascii_case(expected) {
         Ok(())
     } else {

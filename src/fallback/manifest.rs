@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::LoadError;
+use crate::domain::EmbeddingSpace;
 
 /// The manifest's name in the model's folder.
-const FILE: &str = "manifest.json";
+pub(super) const FILE: &str = "manifest.json";
 
 /// Room for the special tokens around a text, which a tokenizer asked for fewer cannot leave out.
 const LEAST_MAX_TOKENS: usize = 8;
@@ -88,6 +89,28 @@ pub struct Identity {
     pub normalised: bool,
     /// The ONNX file's name in the model's folder.
     pub file: String,
+}
+
+impl Pooling {
+    /// As the documents write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+        }
+    }
+}
+
+impl Identity {
+    /// The space that its vectors are of.
+    pub fn space(&self) -> EmbeddingSpace<'_> {
+        EmbeddingSpace {
+            name: &self.name,
+            revision: &self.revision,
+            dimension: self.dimension,
+            pooling: self.pooling.as_str(),
+            normalized: self.normalised,
+        }
+    }
 }
 
 impl Manifest {

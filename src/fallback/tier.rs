@@ -142,7 +142,7 @@ fn count(number: u32) -> usize {
 }
 
 /// Forwarding comes first where cores are short. On Linux the nice value belongs to the calling thread (setpriority(2), under BUGS).
-fn lower_priority() {
+pub fn lower_priority() {
     // Refused by some sandboxes, and of no consequence but the lost preference.
     #[cfg(target_os = "linux")]
     let _refused = rustix::process::setpriority_process(None, NICE);

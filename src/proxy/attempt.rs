@@ -148,7 +148,12 @@ async fn search(
 fn without_a_queue(exchange: &Exchange, local: Option<Reason>) -> Reason {
     match local {
         Some(
-            reason @ (Reason::LocalQueueFull | Reason::LocalTooLate | Reason::LocalFailed | Reason::RequestTimeout),
+            reason @ (Reason::LocalLoading
+            | Reason::LocalIdentityMismatch
+            | Reason::LocalQueueFull
+            | Reason::LocalTooLate
+            | Reason::LocalFailed
+            | Reason::RequestTimeout),
         ) => reason,
         _ => exchange.spills().first().map_or(Reason::NoEndpoint, |(_, reason)| *reason),
     }

@@ -37,7 +37,9 @@ pub(super) async fn answer(
     let Some(api) = Api::recognise(request.method(), request.uri().path()) else {
         return Err(Reason::LocalUnsupported);
     };
-    let local = exchange.worker().local.engage()?;
+    let policy = exchange.route().and_then(|route| exchange.snapshot().route(route).policy.as_deref());
+    let accepted = policy.and_then(|policy| policy.local_model.as_ref());
+    let local = exchange.worker().local.engage(exchange.worker().draw(), accepted)?;
     let body = read_whole(request.body_mut()).await.ok_or(Reason::ClientDisconnected)?;
     let question = match api.parse(&body, local.tier().identity()) {
         Ok(question) => question,
@@ -45,7 +47,7 @@ pub(super) async fn answer(
     };
     let until = deadlines.head.unwrap_or_else(|| Instant::now() + LONGEST_WAIT);
     let outcome = local.tier().embed(question.texts.clone(), until).await;
-    local.metrics().finished(outcome.as_ref().map(|_| ()).map_err(EmbedError::reason));
+    local.finished(outcome.as_ref().map(|_| ()).map_err(EmbedError::reason));
     match outcome {
         Ok(embeddings) => {
             exchange.queued(embeddings.queued);

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 
-pub use local::{LocalGauges, LocalMetrics};
+pub use local::{LocalGauges, LocalMetrics, LocalVersion};
 pub use lookups::Lookup;
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};

@@ -223,13 +223,37 @@ pub(super) const LOCAL_QUEUE_WAIT: Definition<0> =
     define("overspill_local_model_queue_wait_seconds", [], "Time that a request waited for the local model.");
 pub(super) const LOCAL_INFERENCE: Definition<0> =
     define("overspill_local_model_inference_duration_seconds", [], "Time of one inference.");
-pub(super) const LOCAL_REQUESTS: Definition<0> = define(
+pub(super) const LOCAL_REQUESTS: Definition<1> = define(
     "overspill_local_model_inference_requests_total",
-    [],
+    [VERSION],
     "Requests to the local model, failed ones among them.",
 );
-pub(super) const LOCAL_ERRORS: Definition<1> =
-    define("overspill_local_model_inference_errors_total", [REASON], "Requests that the local model did not answer.");
+pub(super) const LOCAL_ERRORS: Definition<2> = define(
+    "overspill_local_model_inference_errors_total",
+    [REASON, VERSION],
+    "Requests that the local model did not answer.",
+);
+/// A version of the local model.
+const VERSION: &str = "version";
+pub(super) const LOCAL_LOADS: Definition<1> =
+    define("overspill_local_model_loads_total", ["result"], "Times that the local model was loaded, or refused.");
+pub(super) const LOCAL_LOAD_TIME: Definition<0> =
+    define("overspill_local_model_load_duration_seconds", [], "Time that loading the local model took.");
+pub(super) const LOCAL_MEMORY: Definition<1> = define(
+    "overspill_local_model_memory_bytes",
+    [VERSION],
+    "Resident memory that loading the local model took; other work of the process at that moment is in it.",
+);
+pub(super) const LOCAL_SHARE: Definition<1> = define(
+    "overspill_local_model_traffic_percentage",
+    [VERSION],
+    "Share of the local model's requests that a version in force takes, of a hundred.",
+);
+pub(super) const LOCAL_INFO: Definition<6> = define(
+    "overspill_local_model_info",
+    [VERSION, "model", "revision", "dimension", "pooling", "normalized"],
+    "Always 1; the labels say what vectors of a version in force come from.",
+);
 pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
     "overspill_local_model_tokenizer_cache_total",
     ["result"],

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use overspill::config::{Batching, LocalModel};
+use overspill::config::{Batching, LocalModel, ModelReadiness, Rollout};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -30,6 +30,8 @@ pub(crate) fn settings(folder: &Path, file: &str) -> LocalModel {
         folder: folder.to_owned(),
         file: file.to_owned(),
         library: None,
+        rollout: Rollout::default(),
+        readiness: ModelReadiness::Wait,
         batching: Batching::default(),
         threads: number(1),
         max_batch: number(32),

@@ -31,6 +31,9 @@ static LIMITS: Table = Table {
 static LOCAL_MODEL: Table = Table {
     fields: &[
         field("folder", TEXT).required(),
+        field("version", TEXT),
+        field("modelRef", TEXT),
+        field("readiness", Shape::Enum(&["Wait", "Ignore"])),
         field("batchWindow", ANY_DURATION),
         field("maxBatchTokens", Shape::Int(1, 1 << 20)),
         field("queueTokens", Shape::Int(1, 1 << 30)),

@@ -192,7 +192,7 @@ fn gauges_are_those_of_the_live_snapshot() {
     while !gpu.endpoints[0].state.health.failed_to_connect(now) {}
     let connections = [metrics.client_connected(), metrics.client_connected()];
 
-    let local = LocalGauges { ready: true, queued: 5, in_flight: 6, dimension: 384 };
+    let local = LocalGauges { ready: true, queued: 5, in_flight: 6, dimension: 384, versions: Vec::new() };
     let scrape = Exposition::read(&metrics.render(&snapshot, now, &local, &Known::default()));
     let of = |name: &str, labels: &[(&str, &str)]| scrape.sum(&format!("overspill_{name}"), labels);
     let gpu = [("pool", "gpu.example:80"), ("tier", "gpu")];
@@ -273,8 +273,8 @@ fn the_local_model_counts_batches_waits_and_errors() {
     let local = metrics.local();
     local.inferred(3, 60, Duration::from_millis(12));
     local.waited(Duration::from_millis(2));
-    local.finished(Ok(()));
-    local.finished(Err(Reason::LocalQueueFull));
+    local.finished("v1", Ok(()));
+    local.finished("v1", Err(Reason::LocalQueueFull));
     let scrape = Exposition::of(&metrics, &snapshot);
     for (name, labels, value) in [
         ("batch_size_sum", &[][..], 3.0),
@@ -283,7 +283,7 @@ fn the_local_model_counts_batches_waits_and_errors() {
         ("batch_tokens_sum", &[], 60.0),
         ("inference_duration_seconds_sum", &[], 0.012),
         ("queue_wait_seconds_sum", &[], 0.002),
-        ("inference_requests_total", &[], 2.0),
+        ("inference_requests_total", &[("version", "v1")], 2.0),
         ("inference_errors_total", &[("reason", "local_queue_full")], 1.0),
     ] {
         assert_eq!(scrape.sum(&format!("overspill_local_model_{name}"), labels), Some(value), "{name} {labels:?}");
