@@ -108,8 +108,23 @@ pub(super) fn config_dump(admin: &Admin) -> Page {
         "problems": problems.found,
         "local_model": admin.local.serving().stable.as_ref().map(|served| served.tier.identity()),
         "local_model_versions": versions(&admin.local.serving()),
+        "local_models": models(&admin.local.serving()),
         "config": config::dump(&live.checked),
     }))
+}
+
+/// Each model in force, those beside the versions among them, and those that could not be loaded.
+fn models(serving: &Serving) -> Vec<serde_json::Value> {
+    let in_force = serving.cards().map(|card| {
+        json!({
+            "name": card.identity.name,
+            "revision": card.identity.revision,
+            "kind": card.kind,
+            "execution_provider": card.provider,
+        })
+    });
+    let refused = serving.stable.iter().flat_map(|served| served.beside.refused());
+    in_force.chain(refused.map(|(name, why)| json!({ "name": name, "refused": why.to_string() }))).collect()
 }
 
 fn versions(serving: &Serving) -> serde_json::Value {

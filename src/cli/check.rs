@@ -59,7 +59,7 @@ fn refused_spaces(checked: &Checked) -> Vec<Problem> {
     let Some(settings) = &checked.local_model else { return Vec::new() };
     let canary = Version::canary(settings).map(|(version, _)| version);
     let versions = [Some(Version::stable(settings)), canary].into_iter().flatten();
-    let identities: Vec<Identity> = versions.filter_map(|version| version.ok()?.identity().ok()).collect();
+    let identities: Vec<Identity> = versions.filter_map(|version| version.ok()?.identity().ok()?).collect();
     config::refused_spaces(checked, &identities.iter().map(Identity::space).collect::<Vec<_>>())
 }
 

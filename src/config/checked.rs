@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::batching::Batching;
 use super::model_versions::Rollout;
+use super::models::{Encoding, ExecutionProvider, NamedModel};
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
@@ -157,6 +158,12 @@ pub struct LocalModel {
     pub max_batch: NonZeroU32,
     /// The most texts waiting.
     pub queue: NonZeroU32,
+    /// How it makes vectors of texts.
+    pub encoding: Encoding,
+    /// What is to compute, the most wanted first; the CPU comes after them all.
+    pub execution_providers: Vec<ExecutionProvider>,
+    /// The models served beside it, each by a name that no other has.
+    pub models: Vec<NamedModel>,
 }
 
 /// The workload that this router is part of: a sidecar's application, or the gateway itself.

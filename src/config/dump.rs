@@ -13,6 +13,7 @@ use super::checked::{
     Checked, Endpoint, Entry, Limits, LocalModel, ModelReadiness, Pool, Protocol, Route, RouteMatch, Startup,
     VirtualHost, Workload,
 };
+use super::models::Encoding;
 use crate::domain::{
     Abort, Balancing, ConsistentHash, CorsPolicy, Failover, Fault, HashKey, HashTable, HeaderOps, Headers,
     LocalityBalancing, LocalityPattern, Original, OriginalBy, OutlierDetection, OwnAnswer, PathRewrite, RedirectPath,
@@ -93,6 +94,27 @@ fn local_model(model: &LocalModel) -> Value {
         "threads": model.threads,
         "maxBatch": model.max_batch,
         "queue": model.queue,
+        "encoding": encoding(&model.encoding),
+        "executionProviders": model.execution_providers,
+        "models": model.models.iter().map(|model| json!({
+            "name": model.name,
+            "folder": model.folder.to_string_lossy(),
+            "file": model.file,
+            "kind": model.kind,
+            "encoding": encoding(&model.encoding),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn encoding(encoding: &Encoding) -> Value {
+    json!({
+        "name": encoding.name,
+        "pooling": encoding.pooling,
+        "normalize": encoding.normalize,
+        "maxTokens": encoding.max_tokens,
+        "prompts": encoding.prompts,
+        "defaultPrompt": encoding.default_prompt,
+        "matryoshkaDimensions": encoding.matryoshka_dimensions,
     })
 }
 

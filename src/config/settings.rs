@@ -12,6 +12,7 @@ use super::catalog::with_topology;
 use super::checked::{Dns, Limits, LocalModel, ModelReadiness, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
 use super::model_versions;
+use super::models;
 use super::path::Path;
 use super::viewpoint::{Role, Viewpoint};
 use super::written::{ModelFiles, Settings, Sourced, Written};
@@ -68,6 +69,7 @@ pub(super) fn check(
     let startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
     if let Some(source) = source {
         check_gateway(source, findings);
+        models::check(source, findings);
         batching::check(source, findings);
     }
     if startup.listen == Some(startup.admin) && startup.admin.port() != 0 {
@@ -150,7 +152,6 @@ pub(super) fn local_model(written: &Written, overrides: &Overrides, findings: &m
     let count =
         |written: Option<u32>, default: u32| NonZeroU32::new(written.unwrap_or(default)).unwrap_or(NonZeroU32::MIN);
     Some(LocalModel {
-        folder,
         file: model.file.clone().unwrap_or_else(|| MODEL_FILE.to_owned()),
         library: model.library.as_ref().map(PathBuf::from),
         rollout: model_versions::rollout(written, model, findings),
@@ -163,6 +164,10 @@ pub(super) fn local_model(written: &Written, overrides: &Overrides, findings: &m
         threads: count(model.threads, MODEL_THREADS),
         max_batch: count(model.max_batch, MODEL_BATCH),
         queue: count(model.queue, MODEL_QUEUE),
+        encoding: models::encoding(&model.encoding),
+        execution_providers: model.execution_providers.clone(),
+        models: models::beside(&model.models, &folder),
+        folder,
     })
 }
 

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::models::{ExecutionProvider, ModelKind, Pooling};
+
 pub(super) use actions::{
     CorsPolicy, HeaderOperations, Headers, HttpBody, HttpDirectResponse, HttpFault, HttpFaultAbort, HttpFaultDelay,
     HttpMirrorPolicy, HttpRedirect, HttpRetry, HttpRewrite, Percent, RegexRewrite,
@@ -230,6 +232,34 @@ pub(super) struct ModelFiles {
     pub(super) threads: Option<u32>,
     pub(super) max_batch: Option<u32>,
     pub(super) queue: Option<u32>,
+    #[serde(flatten)]
+    pub(super) encoding: WrittenEncoding,
+    pub(super) execution_providers: Vec<ExecutionProvider>,
+    pub(super) models: Vec<WrittenModel>,
+}
+
+/// What `Settings.localModel` and each of its `models` say of how vectors are made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WrittenEncoding {
+    pub(super) name: Option<String>,
+    pub(super) pooling: Option<Pooling>,
+    pub(super) normalize: Option<bool>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) prompts: BTreeMap<String, String>,
+    pub(super) default_prompt: Option<String>,
+    pub(super) matryoshka_dimensions: Vec<u32>,
+}
+
+/// `Settings.localModel.models[]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WrittenModel {
+    pub(super) folder: Option<String>,
+    pub(super) file: Option<String>,
+    pub(super) kind: Option<ModelKind>,
+    #[serde(flatten)]
+    pub(super) encoding: WrittenEncoding,
 }
 
 /// A `PoolPolicy`.

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::config::{self, LocalModel};
-use crate::fallback::{Fingerprint, LoadError, LocalTier, Observation, Version, lower_priority};
+use crate::fallback::{Card, Fingerprint, LoadError, LocalTier, Observation, Repository, Version, lower_priority};
 use crate::live::{Local, Phase, Publisher, Refusal, Served, Serving};
 use crate::telemetry::LocalMetrics;
 
@@ -221,12 +221,36 @@ impl Keeper {
                 "the local model is in force"
             );
         }
+        for card in serving.cards() {
+            warn_of_provider(card);
+        }
+        let beside = || serving.stable.iter().map(|served| &served.beside);
+        for Card { identity, kind, .. } in beside().flat_map(Repository::cards) {
+            tracing::info!(model = identity.name, revision = identity.revision, ?kind, "a local model is in force");
+        }
+        for (model, error) in beside().flat_map(Repository::refused) {
+            tracing::error!(%error, model, "a local model is left out");
+        }
         let is_logged = |refusal: &&Refusal| self.refused.iter().any(|((known, _), _)| known.name == refusal.version);
         for Refusal { version, why } in serving.refused.iter().filter(|refusal| !is_logged(refusal)) {
             tracing::error!(version, why, "the local model is refused");
         }
         let spaces: Vec<_> = serving.versions().map(|(served, _)| served.tier.identity().space()).collect();
         super::log_problems(&config::refused_spaces(&checked, &spaces));
+    }
+}
+
+/// Says loudly where a model does not compute on what the settings prefer.
+fn warn_of_provider(card: &Card) {
+    for why in &card.provider.refused {
+        let (model, provider) = (&card.identity.name, card.provider.in_use);
+        tracing::warn!(
+            model,
+            provider,
+            why,
+            "an execution provider cannot be used: the local model is slower than the settings ask for. Install the \
+             provider's libraries and an ONNX Runtime that has it, or leave it out of `executionProviders`"
+        );
     }
 }
 
@@ -266,11 +290,13 @@ fn load(version: &Version, metrics: &LocalMetrics) -> Result<Served, LoadError> 
         }
         Observation::Recalled { texts, remembered } => counted.recalled(*texts, *remembered),
     };
-    let tier = LocalTier::start(&version.settings, observe);
+    let tier = LocalTier::start(&version.settings, observe.clone());
     let took = begun.elapsed();
     metrics.loaded(tier.as_ref().map(|_| took).map_err(|_| ()));
+    let tier = tier?;
+    let beside = Repository::load(&version.settings, observe);
     let memory = resident().saturating_sub(before);
-    Ok(Served { version: version.name.clone(), tier: tier?, memory, took })
+    Ok(Served { version: version.name.clone(), tier, beside, memory, took })
 }
 
 /// The process's resident memory in bytes; 0 where the system does not tell.

@@ -10,11 +10,17 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 
 use super::error::LoadError;
-use super::load::sha256;
+use super::hash::sha256;
 
 /// The library in use, the hash of its content, and its environment. ONNX Runtime lives as long as the process: unloading it
 /// is not safe.
 static IN_USE: Mutex<Option<(PathBuf, String, Environment)>> = Mutex::new(None);
+
+/// The library in use, if one is.
+pub(super) fn loaded() -> Option<Environment> {
+    let in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    in_use.as_ref().map(|(_, _, environment)| environment.clone())
+}
 
 /// Loads the library at `path`, or gives what is loaded where it is the same one: each version of a model may have a copy.
 ///
@@ -22,9 +28,8 @@ static IN_USE: Mutex<Option<(PathBuf, String, Environment)>> = Mutex::new(None);
 pub(super) fn load(path: &Path) -> Result<Environment, LoadError> {
     let path = path.canonicalize().map_err(|why| LoadError::File { path: path.to_owned(), why })?;
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-    let unreadable = |why| LoadError::File { path: path.clone(), why };
     if let Some((loaded, hash, environment)) = in_use.as_ref() {
-        return if *loaded == path || sha256(&path).map_err(unreadable)? == *hash {
+        return if *loaded == path || sha256(&path)? == *hash {
             Ok(environment.clone())
         } else {
             Err(LoadError::OtherLibrary { path, loaded: loaded.clone() })
@@ -40,7 +45,7 @@ pub(super) fn load(path: &Path) -> Result<Environment, LoadError> {
         .with_telemetry(false)
         .build()
         .map_err(|why| wrong(why.to_string()))?;
-    let hash = sha256(&path).map_err(unreadable)?;
+    let hash = sha256(&path)?;
     *in_use = Some((path.clone(), hash, environment.clone()));
     Ok(environment)
 }

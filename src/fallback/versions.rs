@@ -56,7 +56,9 @@ impl Version {
     /// The version on trial, with its share of a hundred.
     pub fn canary(settings: &LocalModel) -> Option<(Result<Self, LoadError>, u8)> {
         let canary = settings.rollout.canary.as_ref()?;
-        Some((Self::named(settings, &canary.version), canary.percentage))
+        // The models beside are the stable version's, so that none is there twice.
+        let alone = LocalModel { models: Vec::new(), ..settings.clone() };
+        Some((Self::named(&alone, &canary.version), canary.percentage))
     }
 
     fn named(settings: &LocalModel, name: &str) -> Result<Self, LoadError> {
@@ -74,7 +76,9 @@ impl Version {
 
     /// What its files are now.
     pub fn fingerprint(&self) -> Fingerprint {
-        let entries = fs::read_dir(&self.settings.folder).into_iter().flatten().filter_map(Result::ok);
+        let folders =
+            std::iter::once(&self.settings.folder).chain(self.settings.models.iter().map(|model| &model.folder));
+        let entries = folders.flat_map(fs::read_dir).flatten().filter_map(Result::ok);
         let mut files: Vec<_> = entries
             .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
             .filter_map(|entry| {
@@ -87,13 +91,23 @@ impl Version {
         Fingerprint(files)
     }
 
-    /// What its vectors come from, by its manifest alone: nothing is loaded.
+    /// What its vectors come from, by its manifest and the settings alone: nothing is loaded. `None` where only a run shows it.
     ///
     /// # Errors
     /// [`LoadError`] where the manifest cannot be read.
-    pub fn identity(&self) -> Result<Identity, LoadError> {
-        let LocalModel { folder, file, .. } = &self.settings;
-        Ok(Manifest::read(folder)?.model(folder, file)?.identity())
+    pub fn identity(&self) -> Result<Option<Identity>, LoadError> {
+        let LocalModel { folder, file, encoding, .. } = &self.settings;
+        let manifest = Manifest::read(folder, file)?;
+        let model = manifest.model(folder, file)?;
+        let known = encoding.pooling.or(model.pooling).zip(model.dimension);
+        Ok(known.map(|(pooling, dimension)| Identity {
+            name: encoding.name.clone().unwrap_or_else(|| model.name.clone()),
+            revision: model.sha256.clone(),
+            dimension,
+            pooling,
+            normalised: encoding.normalize.unwrap_or(model.normalised),
+            file: model.file.clone(),
+        }))
     }
 }
 

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::domain::{AcceptedSpaces, Reason};
-use crate::fallback::LocalTier;
+use crate::fallback::{Card, LocalTier, Repository};
 use crate::telemetry::{LocalGauges, LocalMetrics, LocalVersion};
 
 /// What the local tier serves.
@@ -45,6 +45,8 @@ pub struct Served {
     pub version: String,
     /// Its threads.
     pub tier: LocalTier,
+    /// The models beside it; a canary has none, since the stable version's serve.
+    pub beside: Repository,
     /// The resident memory that loading it took, in bytes.
     pub memory: u64,
     /// The time that loading it took.
@@ -118,6 +120,7 @@ impl Local {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Ok(Engaged {
             served: Arc::clone(served),
+            stable: Arc::clone(stable),
             in_flight: Arc::clone(&self.in_flight),
             metrics: self.metrics.clone(),
         })
@@ -133,6 +136,7 @@ impl Local {
             in_flight: self.in_flight.load(Ordering::Relaxed),
             dimension: serving.stable.as_ref().map_or(0, |served| dense(served.tier.identity().dimension)),
             versions: serving.versions().map(|(served, share)| gauges_of(served, share)).collect(),
+            on_cpu_instead: serving.cards().any(|card| !card.provider.refused.is_empty()),
         }
     }
 }
@@ -143,6 +147,18 @@ impl Serving {
         let on_trial = self.canary.as_ref().map_or(0, |(_, share)| *share);
         let stable = self.stable.as_ref().map(|stable| (stable, 100 - on_trial.min(100)));
         stable.into_iter().chain(self.canary.as_ref().map(|(canary, share)| (canary, *share)))
+    }
+
+    /// What is known of each model in force, those beside the versions among them.
+    pub fn cards(&self) -> impl Iterator<Item = &Card> {
+        self.versions().flat_map(|(served, _)| served.cards())
+    }
+}
+
+impl Served {
+    /// What is known of its model and of those beside it.
+    fn cards(&self) -> impl Iterator<Item = &Card> {
+        std::iter::once(self.tier.card()).chain(self.beside.cards())
     }
 }
 
@@ -169,6 +185,8 @@ fn dense(count: usize) -> u32 {
 /// The local model while it answers one request.
 pub struct Engaged {
     served: Arc<Served>,
+    /// Whose models are those beside.
+    stable: Arc<Served>,
     in_flight: Arc<AtomicU32>,
     metrics: LocalMetrics,
 }
@@ -177,6 +195,11 @@ impl Engaged {
     /// The model.
     pub fn tier(&self) -> &LocalTier {
         &self.served.tier
+    }
+
+    /// The models beside it.
+    pub fn beside(&self) -> &Repository {
+        &self.stable.beside
     }
 
     /// Notes a request that was answered, or that was not and why.

@@ -213,6 +213,11 @@ pub(super) const LOCAL_READY: Definition<0> =
     define("overspill_local_model_ready", [], "1 while the local model answers, else 0.");
 pub(super) const LOCAL_DIMENSIONS: Definition<0> =
     define("overspill_local_model_embedding_dimensions", [], "Length of the local model's vectors.");
+pub(super) const LOCAL_PROVIDER_FALLBACK: Definition<0> = define(
+    "overspill_local_model_execution_provider_fallback",
+    [],
+    "1 where an execution provider that the settings prefer cannot be used, else 0.",
+);
 pub(super) const LOCAL_QUEUE_SIZE: Definition<0> =
     define("overspill_local_model_queue_size", [], "Requests that wait for the local model now.");
 pub(super) const LOCAL_BATCH_SIZE: Definition<0> =

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 
 use crate::config::LocalModel;
-use crate::fallback::{EmbedError, Embeddings, Identity, LoadError, LocalTier, Version};
+use crate::fallback::{Card, EmbedError, Embeddings, LoadError, LocalTier, Version};
 
 /// How long a text may wait for the model.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,9 +64,9 @@ impl Embedder {
         self.remembered.get(text)?.vectors.first().cloned()
     }
 
-    /// What the vectors come from.
-    pub(super) fn identity(&self) -> &Identity {
-        self.model.identity()
+    /// What is known of the model.
+    pub(super) fn card(&self) -> &Card {
+        self.model.card()
     }
 
     async fn compute(&self, texts: Vec<String>) -> Result<Embeddings, EmbedError> {

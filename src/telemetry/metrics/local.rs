@@ -44,6 +44,8 @@ pub struct LocalGauges {
     pub dimension: u32,
     /// The versions in force.
     pub versions: Vec<LocalVersion>,
+    /// Whether an execution provider that the settings prefer cannot be used.
+    pub on_cpu_instead: bool,
 }
 
 /// The local model's counters and histograms; a handle that any thread may keep.

@@ -128,7 +128,7 @@ fn weights(snapshot: &Snapshot) -> MetricFamily {
     gauges(&names::ROUTE_WEIGHT, samples)
 }
 
-fn local_model(local: &LocalGauges) -> [MetricFamily; 6] {
+fn local_model(local: &LocalGauges) -> [MetricFamily; 7] {
     let versions = || local.versions.iter();
     let dimensions: Vec<String> = versions().map(|version| version.dimension.to_string()).collect();
     let info = versions().zip(&dimensions).map(|(version, dimension)| {
@@ -142,6 +142,7 @@ fn local_model(local: &LocalGauges) -> [MetricFamily; 6] {
         gauge(&names::LOCAL_READY, f64::from(u8::from(local.ready))),
         gauge(&names::LOCAL_DIMENSIONS, f64::from(local.dimension)),
         gauge(&names::LOCAL_QUEUE_SIZE, f64::from(local.queued)),
+        gauge(&names::LOCAL_PROVIDER_FALLBACK, f64::from(u8::from(local.on_cpu_instead))),
     ]
 }
 

@@ -192,7 +192,14 @@ fn gauges_are_those_of_the_live_snapshot() {
     while !gpu.endpoints[0].state.health.failed_to_connect(now) {}
     let connections = [metrics.client_connected(), metrics.client_connected()];
 
-    let local = LocalGauges { ready: true, queued: 5, in_flight: 6, dimension: 384, versions: Vec::new() };
+    let local = LocalGauges {
+        ready: true,
+        queued: 5,
+        in_flight: 6,
+        dimension: 384,
+        versions: Vec::new(),
+        on_cpu_instead: true,
+    };
     let scrape = Exposition::read(&metrics.render(&snapshot, now, &local, &Known::default()));
     let of = |name: &str, labels: &[(&str, &str)]| scrape.sum(&format!("overspill_{name}"), labels);
     let gpu = [("pool", "gpu.example:80"), ("tier", "gpu")];
@@ -211,6 +218,7 @@ fn gauges_are_those_of_the_live_snapshot() {
     assert_eq!(of("local_model_ready", &[]), Some(1.0));
     assert_eq!(of("local_model_queue_size", &[]), Some(5.0));
     assert_eq!(of("local_model_embedding_dimensions", &[]), Some(384.0));
+    assert_eq!(of("local_model_execution_provider_fallback", &[]), Some(1.0));
     assert_eq!(of("build_info", &[("version", env!("CARGO_PKG_VERSION"))]), Some(1.0));
     assert!(of("memory_usage_bytes", &[]) > Some(1e6));
     drop((slots, place, connections));
