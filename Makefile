@@ -1,5 +1,5 @@
 # make run   builds the release binary, obtains the local model once, and starts the demo
-# make test  obtains the local model once and runs every test
+# make test  obtains the local model and the clients of its APIs once, and runs every test
 # Both do all the set-up there is, and are safe to repeat.
 
 SHELL := /bin/bash
@@ -8,7 +8,7 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model build release bench-peers bench-instructions \
+.PHONY: run test lint format check-tools local-model clients build release bench-peers bench-instructions \
 	check-benches bench-matching
 
 run: build local-model
@@ -16,7 +16,7 @@ run: build local-model
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model
+test: check-tools local-model clients
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -64,6 +64,16 @@ format:
 local-model: check-tools
 	@echo "== obtaining the local model (some 110 MB the first time, nothing after)"
 	@$(PYTHON) src/fallback/assets/obtain.py
+
+# The clients that the tests of the local model's APIs run, pinned, from the Python package index into .venv. Without a network
+# those tests are skipped, but not in CI.
+clients: check-tools
+	@cmp -s tests/local_apis/requirements.txt .venv/installed.txt || { \
+		echo "== obtaining OpenAI's and LangChain's clients (some 30 MB the first time, nothing after)"; \
+		{ $(PYTHON) -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+			--only-binary=:all: --requirement tests/local_apis/requirements.txt \
+			&& cp tests/local_apis/requirements.txt .venv/installed.txt; } \
+		|| { [ -z "$$CI" ] && echo "skipped: needs the Python package index, and Python with venv (apt-get install python3-venv)" >&2; } }
 
 check-tools:
 	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \
