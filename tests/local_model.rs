@@ -1,6 +1,6 @@
 //! The local model with its real files: agreement with the reference implementation, and what is said about bad files.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "what helpers expect, the test expects")]
+#![expect(clippy::expect_used, reason = "what helpers expect, the test expects")]
 
 #[path = "local_model/files.rs"]
 mod files;

@@ -56,7 +56,7 @@ pub enum ExecutionProvider {
     /// NVIDIA GPUs.
     #[serde(rename = "CUDA")]
     Cuda,
-    /// NVIDIA GPUs through TensorRT.
+    /// NVIDIA GPUs through `TensorRT`.
     #[serde(rename = "TensorRT")]
     TensorRt,
     /// AMD GPUs.

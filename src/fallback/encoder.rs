@@ -89,6 +89,7 @@ impl Encoder {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what an error is mapped by")]
 fn refused(why: tokenizers::Error) -> EmbedError {
     EmbedError::Failed(why.to_string())
 }

@@ -30,7 +30,6 @@ pub(super) struct Hints {
 /// `1_Pooling/config.json`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "the file's own fields")]
 struct PoolingFile {
     pooling_mode_cls_token: bool,
     pooling_mode_mean_tokens: bool,

@@ -196,8 +196,8 @@ fn try_out(engine: &mut Encoder, manifest: &Manifest, model: &Model, path: &Path
     }
     if let Some(Golden { embedding, .. }) = golden {
         let found = cosine(&vector, embedding);
-        // Written so that a NaN fails.
-        if !(found >= model.least_agreement) {
+        // A NaN is no agreement.
+        if found.is_nan() || found < model.least_agreement {
             return Err(LoadError::Golden { path: path.to_owned(), found, least: model.least_agreement });
         }
     }

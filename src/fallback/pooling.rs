@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_vector_has_length_one_afterwards_and_zeros_stay_numbers() {
-        let mut vector = [3.0, 4.0];
+        let mut vector = vec![3.0, 4.0];
         normalise(&mut vector);
         assert_eq!(vector, [0.6, 0.8]);
         let mut zeros = [0.0_f32; 2];

@@ -43,7 +43,7 @@ fn openai_tries_again_when_it_was_told_to_come_later() {
     taken.send("GET / HTTP/1.1\r\nhost: app.example\r\n\r\n");
     let held = upstream.next();
     let Some(mut client) = run("retries", stage.router.traffic, "[]") else { return };
-    let refused = stage.router.wait_for_access(|line| line.field("status") == "429");
+    let refused = stage.router.wait_for_access(|line| line.field("response_code") == "429");
     assert_eq!(refused.field("path"), "/v1/embeddings");
     held.answer(200, "free");
     assert_eq!(taken.read_reply().text(), "free");

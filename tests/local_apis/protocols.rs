@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{Stage, every_model};
+use super::harness::{Answer, Connection, Service, Upstream, Wire, policy, virtual_service};
+use super::stage::{Models, Stage, every_model, settings};
 
 #[test]
 fn information_health_and_metadata_are_told() {
@@ -55,7 +56,7 @@ fn other_methods_are_told_which_are_allowed() {
         ("POST", "/info", 405, "GET, HEAD"),
         ("POST", "/v2/models/add", 405, "GET, HEAD"),
     ] {
-        let mut connection = super::harness::Connection::open(stage.router.traffic);
+        let mut connection = Connection::open(stage.router.traffic);
         let reply = connection.ask(&format!("{method} {path} HTTP/1.1\r\nhost: app.example\r\n\r\n"));
         assert_eq!((reply.head.status, reply.head.value("allow").as_str()), (status, allow), "{method} {path}");
         let body = if method == "HEAD" || status == 200 { Value::Null } else { reply.json()["error"].clone() };
@@ -90,4 +91,27 @@ fn media_types_and_codings_other_than_plain_json_are_refused_with_the_cure() {
     let fields = "content-type: application/octet-stream\r\ninference-header-content-length: 9\r\n";
     let reply = stage.send("POST", "/v2/models/add/infer", fields, b"{\"inputs\"");
     assert!(reply.head.status == 415 && reply.text().contains("binary tensors"), "{}", reply.text());
+}
+
+#[test]
+fn overload_has_the_shape_of_each_api_and_says_when_to_come_again() {
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let documents = virtual_service("app.example", "  - {name: all, route: [{destination: {host: full.example}}]}")
+        + &Service { host: "full.example", wire: Wire::H1, endpoints: &[upstream.address] }.document()
+        + &policy("full.example", "slotsPerEndpoint: 1, queue: {maxPending: 0}, localModel: Allow")
+        + &settings(&format!("folder: {}", Models::get().path("encoder")));
+    let stage = Stage::with(&documents, &[]);
+    let mut taken = Connection::open(stage.router.traffic);
+    taken.send("GET / HTTP/1.1\r\nhost: app.example\r\n\r\n");
+    let _held = upstream.next();
+    // The pool is full, and the local models have none that ranks.
+    let reply = stage.post("/rerank", r#"{"query":"a","texts":["a"]}"#);
+    assert_eq!((reply.head.status, reply.head.value("retry-after").as_str()), (429, "1"), "{}", reply.text());
+    assert_eq!(reply.json(), json!({ "error": "the pool and its queue are full", "error_type": "Overloaded" }));
+    let reply = stage.post("/v1/chat/completions", "{}");
+    assert_eq!((reply.head.status, &reply.json()["error"]["code"]), (429, &json!("queue_full")), "{}", reply.text());
+    // What it has an answer for is answered, named after what really ran.
+    let vectors = stage.asked("/v1/embeddings", r#"{"input":"red","model":"text-embedding-3-small"}"#);
+    assert_eq!(vectors["model"], json!("encoder"));
+    assert_eq!(stage.got("/info").json()["model_id"], json!("encoder"));
 }

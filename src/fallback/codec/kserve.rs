@@ -244,10 +244,10 @@ impl Reply {
         };
         let name = card.outputs.first().map(|spec| spec.name.as_str());
         let output = value!({ "name": name, "datatype": "FP32", "shape": shape, "data": data });
-        self.write(card, vec![output])
+        self.write(card, &[output])
     }
 
-    fn write(&self, card: &Card, outputs: Vec<Value>) -> Vec<u8> {
+    fn write(&self, card: &Card, outputs: &[Value]) -> Vec<u8> {
         let mut answer = value!({ "model_name": card.identity.name, "model_version": VERSION, "outputs": outputs });
         if let Some(id) = &self.id {
             answer["id"] = id.as_str().into();
@@ -262,6 +262,6 @@ impl TensorQuestion {
         let written = outputs.iter().map(|(name, Tensor { shape, data })| {
             value!({ "name": name, "datatype": data.datatype().as_str(), "shape": shape, "data": data })
         });
-        self.reply.write(card, written.collect())
+        self.reply.write(card, &written.collect::<Vec<_>>())
     }
 }
