@@ -9,7 +9,7 @@ PYTHON ?= python3
 FOR ?=
 
 .PHONY: run test lint format check-tools local-model clients build release bench-peers bench-instructions \
-	check-benches bench-matching
+	check-benches bench-matching bench-local-model bench-interference
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
@@ -40,6 +40,15 @@ bench-instructions: check-tools
 	@echo "== counting instructions a request"
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
+
+# The local model beside bare runs of Python's onnxruntime, which it installs into target. Some minutes; ROUNDS and
+# SECONDS_EACH narrow it.
+bench-local-model: build local-model
+	@cd benches && $(CARGO) run --release --locked --package local-model
+
+# What a saturated local model does to forwarded requests. RATE, ROUNDS and SECONDS_EACH narrow it.
+bench-interference: build local-model
+	@cd benches && $(CARGO) run --release --locked --package interference
 
 # What a decision costs: a table of times, and no allocation.
 bench-matching: check-tools

@@ -152,6 +152,8 @@ pub struct LocalModel {
     pub readiness: ModelReadiness,
     /// How texts are gathered before they are computed.
     pub batching: Batching,
+    /// The cores that the inference threads keep to, by their numbers; none lets the kernel choose.
+    pub cores: Vec<u32>,
     /// Inference threads, one session each.
     pub threads: NonZeroU32,
     /// The most texts computed in one run.

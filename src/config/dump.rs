@@ -91,6 +91,7 @@ fn local_model(model: &LocalModel) -> Value {
             ModelReadiness::Ignore => "Ignore",
         },
         "library": model.library.as_ref().map(|library| library.to_string_lossy()),
+        "cores": model.cores,
         "threads": model.threads,
         "maxBatch": model.max_batch,
         "queue": model.queue,

@@ -161,6 +161,7 @@ pub(super) fn local_model(written: &Written, overrides: &Overrides, findings: &m
             ModelReadiness::Wait
         },
         batching: batching(model),
+        cores: model.cores.clone(),
         threads: count(model.threads, MODEL_THREADS),
         max_batch: count(model.max_batch, MODEL_BATCH),
         queue: count(model.queue, MODEL_QUEUE),

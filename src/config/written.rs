@@ -221,6 +221,7 @@ pub(super) struct ModelFiles {
     pub(super) folder: String,
     pub(super) version: Option<String>,
     pub(super) model_ref: Option<String>,
+    pub(super) cores: Vec<u32>,
     pub(super) readiness: Option<String>,
     pub(super) batch_window: Option<String>,
     pub(super) max_batch_tokens: Option<u32>,

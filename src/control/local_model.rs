@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::{self, LocalModel};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The thread that keeps the local model.
 pub struct ModelKeeper {
     stop: Sender<()>,
-    thread: Option<JoinHandle<()>>,
+    ended: Receiver<()>,
 }
 
 impl ModelKeeper {
@@ -30,7 +30,7 @@ impl ModelKeeper {
     /// # Errors
     /// The system's own, where it gives no thread.
     pub fn start(publisher: Arc<Publisher>, local: Local, freed: fn()) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
+        let ((stop, stopped), (end, ended)) = (channel(), channel());
         let mut keeper = Keeper {
             publisher,
             local,
@@ -40,23 +40,20 @@ impl ModelKeeper {
             seen: None,
             refused: Vec::new(),
         };
-        let thread = thread::Builder::new().name("local-model-load".to_owned()).spawn(move || {
+        thread::Builder::new().name("local-model-load".to_owned()).spawn(move || {
             lower_priority();
             keeper.run(&stopped);
+            // Nobody waits where the router ends without having drained.
+            end.send(()).ok();
         })?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { stop, ended })
     }
 
     /// Frees the model and ends the thread. Blocks while a load is under way, for ten seconds at most.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
         self.stop.send(()).ok();
-        let Some(thread) = self.thread.take() else { return };
-        let until = Instant::now() + PATIENCE;
-        while !thread.is_finished() && Instant::now() < until {
-            thread::sleep(Duration::from_millis(5));
-        }
-        if thread.is_finished() {
-            thread.join().ok();
+        if self.ended.recv_timeout(PATIENCE).is_err() {
+            tracing::warn!("a local model is still being loaded; the router ends without it");
         }
     }
 }

@@ -58,11 +58,11 @@ impl LocalTier {
         observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
         let queue = Queue::new(terms(settings, card.max_tokens), pace);
-        Self::with_engines(engines, card, queue, observe)
+        Self::with_engines((engines, &settings.cores), card, queue, observe)
     }
 
     fn with_engines<E: Engine>(
-        engines: Vec<E>,
+        (engines, cores): (Vec<E>, &[u32]),
         card: Card,
         queue: Queue,
         observe: impl Fn(&Observation) + Send + Sync + 'static,
@@ -71,9 +71,10 @@ impl LocalTier {
         // Made first, so that an error on the way stops the threads already started.
         let mut tier = Self { queue: Arc::new(queue), card, observe: Arc::clone(&observe), threads: Vec::new() };
         for (number, mut engine) in engines.into_iter().enumerate() {
-            let (queue, observe) = (Arc::clone(&tier.queue), Arc::clone(&observe));
+            let (queue, observe, cores) = (Arc::clone(&tier.queue), Arc::clone(&observe), cores.to_vec());
             let thread = thread::Builder::new().name(format!("local-model-{number}")).spawn(move || {
                 lower_priority();
+                keep_to(&cores);
                 worker::run(&mut engine, &queue, &*observe);
             });
             tier.threads.push(thread.map_err(LoadError::Thread)?);
@@ -180,6 +181,20 @@ pub fn lower_priority() {
     // Refused by some sandboxes, and of no consequence but the lost preference.
     #[cfg(target_os = "linux")]
     let _refused = rustix::process::setpriority_process(None, NICE);
+}
+
+/// Keeps the calling thread on `cores`, where there are any. The kernel refuses where none of them may be used.
+fn keep_to(cores: &[u32]) {
+    #[cfg(target_os = "linux")]
+    if !cores.is_empty() {
+        let mut set = rustix::thread::CpuSet::new();
+        for core in cores.iter().filter_map(|core| usize::try_from(*core).ok()) {
+            set.set(core);
+        }
+        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+            tracing::warn!(%error, ?cores, "the local model cannot be kept to `cores`, and uses any");
+        }
+    }
 }
 
 #[cfg(test)]

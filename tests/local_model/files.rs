@@ -33,6 +33,7 @@ pub(crate) fn settings(folder: &Path, file: &str) -> LocalModel {
         rollout: Rollout::default(),
         readiness: ModelReadiness::Wait,
         batching: Batching::default(),
+        cores: Vec::new(),
         threads: number(1),
         max_batch: number(32),
         queue: number(64),

@@ -33,6 +33,7 @@ static LOCAL_MODEL: Table = Table {
         field("folder", TEXT).required(),
         field("version", TEXT),
         field("modelRef", TEXT),
+        field("cores", Shape::List(&Shape::Int(0, 1023))),
         field("readiness", Shape::Enum(&["Wait", "Ignore"])),
         field("batchWindow", ANY_DURATION),
         field("maxBatchTokens", Shape::Int(1, 1 << 20)),

@@ -72,7 +72,7 @@ fn staged(terms: Terms) -> Stage {
         }
     };
     let tier = LocalTier::with_engines(
-        engines,
+        (engines, &[]),
         Card::of_texts(identity, ModelKind::Encoder, 512),
         Queue::new(terms, Pace::default()),
         observe,
