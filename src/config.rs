@@ -10,6 +10,7 @@ mod batching;
 mod by_host;
 mod catalog;
 mod checked;
+mod definitions;
 mod document;
 mod dump;
 mod finding;
@@ -31,6 +32,7 @@ mod suggest;
 mod unexecuted;
 mod viewpoint;
 mod visibility;
+mod write;
 mod written;
 mod yaml;
 
@@ -39,6 +41,7 @@ pub use checked::{
     Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, ModelReadiness, Pool, PoolIndex,
     Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
+pub use definitions::custom_resource_definitions;
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
@@ -48,3 +51,4 @@ pub use problem::{Place, Problem, Severity};
 pub use restart::restart_needed;
 pub use route_policies::refused_spaces;
 pub use unexecuted::{NotExecuted, not_executed};
+pub use write::to_yaml;

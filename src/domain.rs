@@ -10,6 +10,7 @@ mod cors;
 mod duration;
 mod embedding_space;
 mod fault;
+mod limit;
 mod locality;
 mod mirror;
 mod moment;
@@ -20,6 +21,7 @@ mod reason;
 mod retry;
 mod route_policy;
 mod scaling;
+mod slots;
 mod tier;
 mod tls;
 mod traffic;
@@ -33,6 +35,7 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use embedding_space::{AcceptedSpace, AcceptedSpaces, EmbeddingSpace};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
+pub use limit::{Http2Limits, Limit};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
@@ -46,6 +49,7 @@ pub use scaling::{
     COLD_START, Change, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
     SelectPolicy, Targets,
 };
+pub use slots::{AdaptiveSlots, Priority, QueueOrder};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{

@@ -6,10 +6,13 @@
 mod balance;
 mod demand;
 mod endpoint;
+mod gradient;
 mod hash;
 mod health;
+mod load;
 mod locality;
 mod outlier;
+mod outlook;
 mod proximity;
 mod queue;
 mod retries;
@@ -26,22 +29,27 @@ pub use demand::{Arrived, Counts, DemandState, Elsewhere, LATENCY_BUCKETS, laten
 pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health};
+pub use load::PoolLoad;
 pub use locality::{Group, Groups};
 pub use outlier::{Ejections, Outcome};
+pub use outlook::Outlook;
 pub use proximity::{Arrangement, Member, Rank, arrange};
-pub use queue::{Place, QueueState};
+pub use queue::{Called, Joined, Line, QueueState, Terms, Ticket, Tried, Wish};
 pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
 
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason,
-    Scaling, Tier, Warmup,
+    AdaptiveSlots, ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey,
+    Protocol, QueueOrder, Reason, Scaling, Tier, Warmup,
 };
 use balance::{Asked, mix};
+use gradient::Bounds;
+use load::Share;
 use locality::{Candidate, View};
 use outlier::is_error;
+use slot::Measure;
 
 /// The endpoints behind one destination.
 #[derive(Debug)]
@@ -64,14 +72,22 @@ pub struct Pool {
     pub endpoints: Box<[Endpoint]>,
     /// Where its requests go in place of an endpoint.
     pub original: Option<Box<Original>>,
-    /// Requests in flight that one endpoint takes.
+    /// Requests in flight that one endpoint takes; where an adaptive limit begins.
     pub slots_per_endpoint: NonZeroU32,
+    /// The bounds of a limit that follows the latency of each endpoint; `None` keeps it fixed.
+    pub adaptive_slots: Option<AdaptiveSlots>,
     /// Requests in flight that all endpoints together take, where there is such a limit.
     pub max_requests: Option<NonZeroU32>,
+    /// What it bears as a whole; outlives the snapshot.
+    pub load: Arc<PoolLoad>,
+    /// Whether the time that requests take is measured, since something goes by it.
+    pub measures: bool,
     /// The most requests that wait for a slot; zero waits for nothing.
     pub max_pending: u32,
     /// What waits now; outlives the snapshot.
     pub queue: Arc<QueueState>,
+    /// Which of them is served first.
+    pub queue_order: QueueOrder,
     /// How long one waits at most.
     pub queue_timeout: Duration,
     /// How many requests are sent again at once.
@@ -138,10 +154,19 @@ impl Pool {
     /// [`Reason::SlotsTaken`] where the pool is at its limit, or an endpoint admits requests but has no slot free;
     /// [`Reason::NoEndpoint`] where none admits.
     pub fn take(&self, now: Moment, draw: u64, tried: &[usize]) -> Result<(usize, Slot), Reason> {
-        // Requests that arrive at the same moment may exceed the limit by a few, as they may in Envoy.
-        if self.max_requests.is_some_and(|most| self.in_flight() >= most.get()) {
-            return Err(Reason::SlotsTaken);
-        }
+        let share = match self.max_requests {
+            None => None,
+            // Those that were let in before there was such a limit are seen by the endpoints alone.
+            Some(most) if self.in_flight() >= most.get() => return Err(Reason::SlotsTaken),
+            Some(most) => Some(Share::take(&self.load, most).ok_or(Reason::SlotsTaken)?),
+        };
+        let (place, slot) = self.take_any(now, draw, tried)?;
+        let measure =
+            self.measures.then(|| Measure { load: Arc::clone(&self.load), taken: now, bounds: self.bounds() });
+        Ok((place, slot.with(measure, share)))
+    }
+
+    fn take_any(&self, now: Moment, draw: u64, tried: &[usize]) -> Result<(usize, Slot), Reason> {
         let asking = |panics| Asking { now, draw, tried, panics };
         let least_percent = self.outlier_detection.as_ref().map_or(0, |detection| detection.min_health_percent);
         match &self.choice {
@@ -198,9 +223,9 @@ impl Pool {
                 continue;
             }
             let taken = if asking.panics {
-                endpoint.take_unheeding(self.slots_per_endpoint)
+                endpoint.take_unheeding(self.slots_of(endpoint))
             } else {
-                endpoint.take(self.slots_per_endpoint, asking.now)
+                endpoint.take(self.slots_of(endpoint), asking.now)
             };
             match taken {
                 Ok(slot) => return Ok((place, slot)),
@@ -288,6 +313,15 @@ impl Pool {
     /// What its answers are held against: without an objective of its own, the one that operators alert on.
     pub fn objective(&self) -> Duration {
         self.latency_objective.unwrap_or(LATENCY_OBJECTIVE)
+    }
+
+    /// The most requests that `endpoint`, one of its own, has in flight now.
+    pub fn slots_of(&self, endpoint: &Endpoint) -> NonZeroU32 {
+        self.bounds().map_or(self.slots_per_endpoint, |bounds| endpoint.state.gradient.limit(bounds))
+    }
+
+    fn bounds(&self) -> Option<Bounds> {
+        self.adaptive_slots.map(|range| Bounds { initial: self.slots_per_endpoint, range })
     }
 
     /// Requests in flight over all endpoints.

@@ -10,6 +10,7 @@ mod edits;
 mod endpoints;
 mod entries;
 mod resolved;
+mod spill;
 mod trace;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use choose::{Decision, choose};
 pub use compile::{compile, resolve};
 pub use edits::Edits;
 pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
+pub use spill::{Full, Urgency};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};

@@ -9,14 +9,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::traffic::{self, Traffic};
+use super::traffic::{self, Listening, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{ModelReadiness, Problem, Startup};
 use crate::control::{self, ModelKeeper, Reconciler, Reload, Start, Trigger, Waiter};
-use crate::live::Publisher;
-use crate::proxy::Drain;
+use crate::live::{Local, Publisher};
+use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -46,7 +46,6 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
     let admin = Admin::new(sources, found);
     let keeper = ModelKeeper::start(Arc::clone(&publisher), local.clone(), memory::give_back)?;
-    let readiness = publisher.current().checked.local_model.as_ref().map(|model| model.readiness);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
@@ -66,16 +65,15 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
     let originals = names::originals(&startup.dns, &metrics, own);
+    let shared = Shared { local: local.clone(), originals, retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
-        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
-    }
+    log_gateway(&traffic, &startup);
     let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
-        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone(), originals.clone());
+        let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
         let (drained, alive) = (drained.clone(), alive.clone());
         thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
             if let Err(error) = traffic.run(sockets, drained) {
@@ -87,15 +85,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     drop((drained, alive, access_log));
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
-    let loaded = async {
-        if readiness == Some(ModelReadiness::Wait) {
-            local.settled().await;
-        }
-    };
     tokio::select! {
-        ((), ()) = async { tokio::join!(names::first_answers(waiter, &startup.dns, &publisher), loaded) } => {
-            admin.set_ready(Readiness::Ready);
-        }
+        () = fit_to_serve(waiter, &startup, &publisher, &local) => admin.set_ready(Readiness::Ready),
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;
@@ -107,6 +98,21 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         writer.finish(LOG_PATIENCE);
     }
     Ok(())
+}
+
+fn log_gateway(traffic: &[Listening], startup: &Startup) {
+    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
+        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
+    }
+}
+
+/// Completes once names have been looked up, and the local model has been loaded or refused where readiness waits for it.
+async fn fit_to_serve(waiter: Waiter, startup: &Startup, publisher: &Publisher, local: &Local) {
+    let readiness = publisher.current().checked.local_model.as_ref().map(|model| model.readiness);
+    names::first_answers(waiter, &startup.dns, publisher).await;
+    if readiness == Some(ModelReadiness::Wait) {
+        local.settled().await;
+    }
 }
 
 /// Drains: unready first, then no new connections, then whatever is in flight.

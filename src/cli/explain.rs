@@ -169,6 +169,7 @@ fn print_text(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>, out: &mut
         let tier = snapshot.pool(pool).tier.map_or("no tier", Tier::as_str);
         let order = overflow(snapshot, pool).join(", then ");
         writeln!(out, "  weight {weight}/{total} ({tier}): {order}")?;
+        policy::print_wait(snapshot, (matched, pool), out)?;
         Outcome::of(snapshot.route(matched), head, Some(share)).print(out)?;
     }
     if total == 0 { Outcome::of(snapshot.route(matched), head, None).print(out) } else { Ok(()) }

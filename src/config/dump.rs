@@ -34,6 +34,17 @@ pub fn dump(checked: &Checked) -> Value {
 fn limits(limits: &Limits) -> Value {
     json!({
         "maxBodyBytes": limits.max_body_bytes,
+        "maxRateLimitKeys": limits.max_rate_limit_keys,
+        "maxConnections": limits.max_connections,
+        "maxHeaders": limits.max_headers,
+        "maxRetryBufferBytes": limits.max_retry_buffer_bytes,
+        "http2": {
+            "maxConcurrentStreams": limits.http2.max_concurrent_streams,
+            "maxResetsPerSecond": limits.http2.max_resets_per_second,
+            "maxControlFramesPerSecond": limits.http2.max_control_frames_per_second,
+            "maxEmptyFramesPerSecond": limits.http2.max_empty_frames_per_second,
+            "maxContinuationFrames": limits.http2.max_continuation_frames,
+        },
         "requestTimeout": format_duration(limits.request_timeout),
         "streamIdleTimeout": format_duration(limits.stream_idle_timeout),
         "trustForwardedProto": limits.trust_forwarded_proto,
@@ -48,6 +59,7 @@ fn startup(startup: &Startup) -> Value {
         "workers": startup.workers,
         "backlog": startup.backlog,
         "keepalive": format_duration(startup.keepalive),
+        "maxConnectionAge": startup.max_connection_age.map(format_duration),
         "headerTimeout": format_duration(startup.header_timeout),
         "maxHeaderBytes": startup.max_header_bytes,
         "drain": {
@@ -283,7 +295,16 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "originalDestination": pool.original.as_ref().map(original),
         "slotsPerEndpoint": pool.slots_per_endpoint,
-        "queue": { "maxPending": pool.queue.max_pending, "timeout": format_duration(pool.queue.timeout) },
+        "slotsPerPool": pool.slots_per_pool,
+        "slots": match pool.adaptive_slots {
+            Some(range) => json!({ "mode": "Adaptive", "min": range.min, "max": range.max }),
+            None => json!({ "mode": "Fixed" }),
+        },
+        "queue": {
+            "maxPending": pool.queue.max_pending,
+            "timeout": format_duration(pool.queue.timeout),
+            "order": pool.queue.order.as_str(),
+        },
         "spillTo": spill_to.collect::<Vec<_>>(),
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),

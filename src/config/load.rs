@@ -33,6 +33,8 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// The local model's folder; turns the local tier on.
     pub model: Option<PathBuf>,
+    /// The ONNX Runtime library.
+    pub library: Option<PathBuf>,
     /// The filter of the program's own log.
     pub log: Option<String>,
     /// Whether requests are logged.

@@ -108,12 +108,15 @@ impl<'a> Pools<'a> {
             endpoints,
             original,
             slots_per_endpoint: policy.slots_per_endpoint,
+            slots_per_pool: policy.slots_per_pool,
+            adaptive_slots: policy.adaptive_slots,
             queue: Queue {
                 max_pending: policy
                     .max_pending
                     .or_else(|| traffic.connection_pool.max_pending.map(NonZeroU32::get))
                     .unwrap_or(MAX_PENDING),
                 timeout: policy.queue_timeout,
+                order: policy.queue_order,
             },
             spill_to: Vec::new(),
             local_model: policy.local_model,

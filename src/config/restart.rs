@@ -12,6 +12,7 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("workers", old.workers != new.workers),
         ("backlog", old.backlog != new.backlog),
         ("keepalive", old.keepalive != new.keepalive),
+        ("maxConnectionAge", old.max_connection_age != new.max_connection_age),
         ("headerTimeout", old.header_timeout != new.header_timeout),
         ("maxHeaderBytes", old.max_header_bytes != new.max_header_bytes),
         ("drain.delay", old.drain_delay != new.drain_delay),

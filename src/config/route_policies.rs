@@ -13,7 +13,7 @@ use super::finding::{Findings, ROUTE_POLICY_MISSING, ROUTE_POLICY_TWICE, Remark,
 use super::path::Path;
 use super::suggest::did_you_mean;
 use super::written::{self, Sourced, VirtualService, Written};
-use crate::domain::RoutePolicy;
+use crate::domain::{Priority, RoutePolicy, parse_duration};
 
 /// The policies of one `VirtualService`.
 #[derive(Debug, Default)]
@@ -70,6 +70,12 @@ impl RoutePolicies {
     }
 }
 
+/// The priority of this name; the default where there is none.
+fn named(name: Option<&str>) -> Priority {
+    let known = |priority: &Priority| Some(priority.as_str()) == name;
+    Priority::ALL.into_iter().find(known).unwrap_or_default()
+}
+
 struct Reader<'a> {
     source: &'a Sourced<written::RoutePolicy>,
     written: &'a Written,
@@ -86,6 +92,8 @@ impl<'a> Reader<'a> {
             document: self.source.document.title().into(),
             local_model: accepted::read(self.source),
             rate_limits: rate_limits::read(self.source, self.findings),
+            priority: named(self.source.spec.priority.as_deref()),
+            latency_objective: self.source.spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
         }
     }
 

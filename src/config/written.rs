@@ -25,6 +25,7 @@ pub(super) use actions::{
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 pub(super) use model::{ModelDocument, ModelVersion};
+pub(super) use own::Http2Limits;
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
@@ -166,6 +167,7 @@ pub(super) struct Settings {
     pub(super) workers: Option<u32>,
     pub(super) backlog: Option<u32>,
     pub(super) keepalive: Option<String>,
+    pub(super) max_connection_age: Option<String>,
     pub(super) header_timeout: Option<String>,
     pub(super) max_header_bytes: Option<u32>,
     pub(super) drain: Drain,
@@ -209,6 +211,11 @@ pub(super) struct GatewayRole {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RequestLimits {
     pub(super) max_body_bytes: Option<u64>,
+    pub(super) max_rate_limit_keys: Option<u32>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) max_headers: Option<u32>,
+    pub(super) max_retry_buffer_bytes: Option<u64>,
+    pub(super) http2: Http2Limits,
     pub(super) request_timeout: Option<String>,
     pub(super) stream_idle_timeout: Option<String>,
     pub(super) trust_forwarded_proto: bool,
@@ -272,6 +279,8 @@ pub(super) struct PoolPolicy {
     pub(super) port: Option<u16>,
     pub(super) tier: Option<String>,
     pub(super) slots_per_endpoint: Option<u32>,
+    pub(super) slots_per_pool: Option<u32>,
+    pub(super) slots: Option<Slots>,
     pub(super) queue: PendingQueue,
     pub(super) spill_to: Vec<SpillTarget>,
     pub(super) local_model: Option<String>,
@@ -285,6 +294,16 @@ pub(super) struct PoolPolicy {
 pub(super) struct PendingQueue {
     pub(super) max_pending: Option<u32>,
     pub(super) timeout: Option<String>,
+    pub(super) order: Option<String>,
+}
+
+/// `PoolPolicy.slots`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Slots {
+    pub(super) mode: Option<String>,
+    pub(super) min: Option<u32>,
+    pub(super) max: Option<u32>,
 }
 
 /// `PoolPolicy.spillTo[]`.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::config::{self, LocalModel};
 use crate::fallback::{Card, Fingerprint, LoadError, LocalTier, Observation, Repository, Version, lower_priority};
 use crate::live::{Local, Phase, Publisher, Refusal, Served, Serving};
-use crate::telemetry::LocalMetrics;
+use crate::telemetry::{LoadResult, LocalMetrics};
 
 /// How often folder and settings are looked at.
 const POLL: Duration = Duration::from_millis(250);
@@ -289,7 +289,13 @@ fn load(version: &Version, metrics: &LocalMetrics) -> Result<Served, LoadError> 
     };
     let tier = LocalTier::start(&version.settings, observe.clone());
     let took = begun.elapsed();
-    metrics.loaded(tier.as_ref().map(|_| took).map_err(|_| ()));
+    match &tier {
+        Ok(_) => {
+            metrics.loaded(LoadResult::Succeeded);
+            metrics.load_took(took);
+        }
+        Err(_) => metrics.loaded(LoadResult::Failed),
+    }
     let tier = tier?;
     let beside = Repository::load(&version.settings, observe);
     let memory = resident().saturating_sub(before);

@@ -20,6 +20,8 @@ pub enum Reason {
     QueueFull,
     /// The request waited in the queue for as long as its pool allows.
     QueueTimeout,
+    /// By the rate at which slots come free, the request would not get one before its deadline or latency objective.
+    WaitTooLong,
     /// An endpoint refused the connection or could not be reached.
     ConnectFailed,
     /// An endpoint did not accept the connection within the connect timeout.
@@ -34,10 +36,14 @@ pub enum Reason {
     RequestTimeout,
     /// The request's or the answer's body stood still for longer than the stream idle timeout.
     StreamIdleTimeout,
+    /// A rate limit of the rule's policy has no token left for the request.
+    RateLimited,
     /// The request's body is larger than the limit.
     BodyTooLarge,
     /// The request cannot be forwarded as it stands.
     MalformedRequest,
+    /// The head of a request is larger than the limit, or has too many fields.
+    HeadTooLarge,
     /// The local model is not loaded.
     LocalOff,
     /// The local model is being loaded.
@@ -88,14 +94,17 @@ const UC: (&str, &str) = ("UC", "UpstreamConnectionTermination");
 const UPE: (&str, &str) = ("UPE", "UpstreamProtocolError");
 const UT: (&str, &str) = ("UT", "UpstreamRequestTimeout");
 const SI: (&str, &str) = ("SI", "StreamIdleTimeout");
+const RL: (&str, &str) = ("RL", "RateLimited");
 const DPE: (&str, &str) = ("DPE", "DownstreamProtocolError");
 const DC: (&str, &str) = ("DC", "DownstreamConnectionTermination");
 const FI: (&str, &str) = ("FI", "FaultInjected");
 const NONE: (&str, &str) = ("-", "-");
+/// The `error` of RFC 9209 that a lack of slots comes nearest to.
+const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -103,6 +112,7 @@ impl Reason {
         Self::SlotsTaken,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::WaitTooLong,
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::UpstreamTlsFailed,
@@ -110,8 +120,10 @@ impl Reason {
         Self::UpstreamProtocolError,
         Self::RequestTimeout,
         Self::StreamIdleTimeout,
+        Self::RateLimited,
         Self::BodyTooLarge,
         Self::MalformedRequest,
+        Self::HeadTooLarge,
         Self::LocalOff,
         Self::LocalLoading,
         Self::LocalIdentityMismatch,
@@ -140,15 +152,10 @@ impl Reason {
             Self::LoopDetected => {
                 facts("loop_detected", 502, NONE, "proxy_loop_detected", "the request would come back to this router")
             }
-            Self::SlotsTaken => {
-                facts("slots_taken", 429, UO, "connection_limit_reached", "every slot of the pool is taken")
-            }
-            Self::QueueFull => {
-                facts("queue_full", 429, UO, "connection_limit_reached", "the pool and its queue are full")
-            }
-            Self::QueueTimeout => {
-                facts("queue_timeout", 429, UO, "connection_limit_reached", "no slot came free in time")
-            }
+            Self::SlotsTaken => facts("slots_taken", 429, UO, FULL, "every slot of the pool is taken"),
+            Self::QueueFull => facts("queue_full", 429, UO, FULL, "the pool and its queue are full"),
+            Self::QueueTimeout => facts("queue_timeout", 429, UO, FULL, "no slot came free in time"),
+            Self::WaitTooLong => facts("wait_too_long", 429, UO, FULL, "no slot would come free in time"),
             Self::ConnectFailed => {
                 facts("connect_failed", 503, UF, "connection_refused", "no endpoint accepted the connection")
             }
@@ -170,11 +177,17 @@ impl Reason {
             Self::StreamIdleTimeout => {
                 facts("stream_idle_timeout", 504, SI, "http_response_timeout", "the body stood still for too long")
             }
+            Self::RateLimited => {
+                facts("rate_limited", 429, RL, "http_request_denied", "a rate limit of the route is reached")
+            }
             Self::BodyTooLarge => {
                 facts("body_too_large", 413, NONE, "http_request_error", "the request body is over the limit")
             }
             Self::MalformedRequest => {
                 facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
+            }
+            Self::HeadTooLarge => {
+                facts("head_too_large", 431, DPE, "http_request_error", "the request's head is over the limit")
             }
             Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
             Self::LocalLoading => {
@@ -187,9 +200,7 @@ impl Reason {
                 "destination_unavailable",
                 "this route accepts no vectors of the local model's",
             ),
-            Self::LocalQueueFull => {
-                facts("local_queue_full", 429, UO, "connection_limit_reached", "the local model's queue is full")
-            }
+            Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
             Self::LocalTooLate => facts(
                 "local_too_late",
                 429,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::AcceptedSpaces;
+use super::{AcceptedSpaces, Priority};
 
 /// What holds for the requests of some rules beside where they go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub struct RoutePolicy {
     pub local_model: Option<AcceptedSpaces>,
     /// How often requests are let through; all of these must let one.
     pub rate_limits: Vec<RateLimit>,
+    /// How urgent they are where they wait for a slot.
+    pub priority: Priority,
+    /// The latency that their users expect; `None` leaves it to the pool that is chosen.
+    pub latency_objective: Option<Duration>,
 }
 
 /// A token bucket: it holds `burst` requests, and gains `requests` over each `window`, evenly.

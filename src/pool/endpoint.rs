@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::gradient::Gradient;
 use super::health::Permit;
 use super::{Health, Slot};
 use crate::domain::{Address, Moment, Reason};
@@ -34,6 +35,8 @@ pub struct EndpointState {
     in_flight: AtomicU32,
     /// When requests were first shared out with it in the choice; zero before.
     first_seen: AtomicU64,
+    /// The limit that follows its latency, in a pool that has it so.
+    pub(super) gradient: Gradient,
     /// Whether it may be given requests.
     pub health: Health,
 }
@@ -56,13 +59,15 @@ impl EndpointState {
         now.since(Moment::from_nanos(first))
     }
 
+    /// In one order with what a queue counts, so that a request that finds no slot and then waits is seen by whoever gives
+    /// one back after it had looked.
     pub(super) fn enter(&self, limit: NonZeroU32) -> bool {
         let below = |count| (count < limit.get()).then_some(count + 1);
-        self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Relaxed, below).is_ok()
+        self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, below).is_ok()
     }
 
     pub(super) fn leave(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -22,10 +22,10 @@ use super::send::{note, send};
 use super::tunnel;
 use crate::domain::Reason;
 use crate::fallback::Endpoint;
-use crate::live::Held;
+use crate::live::{Held, Wait};
 use crate::pool::Outcome;
 use crate::routing::Asked;
-use crate::snapshot::PoolId;
+use crate::snapshot::{Full, PoolId};
 use crate::upstream::Answer;
 
 /// A request on its way out.
@@ -116,7 +116,12 @@ async fn search(
     let may_be_local = exchange.snapshot().pool(candidates[0]).local_model;
     for (nth, pool) in (1..).zip(candidates) {
         let elsewhere = if nth < candidates.len() || may_be_local { Elsewhere::Something } else { Elsewhere::Nothing };
-        match try_pool(exchange, *pool, outbound, elsewhere).await {
+        let mut tried = try_pool(exchange, *pool, outbound, elsewhere).await;
+        if let Err(Unserved::Spill(Reason::SlotsTaken)) = tried {
+            // What is rare is boxed: it would make the future of every request as large as itself.
+            tried = Box::pin(weigh(exchange, (*pool, &candidates[nth..]), outbound, deadlines)).await;
+        }
+        match tried {
             Ok(served) => return Ok(served),
             Err(Unserved::Spill(reason)) => exchange.spilled(*pool, reason),
             Err(Unserved::Broken(reason)) => return Err(reason),
@@ -124,7 +129,6 @@ async fn search(
         retry::leave(&mut outbound.retries);
     }
     let local = if may_be_local {
-        // What is rare is boxed: it would make the future of every request as large as itself.
         match Box::pin(local::answer(exchange, outbound, deadlines)).await {
             Ok(answer) => return Ok(Served::Local(answer)),
             Err(reason) => {
@@ -138,11 +142,42 @@ async fn search(
     if let Some(reason) = exchange.meter().broken() {
         return Err(reason);
     }
-    let full = exchange.spills().iter().find(|(_, reason)| *reason == Reason::SlotsTaken);
-    match full.map(|(pool, _)| *pool) {
-        Some(pool) => Box::pin(wait_for(exchange, pool, outbound, deadlines)).await,
+    let full = |(_, reason): &&(PoolId, Reason)| matches!(reason, Reason::SlotsTaken | Reason::WaitTooLong);
+    let full: Vec<PoolId> = exchange.spills().iter().filter(full).map(|(pool, _)| *pool).collect();
+    match exchange.snapshot().place_to_wait(&full, exchange.urgency()) {
+        Some(pool) => Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines)))
+            .await
+            .map_err(|(Unserved::Spill(reason) | Unserved::Broken(reason))| reason),
         None => Err(without_a_queue(exchange, local)),
     }
+}
+
+/// What becomes of a request that finds `pool` full: it waits there where that alone keeps its latency objective.
+async fn weigh(
+    exchange: &mut Exchange,
+    (pool, later): (PoolId, &[PoolId]),
+    outbound: &mut Outbound,
+    deadlines: Deadlines,
+) -> Result<Served, Unserved> {
+    let spills = |reason| Err(Unserved::Spill(reason));
+    let Some(urgency) = exchange.urgency() else { return spills(Reason::SlotsTaken) };
+    match exchange.snapshot().weigh(pool, later, urgency) {
+        Full::Spills(reason) => spills(reason),
+        Full::Waits => {
+            exchange.preferred(pool);
+            let until = patience(exchange, pool, deadlines).min(Instant::now() + urgency.left);
+            wait_for(exchange, pool, outbound, until).await
+        }
+    }
+}
+
+/// Until when a request waits for a slot of `pool`: as long as its queue allows, and a deadline that it can still meet then.
+fn patience(exchange: &Exchange, pool: PoolId, deadlines: Deadlines) -> Instant {
+    let (now, to) = (Instant::now(), exchange.snapshot().pool(pool));
+    let patience = now + to.queue_timeout;
+    let Some(deadline) = deadlines.head else { return patience };
+    let begun = to.load.latency().and_then(|service| deadline.checked_sub(service)).filter(|begun| *begun > now);
+    begun.unwrap_or(deadline).min(patience)
 }
 
 /// What a client is told when every pool is out of reach: the local model's overload, which passes, before the pools'.
@@ -164,32 +199,32 @@ async fn wait_for(
     exchange: &mut Exchange,
     pool: PoolId,
     outbound: &mut Outbound,
-    deadlines: Deadlines,
-) -> Result<Served, Reason> {
+    until: Instant,
+) -> Result<Served, Unserved> {
     let live = Arc::clone(exchange.live());
     let to = live.snapshot.pool(pool);
     exchange.waits_at(pool);
-    let patience = Instant::now() + to.queue_timeout;
-    let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
+    let priority = live.snapshot.priority(exchange.route());
     let mut tries = Tries::new(&live, live.snapshot.retries(exchange.route()), pool, Elsewhere::Nothing);
     loop {
         let begun = Instant::now();
         if tries.tried.len() >= to.endpoints.len() {
             tries.tried.clear();
         }
-        let waited = live.wait(pool, exchange.draw(pool), &tries.tried, until).await;
+        let wait = Wait { draw: exchange.draw(pool), tried: &tries.tried, priority, until };
+        let waited = live.wait(pool, wait).await;
         exchange.queued(begun.elapsed());
-        let (place, held) = waited?;
+        let (place, held) = waited.map_err(Unserved::Spill)?;
         let ended = send(exchange, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(Ok(served)) => {
                 exchange.unspilled(pool);
                 return Ok(served);
             }
-            Verdict::Final(Err(Unserved::Broken(reason))) => return Err(reason),
+            Verdict::Final(Err(Unserved::Broken(reason))) => return Err(Unserved::Broken(reason)),
             // An endpoint that refuses has slots free, and no use for them; the others may be worth waiting for.
             Verdict::Final(Err(Unserved::Spill(reason))) if tries.tried.len() + 1 >= to.endpoints.len() => {
-                return Err(reason);
+                return Err(Unserved::Spill(reason));
             }
             Verdict::Final(Err(Unserved::Spill(_))) => tries.avoid(place),
             Verdict::Again(after, _) => sleep(after).await,

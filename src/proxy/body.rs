@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::fields;
 use super::relay::Broken;
+use super::retained::Allowance;
 use crate::upstream::Unread;
 use copy::Copied;
 pub(super) use copy::{Cut, Fate};
@@ -72,13 +73,13 @@ impl RequestBody {
     }
 
     /// Keeps what is read from now on, so that it can be sent again.
-    pub(super) fn keep(&mut self) {
+    pub(super) fn keep(&mut self, allowance: Allowance) {
         if self.is_end_stream() {
             return;
         }
         let content = std::mem::replace(&mut self.content, Content::Whole(None));
         self.content = match content {
-            Content::Streamed(source) => Content::Kept(Reading::first(Kept::new(source))),
+            Content::Streamed(source) => Content::Kept(Reading::first(Kept::new(source, allowance))),
             other => other,
         };
     }

@@ -18,12 +18,11 @@ use tokio::time::timeout;
 
 use super::activity::{Activity, Spoken, Watched};
 use super::destination::redirected_from;
+use super::http2::Guarded;
 use super::supervisor::{Order, Supervised};
 use super::{Limits, Worker, fields, request};
+use crate::domain::Http2Limits;
 use crate::tls::{self, Peer, Servers};
-
-/// Streams that one HTTP/2 connection may have open: Envoy's recommendation for an edge proxy.
-const MAX_CONCURRENT_STREAMS: u32 = 100;
 
 /// What a connection's requests need to know of it.
 #[derive(Clone, Debug)]
@@ -91,7 +90,7 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     let supervised = worker.supervisor.enter(Arc::clone(&activity));
     let mut stream = Watched::new(stream, activity);
     let Some(Ok(spoken)) = unless_ended(&supervised, stream.spoken()).await else { return };
-    let limits = worker.limits;
+    let (limits, guarded) = (worker.limits, Rc::clone(&worker));
     let serve = move |request| {
         client.activity.request_begins();
         let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
@@ -107,7 +106,9 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
         Spoken::Http2 => {
             // hyper makes a task of each request, and moves it several times until it stands.
             let service = service_fn(move |request| Box::pin(serve(request)));
-            let connection = http2(limits).serve_connection(TokioIo::new(stream), service);
+            let allowed = guarded.load().snapshot.limits().http2;
+            let stream = Guarded::new(stream, allowed, guarded.limit_counters.clone());
+            let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
             Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
         }
     }
@@ -154,12 +155,15 @@ fn http1(limits: Limits) -> http1::Builder {
     builder
 }
 
-fn http2(limits: Limits) -> http2::Builder<Here> {
+/// What the library would refuse by limits of its own, it refuses no earlier than [`Guarded`] does, which counts it. A list of
+/// header fields may be twice as large as it is taken: up to there the refusal is an answer like every other.
+fn http2(limits: Limits, allowed: Http2Limits) -> http2::Builder<Here> {
     let mut builder = http2::Builder::new(Here);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
-        .max_header_list_size(limits.max_header_bytes);
+        .max_concurrent_streams(allowed.max_concurrent_streams)
+        .max_pending_accept_reset_streams(usize::try_from(allowed.max_resets_per_second).ok())
+        .max_header_list_size(limits.max_header_bytes.saturating_mul(2));
     builder
 }
 

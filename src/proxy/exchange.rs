@@ -12,12 +12,14 @@ use super::Worker;
 use super::body::Meter;
 use super::connection::Client;
 use super::present::{Field, Present};
+use super::rate_limit;
+use super::retained::Allowance;
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
-use crate::live::Live;
+use crate::live::{Judged, Live};
 use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
-use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
+use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot, Urgency};
 use crate::telemetry::{self, Record};
 
 /// `x-request-id`, by which a request is known on its whole way.
@@ -47,12 +49,16 @@ struct State {
     share: Option<usize>,
     /// The other origin that the answer is to permit.
     permitted: Option<HeaderValue>,
+    /// What the rule's rate limits say.
+    judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
     /// The endpoint that the request is under way to, until an answer begins.
     trying: Option<(PoolId, usize)>,
     /// How long the local model would have taken, where that is why it did not answer.
     needed: Option<Duration>,
+    /// The pool that the request waited for although others could have taken it.
+    preferred: Option<PoolId>,
     begun: Instant,
     recorded: bool,
 }
@@ -99,9 +105,11 @@ impl Exchange {
             elsewhere: Vec::new(),
             share: None,
             permitted: None,
+            judged: None,
             declined: None,
             trying: None,
             needed: None,
+            preferred: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -125,6 +133,12 @@ impl Exchange {
 
     pub(super) fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// An allowance of memory for the request's body.
+    pub(super) fn retain(&self) -> Allowance {
+        let worker = &self.0.worker;
+        worker.retained.allow(self.limits().max_retry_buffer_bytes, worker.limit_counters.clone())
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -181,10 +195,18 @@ impl Exchange {
         self.0.permitted = Some(origin);
     }
 
-    /// Carries out on an answer's headers what the rule and its destination say.
+    /// Notes what the rule's rate limits say.
+    pub(super) fn judged(&mut self, judged: Judged) {
+        self.0.judged = Some(Box::new(judged));
+    }
+
+    /// Carries out on an answer's headers what the rule and its destination say, and tells how its rate limits stand.
     pub(super) fn edit_answer(&self, headers: &mut HeaderMap) {
         if let Some(route) = self.0.record.route {
             self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
+        }
+        if let Some(judged) = &self.0.judged {
+            rate_limit::tell(judged, headers);
         }
     }
 
@@ -201,6 +223,24 @@ impl Exchange {
     /// Why the local model did not answer, where it was asked, and how long it would have taken where that is why.
     pub(super) fn declined_for(&self) -> Option<(Reason, Option<Duration>)> {
         self.0.declined.map(|reason| (reason, self.0.needed))
+    }
+
+    /// Notes that the request waits for `pool`, since the others would miss its latency objective.
+    pub(super) fn preferred(&mut self, pool: PoolId) {
+        self.0.preferred = Some(pool);
+    }
+
+    /// The pool that the request waited for although others could have taken it.
+    pub(super) fn preference(&self) -> Option<PoolId> {
+        self.0.preferred
+    }
+
+    /// How urgent the request is, and what is left of its latency objective; `None` where it has none.
+    pub(super) fn urgency(&self) -> Option<Urgency> {
+        let snapshot = self.snapshot();
+        let objective = snapshot.objective(self.route(), self.0.record.chosen?)?;
+        let left = objective.saturating_sub(self.0.begun.elapsed());
+        Some(Urgency { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {

@@ -2,9 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use super::Worker;
 use super::connection::{self, Accepted};
+use crate::domain::Limit;
 use crate::tls::Servers;
 
 /// How often connections to endpoints are looked over: by so much one may close too late.
@@ -40,6 +43,26 @@ pub struct Listener {
     pub port: u16,
     /// What secures its connections; `None` speaks in clear.
     pub tls: Option<Arc<Servers>>,
+    /// Its connections that are open now, those of all workers.
+    pub open: Arc<AtomicU32>,
+}
+
+/// A connection that is open, counted by its listener until it is dropped.
+struct Open(Arc<AtomicU32>);
+
+impl Open {
+    /// Counts one more, unless there are `most` already.
+    fn count(open: &Arc<AtomicU32>, most: Option<NonZeroU32>) -> Option<Self> {
+        let opened = Self(Arc::clone(open));
+        let before = open.fetch_add(1, Ordering::Relaxed);
+        most.is_none_or(|most| before < most.get()).then_some(opened)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
@@ -47,7 +70,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
-    let mut overdue = pin!(sleep_until(worker.supervisor.look(worker.limits).into()));
+    let mut overdue = pin!(sleep_until(worker.look().into()));
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
@@ -62,7 +85,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
                 worker.connections.sweep();
                 while worker.tunnels.borrow_mut().try_join_next().is_some() {}
             }
-            () = &mut overdue => overdue.as_mut().reset(worker.supervisor.look(worker.limits).into()),
+            () = &mut overdue => overdue.as_mut().reset(worker.look().into()),
             Ok(()) = swaps.changed() => worker.connections.keep(&worker.load().addresses),
             deadline = draining(&mut drain) => break deadline,
         }
@@ -83,7 +106,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
         tokio::select! {
             () = &mut all_ended => return,
             () = sleep_until(deadline) => break,
-            () = &mut overdue => overdue.as_mut().reset(worker.supervisor.look(worker.limits).into()),
+            () = &mut overdue => overdue.as_mut().reset(worker.look().into()),
             // The deadline may be brought forward.
             Ok(()) = drain.changed() => deadline = draining(&mut drain).await,
         }
@@ -108,8 +131,16 @@ async fn accept(listeners: &[Listener]) -> (&Listener, io::Result<TcpStream>) {
 }
 
 fn start(worker: &Rc<Worker>, (listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>) {
+    let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
+        worker.limit_counters.count(Limit::Connections);
+        return;
+    };
     let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
-    connections.spawn_local(connection::serve(Rc::clone(worker), accepted));
+    let served = connection::serve(Rc::clone(worker), accepted);
+    connections.spawn_local(async move {
+        served.await;
+        drop(open);
+    });
 }
 
 /// Completes once the router drains, or the drain's owner is gone, which ends it at once.

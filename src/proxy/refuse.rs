@@ -101,8 +101,11 @@ pub(super) fn name_server<B>(
 /// Which pools did not serve the request, the local model among them, and why; `None` where its first choice did.
 fn details(exchange: &Exchange) -> Option<String> {
     let spills = exchange.spills();
+    let preferred = exchange.preference().map(|pool| {
+        format!("queued at {}, since later pools would miss the latency objective", exchange.snapshot().pool(pool).name)
+    });
     if spills.is_empty() {
-        return None;
+        return preferred;
     }
     let by_pools =
         spills.iter().map(|(pool, reason)| format!("{} at {}", reason.code(), exchange.snapshot().pool(*pool).name));
@@ -111,5 +114,6 @@ fn details(exchange: &Exchange) -> Option<String> {
         None => format!("{} at local", reason.code()),
     });
     let told: Vec<_> = by_pools.chain(by_local_model).collect();
-    Some(format!("spilled; {}", told.join(", ")))
+    let spilled = format!("spilled; {}", told.join(", "));
+    Some(preferred.map_or_else(|| spilled.clone(), |preferred| format!("{preferred}; {spilled}")))
 }

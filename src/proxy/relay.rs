@@ -73,7 +73,11 @@ impl AnswerBody {
     fn end(&mut self, reason: Option<Reason>) {
         if let Source::Endpoint(source) = &mut self.source {
             // The body has given its connection back: whoever takes the slot next finds it idle.
-            source.held = None;
+            if let Some(mut held) = source.held.take()
+                && reason.is_none()
+            {
+                held.complete();
+            }
             if let Some(rest) = source.body.take_unsent() {
                 rest.linger();
             }

@@ -45,7 +45,7 @@ impl Retries {
         };
         let needs_body = policy.needs_body(sent);
         if needs_body {
-            request.body_mut().keep();
+            request.body_mut().keep(exchange.retain());
         }
         if policy.per_try_timeout.is_some() {
             exchange.meter().time(request.body());
@@ -189,10 +189,14 @@ pub(super) enum Verdict {
 pub(super) fn judge(
     exchange: &mut Exchange,
     tries: &mut Tries<'_>,
-    (place, ended): (usize, Result<Served, Failed>),
+    (place, mut ended): (usize, Result<Served, Failed>),
     outbound: &mut Outbound,
 ) -> Verdict {
     outbound.retries.under_way = None;
+    if let Ok(Served::Endpoint(_, served)) = &mut ended {
+        let (answer, held) = &mut **served;
+        held.answered(answer.status());
+    }
     let reach = ended.as_ref().map_or_else(|failed| failed.reach, |_| Reach::Endpoint);
     let wanted = match &ended {
         Ok(served) => is_wanted(tries.policy, served, outbound),

@@ -11,9 +11,14 @@ use slab::Slab;
 
 use super::Limits;
 use super::activity::{Activity, Overdue};
+use crate::domain::Limit;
+use crate::telemetry::LimitCounters;
 
 /// The least time between two looks: by so much a connection may end too late.
 const LEAST_WAIT: Duration = Duration::from_millis(20);
+
+/// The least part of the greatest age that a connection reaches.
+const LEAST_AGE: f32 = 0.9;
 
 /// What a connection is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +41,17 @@ struct Connection {
     activity: Arc<Activity>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
+    born: Instant,
+    /// Which part of the greatest age it reaches: connections that began together do not end together.
+    share: f32,
 }
 
 impl Connection {
+    /// When it has reached its part of `age`.
+    fn grows_old(&self, age: Duration) -> Instant {
+        self.born + age.mul_f32(self.share)
+    }
+
     fn order(&self, order: Order) {
         if self.order.get() != order {
             self.order.set(order);
@@ -53,7 +66,9 @@ impl Supervisor {
     /// Knows a connection for as long as the answer is held.
     pub(super) fn enter(self: &Rc<Self>, activity: Arc<Activity>) -> Supervised {
         let order = Cell::new(if self.draining.get() { Order::Finish } else { Order::Serve });
-        let connection = Rc::new(Connection { activity, order, waker: RefCell::default() });
+        let share = LEAST_AGE + (1.0 - LEAST_AGE) * fastrand::f32();
+        let connection =
+            Rc::new(Connection { activity, order, waker: RefCell::default(), born: Instant::now(), share });
         let key = self.connections.borrow_mut().insert(Rc::clone(&connection));
         Supervised { supervisor: Rc::clone(self), key, connection }
     }
@@ -65,14 +80,34 @@ impl Supervisor {
     }
 
     /// Ends whatever is overdue, and says when to look again.
-    pub(super) fn look(&self, limits: Limits) -> Instant {
+    pub(super) fn look(&self, limits: Limits, counters: &LimitCounters) -> Instant {
         let now = Instant::now();
         // Whatever begins after this look is overdue no sooner than this.
-        let mut next = now + limits.header_timeout.min(limits.keepalive);
+        let age = limits.max_connection_age.unwrap_or(limits.keepalive);
+        let mut next = now + limits.header_timeout.min(limits.keepalive).min(age.mul_f32(LEAST_AGE));
         for (_, connection) in self.connections.borrow().iter() {
+            if let Some(end) = limits.max_connection_age.map(|age| connection.grows_old(age)) {
+                if end <= now && connection.order.get() == Order::Serve {
+                    counters.count(Limit::ConnectionAge);
+                    connection.order(Order::Finish);
+                } else if end > now {
+                    next = next.min(end);
+                }
+            }
             match connection.activity.next_overdue(limits) {
                 Some((end, Overdue::Head)) if end <= now => connection.order(Order::End),
-                Some((end, Overdue::Request)) if end <= now => connection.order(Order::Finish),
+                // One that was told to end and does not, as a client of HTTP/2 that answers no PING, is ended.
+                Some((end, Overdue::Request))
+                    if end + limits.header_timeout <= now && connection.order.get() == Order::Finish =>
+                {
+                    connection.order(Order::End);
+                }
+                Some((end, Overdue::Request)) if end <= now => {
+                    if connection.order.get() == Order::Serve {
+                        counters.count(Limit::ConnectionIdle);
+                    }
+                    connection.order(Order::Finish);
+                }
                 Some((end, _)) => next = next.min(end),
                 None => {}
             }

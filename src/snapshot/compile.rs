@@ -10,7 +10,7 @@ use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
-use crate::pool::{DemandState, Ejections, EndpointState, Pool, QueueState, RetryLimit, RetryState};
+use crate::pool::{DemandState, Ejections, EndpointState, Pool, PoolLoad, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -62,7 +62,20 @@ pub fn resolve(checked: &Checked, resolved: &Resolved, previous: &Snapshot) -> S
 
 fn compile_pools(checked: &Checked, resolved: &Resolved, known: &Known<'_>) -> Box<[Pool]> {
     let caller = &checked.startup.workload;
-    checked.pools.iter().map(|pool| compile_pool(pool, (caller, resolved), known)).collect()
+    let measures = weighs_waits(checked);
+    let compile = |pool: &config::Pool| {
+        let compiled = compile_pool(pool, (caller, resolved), known);
+        Pool { measures: compiled.adaptive_slots.is_some() || measures, ..compiled }
+    };
+    checked.pools.iter().map(compile).collect()
+}
+
+/// Whether some request has a latency objective, so that it matters how long each pool takes.
+fn weighs_waits(checked: &Checked) -> bool {
+    let mut policies =
+        checked.virtual_hosts.iter().flat_map(|host| &host.routes).filter_map(|route| route.policy.as_ref());
+    policies.any(|policy| policy.latency_objective.is_some())
+        || checked.pools.iter().any(|pool| pool.latency_objective.is_some())
 }
 
 /// An index of `routes` by path, where it pays.
@@ -84,6 +97,7 @@ fn pool_id(index: PoolIndex) -> PoolId {
 #[derive(Default)]
 pub(super) struct Known<'p> {
     queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
+    loads: HashMap<&'p PoolKey, &'p Arc<PoolLoad>>,
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
     ejections: HashMap<&'p PoolKey, &'p Arc<Ejections>>,
@@ -97,6 +111,7 @@ impl<'p> Known<'p> {
         };
         Self {
             queues: previous.pools.iter().map(|pool| (&pool.key, &pool.queue)).collect(),
+            loads: previous.pools.iter().map(|pool| (&pool.key, &pool.load)).collect(),
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
             ejections: previous.pools.iter().map(|pool| (&pool.key, &pool.ejections)).collect(),
@@ -177,6 +192,10 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         connections: pool.traffic.connection_pool.settings.clone(),
         endpoints,
         slots_per_endpoint: pool.slots_per_endpoint,
+        adaptive_slots: pool.adaptive_slots,
+        load: known.loads.get(&pool.key).map(|load| Arc::clone(load)).unwrap_or_default(),
+        measures: pool.adaptive_slots.is_some(),
+        queue_order: pool.queue.order,
         max_pending: pool.queue.max_pending,
         queue: known.queues.get(&pool.key).map(|queue| Arc::clone(queue)).unwrap_or_default(),
         queue_timeout: pool.queue.timeout,
@@ -190,11 +209,11 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
     }
 }
 
-/// The limit on requests in flight over the pool: a connection of HTTP/1.1 carries one at a time.
+/// The least of the limits on requests in flight over the pool: a connection of HTTP/1.1 carries one at a time.
 fn max_requests(pool: &config::Pool) -> Option<NonZeroU32> {
     let limits = &pool.traffic.connection_pool;
     let connections = limits.max_connections.filter(|_| pool.protocol == Protocol::Http1);
-    connections.into_iter().chain(limits.max_requests).min()
+    connections.into_iter().chain(limits.max_requests).chain(pool.slots_per_pool).min()
 }
 
 /// A budget takes the place of the number, as in Envoy.

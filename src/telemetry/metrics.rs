@@ -5,8 +5,11 @@
 
 mod edges;
 mod istio;
+mod limits;
 mod local;
 mod lookups;
+mod memory;
+mod rate_limits;
 mod reload;
 mod requests;
 mod scaling;
@@ -18,8 +21,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 
-pub use local::{LocalGauges, LocalMetrics, LocalVersion};
+pub use limits::LimitCounters;
+pub use local::{LoadResult, LocalGauges, LocalMetrics, LocalVersion};
 pub use lookups::Lookup;
+pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};
 
@@ -27,6 +32,7 @@ use super::family::{Labels, Single};
 use super::names;
 use crate::config::Workload;
 use crate::domain::{MirrorEnd, Reason};
+use crate::scaling::Known;
 use crate::snapshot::{PoolId, Snapshot};
 
 /// The router's metrics. One for the process; every method may be called from any thread.
@@ -38,11 +44,23 @@ pub struct Metrics {
     reload: reload::ReloadMetrics,
     lookups: lookups::LookupMetrics,
     access_log_dropped: Single<IntCounter>,
+    limits: LimitCounters,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
     generation: AtomicU64,
     /// Whether a request of an older generation may have brought back a series that publishing had removed.
     late: AtomicBool,
+}
+
+/// What is not counted here, but looked up at a scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// The local model's.
+    pub local: LocalGauges,
+    /// The rate limits'.
+    pub rate_limits: RateLimitCounts,
+    /// What is known of the demand.
+    pub demand: Known,
 }
 
 /// One open client connection, counted until it is dropped.
@@ -65,6 +83,7 @@ impl Metrics {
             reload: reload::ReloadMetrics::new(),
             lookups: lookups::LookupMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
+            limits: LimitCounters::new(),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),
             late: AtomicBool::new(false),
@@ -87,6 +106,11 @@ impl Metrics {
     /// What the local model counts; a handle to keep.
     pub fn local(&self) -> LocalMetrics {
         self.local.clone()
+    }
+
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.limits.clone()
     }
 
     pub(super) fn access_log_dropped(&self) -> IntCounter {

@@ -86,6 +86,23 @@ pub(super) const SPILLED: Definition<3> = define(
 );
 pub(super) const REFUSED: Definition<2> =
     define("overspill_refused_requests_total", [ROUTE, REASON], "Requests that the router answered itself, unserved.");
+pub(super) const LIMITS: Definition<1> = define(
+    "overspill_limits_exceeded_total",
+    ["limit"],
+    "Times that a client, or all of them together, came to a limit on connections.",
+);
+pub(super) const RATE_LIMITED: Definition<2> = define(
+    "overspill_rate_limited_requests_total",
+    ["policy", "limit"],
+    "Requests that a rate limit of a RoutePolicy refused.",
+);
+pub(super) const RATE_LIMIT_KEYS: Definition<0> =
+    define("overspill_rate_limit_keys", [], "Keys of rate limits that are counted now, over all limits.");
+pub(super) const RATE_LIMIT_KEYS_EVICTED: Definition<0> = define(
+    "overspill_rate_limit_evicted_keys_total",
+    [],
+    "Keys of rate limits that were forgotten for others before their buckets were full again.",
+);
 pub(super) const ATTEMPTS: Definition<1> = define(
     "overspill_upstream_attempts_total",
     [POOL],
@@ -172,6 +189,11 @@ pub(super) const PENDING: Definition<2> = define(
 );
 pub(super) const SLOTS: Definition<2> =
     define("overspill_pool_slots", [POOL, TIER], "Requests that the pool's admitting endpoints take at once.");
+pub(super) const OBJECTIVE: Definition<2> = define(
+    "overspill_pool_latency_objective_seconds",
+    [POOL, TIER],
+    "The latency that the pool's users expect; no series where its document names none.",
+);
 pub(super) const ENDPOINTS: Definition<2> =
     define("overspill_pool_endpoints", [POOL, "state"], "Endpoints that are admitting, ejected or probing.");
 pub(super) const ROUTE_WEIGHT: Definition<2> = define(
@@ -240,8 +262,6 @@ pub(super) const LOCAL_ERRORS: Definition<2> = define(
 );
 /// A version of the local model.
 const VERSION: &str = "version";
-pub(super) const LOCAL_LOADS: Definition<1> =
-    define("overspill_local_model_loads_total", ["result"], "Times that the local model was loaded, or refused.");
 pub(super) const LOCAL_LOAD_TIME: Definition<0> =
     define("overspill_local_model_load_duration_seconds", [], "Time that loading the local model took.");
 pub(super) const LOCAL_MEMORY: Definition<1> = define(
@@ -265,7 +285,18 @@ pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
     "Texts whose tokens were remembered (hit), and those that had to be tokenised (miss).",
 );
 
+pub(super) const LOCAL_LOADS: Definition<1> = define(
+    "overspill_local_model_loads_total",
+    ["result"],
+    "Times that the local model was loaded: succeeded or failed.",
+);
+
 pub(super) const MEMORY: Definition<0> = define("overspill_memory_usage_bytes", [], "Resident memory of the process.");
+pub(super) const MEMORY_LIMIT: Definition<0> = define(
+    "overspill_memory_limit_bytes",
+    [],
+    "Memory that the process may have: its control group's limit, or else what the machine has.",
+);
 pub(super) const BUILD: Definition<1> =
     define("overspill_build_info", ["version"], "Always 1; the label says what runs.");
 pub(super) const ACCESS_LOG_DROPPED: Definition<0> = define(

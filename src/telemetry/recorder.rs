@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prometheus::IntCounter;
 use rustc_hash::FxHashMap;
 
-use super::metrics::{Metrics, RequestKey, RequestSeries};
+use super::metrics::{LimitCounters, Metrics, RequestKey, RequestSeries};
 use super::{AccessLog, ClientConnection, Record};
 use crate::domain::{MirrorEnd, Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
@@ -66,6 +66,11 @@ impl Recorder {
     /// Counts one open client connection for as long as the answer is held.
     pub fn client_connected(&self) -> ClientConnection {
         self.metrics.client_connected()
+    }
+
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.metrics.limits()
     }
 
     /// Counts and logs a request that is over. `snapshot` is the one that decided it, however old it is by now.

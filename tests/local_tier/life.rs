@@ -149,7 +149,7 @@ fn a_changed_setting_is_loaded_beside_and_swapped_in_without_a_lost_request() {
     });
     router.wait_for_log(0, |line| line.to_string().contains("is freed"));
     let metrics = router.metrics();
-    assert_eq!(metrics.count(LOADS, &[("result", "success")]), 2);
+    assert_eq!(metrics.count(LOADS, &[("result", "succeeded")]), 2);
     assert_eq!(metrics.count("overspill_local_model_load_duration_seconds_count", &[]), 2);
     assert!(metrics.sum("overspill_local_model_memory_bytes", &[("version", "unversioned")]) > 1e6);
     assert!(!metrics.has(INFO, &[("revision", &revision("model.onnx"))]));
@@ -164,7 +164,7 @@ fn a_new_file_is_swapped_in_and_a_bad_one_is_refused() {
     under_load(&router, || {
         // The file first: until the manifest vouches for it, it is a bad one.
         replace(folder.path(), "model.onnx", &int8);
-        router.wait_for("it is refused", |metrics| metrics.count(LOADS, &[("result", "failure")]) == 1);
+        router.wait_for("it is refused", |metrics| metrics.count(LOADS, &[("result", "failed")]) == 1);
         let life = life(&router);
         assert!(life["phase"] == "serving" && life["in_force"][0]["identity"]["revision"] == revision("model.onnx"));
         assert!(life["refused"][0]["why"].as_str().expect("a text").contains("model.onnx is corrupt"), "{life:#}");
@@ -176,7 +176,7 @@ fn a_new_file_is_swapped_in_and_a_bad_one_is_refused() {
         wait_for_revision(&router, &revision("model-int8.onnx"));
         // One that computes other vectors than its golden ones.
         manifest(folder.path(), |manifest| manifest["golden"]["text"] = "another text".into());
-        router.wait_for("it is refused", |metrics| metrics.count(LOADS, &[("result", "failure")]) == 2);
+        router.wait_for("it is refused", |metrics| metrics.count(LOADS, &[("result", "failed")]) == 2);
     });
     assert_eq!(router.metrics().count(READY, &[]), 1);
     assert_eq!(life(&router)["in_force"][0]["identity"]["revision"], revision("model-int8.onnx"));

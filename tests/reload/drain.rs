@@ -111,3 +111,21 @@ fn a_router_is_unready_before_it_stops_accepting() {
     assert_eq!(begin(router.traffic).read_reply().text(), "ok");
     assert_eq!(router.wait_for_end().status.code(), Some(0));
 }
+
+/// Kubernetes sends SIGTERM once a `preStop` hook has ended, also where the hook has asked for the drain already.
+#[test]
+fn a_hook_and_the_signal_behind_it_are_one_wish() {
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let mut router = router_with("drain: {timeout: 60s}", Wire::H1, upstream.address);
+    let mut waiting = begin(router.traffic);
+    let held = upstream.next();
+    post_shutdown(&router);
+    wait_until_unready(&router);
+    router.signal("TERM");
+    // What this asks is served by the thread that the signal wakes.
+    assert_eq!(router.admin_get("/livez").head.status, 200);
+    assert!(!router.has_ended(), "a request is in flight");
+    held.answer(200, "held");
+    assert_eq!(waiting.read_reply().text(), "held");
+    assert_eq!(router.wait_for_end().status.code(), Some(0));
+}

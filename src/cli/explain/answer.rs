@@ -10,7 +10,7 @@ use super::views::View;
 use crate::config::Problem;
 use crate::domain::{Reason, Tier};
 use crate::routing::Head;
-use crate::snapshot::{Action, Mirror, PoolId, Route, Snapshot, Trace, trace};
+use crate::snapshot::{Action, Mirror, PoolId, Route, RouteId, Snapshot, Trace, trace};
 
 /// One request before one proxy.
 pub(super) struct Answer<'a> {
@@ -40,7 +40,7 @@ impl Answer<'_> {
             "host_known": trace.host_known,
             "route": route.map(|route| &*route.name),
             "destination": destined.map(|(_, pool)| destination(snapshot, pool)),
-            "weights": weights.iter().map(|(pool, weight)| weighted(snapshot, *pool, *weight)).collect::<Vec<_>>(),
+            "weights": weights.iter().map(|(pool, weight)| weighted(snapshot, (matched, *pool), *weight)).collect::<Vec<_>>(),
             "considered": considered(snapshot, &trace),
             "reason": unmatched.map(Reason::code),
             "status": outcome.status.or(unmatched.map(Reason::status)),
@@ -114,10 +114,11 @@ fn destination(snapshot: &Snapshot, pool: PoolId) -> Value {
     json!({ "host": key.host.as_str(), "subset": key.subset, "port": key.port })
 }
 
-fn weighted(snapshot: &Snapshot, pool: PoolId, weight: u64) -> Value {
+fn weighted(snapshot: &Snapshot, (route, pool): (Option<RouteId>, PoolId), weight: u64) -> Value {
     let mut entry = destination(snapshot, pool);
     entry["weight"] = json!(weight);
     entry["tier"] = json!(snapshot.pool(pool).tier.map(Tier::as_str));
+    entry["latency_objective_ms"] = json!(snapshot.objective(route, pool).map(milliseconds));
     entry["overflow"] = json!(overflow(snapshot, pool));
     entry
 }

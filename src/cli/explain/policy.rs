@@ -5,14 +5,31 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::answer::milliseconds;
-use crate::domain::{RateLimit, RateLimitKey, RoutePolicy, format_duration};
+use crate::domain::{Priority, RateLimit, RateLimitKey, RoutePolicy, format_duration};
+use crate::snapshot::{PoolId, RouteId, Snapshot};
 
 /// The policy, as JSON.
 pub(super) fn described(policy: &RoutePolicy) -> Value {
     json!({
         "document": policy.document,
+        "priority": policy.priority.as_str(),
+        "latency_objective_ms": policy.latency_objective.map(milliseconds),
         "rate_limits": policy.rate_limits.iter().map(rate_limit).collect::<Vec<_>>(),
     })
+}
+
+/// What becomes of a request that finds `pool`, the choice of `route`, full, where a latency objective decides that.
+pub(super) fn print_wait(
+    snapshot: &Snapshot,
+    (route, pool): (RouteId, PoolId),
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let Some(objective) = snapshot.objective(Some(route), pool) else { return Ok(()) };
+    let objective = format_duration(objective);
+    match snapshot.overflow(pool).len() {
+        1 => Ok(()),
+        _ => writeln!(out, "    when full: spills, unless waiting alone keeps the latency objective of {objective}"),
+    }
 }
 
 fn rate_limit(limit: &RateLimit) -> Value {
@@ -32,6 +49,9 @@ fn rate_limit(limit: &RateLimit) -> Value {
 
 /// One line for each thing that it says.
 pub(super) fn print(policy: &RoutePolicy, out: &mut impl Write) -> io::Result<()> {
+    if policy.priority != Priority::default() {
+        writeln!(out, "  priority {} where requests wait ({})", policy.priority, policy.document)?;
+    }
     for limit in &policy.rate_limits {
         let counted = match &limit.key {
             Some(RateLimitKey::Header(name)) => format!(" for each value of {name}"),

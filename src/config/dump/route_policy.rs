@@ -11,6 +11,8 @@ pub(super) fn dump(policy: &RoutePolicy) -> Value {
         "localModel": policy.local_model.as_ref().map(|accepted| json!({
             "accepts": accepted.any_of.iter().map(accepted_space).collect::<Vec<_>>(),
         })),
+        "priority": policy.priority.as_str(),
+        "latencyObjective": policy.latency_objective.map(format_duration),
         "rateLimits": policy.rate_limits.iter().map(rate_limit).collect::<Vec<_>>(),
     })
 }

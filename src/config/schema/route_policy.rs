@@ -43,6 +43,8 @@ pub(in crate::config) static ROUTE_POLICY: Table = Table {
         field("virtualService", TEXT).required(),
         field("route", TEXT),
         field("localModel", Shape::Object(&LOCAL_MODEL)),
+        field("priority", Shape::Enum(&["LatencySensitive", "Standard"])),
+        field("latencyObjective", DURATION),
         field("rateLimits", Shape::Items(&Shape::Object(&RATE_LIMIT), 0, 16)),
     ],
     one_of: &[],

@@ -11,6 +11,8 @@ pub(in crate::config) struct RoutePolicy {
     pub(in crate::config) route: Option<String>,
     pub(in crate::config) local_model: Option<LocalSpaces>,
     pub(in crate::config) rate_limits: Vec<RateLimit>,
+    pub(in crate::config) priority: Option<String>,
+    pub(in crate::config) latency_objective: Option<String>,
 }
 
 /// `RoutePolicy.localModel`.

@@ -48,6 +48,24 @@ pub struct LocalGauges {
     pub on_cpu_instead: bool,
 }
 
+/// How an attempt to load the local model ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadResult {
+    /// It answers.
+    Succeeded,
+    /// The local tier stays off.
+    Failed,
+}
+
+impl LoadResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The local model's counters and histograms; a handle that any thread may keep.
 #[derive(Clone, Debug)]
 pub struct LocalMetrics {
@@ -77,6 +95,19 @@ impl LocalMetrics {
         }
     }
 
+    /// Notes that the model was loaded, or that it could not be.
+    pub fn loaded(&self, result: LoadResult) {
+        // Both are there from the first load on, so that a rate sees the first failure.
+        for each in [LoadResult::Succeeded, LoadResult::Failed] {
+            self.loads.with([each.as_str()]).inc_by(u64::from(each == result));
+        }
+    }
+
+    /// Notes how long a load took that succeeded.
+    pub fn load_took(&self, took: Duration) {
+        self.load_time.series.observe(took.as_secs_f64());
+    }
+
     /// Notes one inference over `texts` texts and `tokens` tokens (with padding) that took `took`.
     pub fn inferred(&self, texts: usize, tokens: usize, took: Duration) {
         self.batch_size.series.observe(count(texts));
@@ -101,17 +132,6 @@ impl LocalMetrics {
         self.requests.with([version]).inc();
         if let Err(reason) = outcome {
             self.errors.with([reason.code(), version]).inc();
-        }
-    }
-
-    /// Notes a load that took so long, or that was refused.
-    pub fn loaded(&self, outcome: Result<Duration, ()>) {
-        match outcome {
-            Ok(took) => {
-                self.load_time.series.observe(took.as_secs_f64());
-                self.loads.with(["success"]).inc();
-            }
-            Err(()) => self.loads.with(["failure"]).inc(),
         }
     }
 
