@@ -3,12 +3,15 @@
 //! Owns flags, environment variables and what is printed. Never decides anything that the running program decides
 //! elsewhere.
 
+mod advise;
 mod call;
 mod check;
 mod demo;
 mod explain;
+mod exposition;
 mod fetch;
 mod manifests;
+mod quantile;
 mod run;
 
 use std::ffi::OsString;
@@ -41,6 +44,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Say where one request would go, and why.
     Explain(explain::ExplainArgs),
+    /// Say what the runbook would do to each pool, by the metrics of routers or of a Prometheus.
+    Advise(advise::AdviseArgs),
     /// Print what Kubernetes needs to scale and watch the pools of a configuration, as YAML.
     Manifests(manifests::ManifestsArgs),
     /// Send one HTTP request, for probes and hooks of containers without a shell: exit 0 where the answer is 2xx.
@@ -143,6 +148,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut impl Write) 
         Command::Check(args) => check::run(&args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Manifests(args) => manifests::run(&args, out),
+        Command::Advise(args) => advise::run(&args, out),
         Command::Call(args) => call::run(&args, out).map(|()| ExitCode::SUCCESS),
     }
 }

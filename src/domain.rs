@@ -10,7 +10,9 @@ mod cors;
 mod duration;
 mod embedding_space;
 mod fault;
+mod hedge;
 mod limit;
+mod load_report;
 mod locality;
 mod mirror;
 mod moment;
@@ -25,6 +27,7 @@ mod slots;
 mod tier;
 mod tls;
 mod traffic;
+mod upkeep;
 
 pub use action::{
     DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
@@ -35,7 +38,9 @@ pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use embedding_space::{AcceptedSpace, AcceptedSpaces, EmbeddingSpace};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
+pub use hedge::{Hedge, HedgeAfter, HedgeEnd, HedgedMethods};
 pub use limit::{Http2Limits, Limit};
+pub use load_report::{LOAD_METRICS, LOAD_METRICS_BIN, LOAD_METRICS_FORMAT, LoadReport};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
@@ -56,3 +61,4 @@ pub use traffic::{
     Balancing, ConnectionPool, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, OutlierDetection,
     TrafficPolicy, Warmup,
 };
+pub use upkeep::{CheckKind, HealthCheck, LoadSources, MetricsPage, OwnRequest, Reports, Upkeep, WarmupRequest};

@@ -16,6 +16,7 @@ pub mod scaling;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;
+pub mod wire;
 
 pub mod snapshot;
 

@@ -59,6 +59,16 @@ impl Live {
         self.clients[pool.index()].as_deref()
     }
 
+    /// The same to keep; see [`Live::tls`].
+    pub fn tls_client(&self, pool: PoolId) -> Option<Arc<tls::Client>> {
+        self.clients[pool.index()].clone()
+    }
+
+    /// Has the first request that waits for a slot of `pool` ask again: an endpoint has come to admit requests.
+    pub fn admits(&self, pool: PoolId) {
+        self.rooms[pool.index()].call_next();
+    }
+
     /// Tells whoever follows the demand that a pool is asked for of which nothing was asked before.
     pub fn wake(&self) {
         self.woken.send_replace(());

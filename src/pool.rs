@@ -4,11 +4,14 @@
 //! connects to anything and never waits.
 
 mod balance;
+mod checks;
 mod demand;
 mod endpoint;
+mod endpoint_load;
 mod gradient;
 mod hash;
 mod health;
+mod latencies;
 mod load;
 mod locality;
 mod outlier;
@@ -17,6 +20,7 @@ mod proximity;
 mod queue;
 mod retries;
 mod slot;
+mod timing;
 mod warmup;
 
 use std::num::NonZeroU32;
@@ -25,10 +29,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use balance::Balancer;
+pub use checks::{CheckResult, CheckTally};
 pub use demand::{Arrived, Counts, DemandState, Elsewhere, LATENCY_BUCKETS, latency_edge};
 pub use endpoint::{Endpoint, EndpointState};
+pub use endpoint_load::Load;
 pub use hash::{Table, stable_hash};
-pub use health::{Admission, Health};
+pub use health::{Admission, Health, Readiness};
+pub use latencies::Latencies;
 pub use load::PoolLoad;
 pub use locality::{Group, Groups};
 pub use outlier::{Ejections, Outcome};
@@ -37,12 +44,13 @@ pub use proximity::{Arrangement, Member, Rank, arrange};
 pub use queue::{Called, Joined, Line, QueueState, Terms, Ticket, Tried, Wish};
 pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
+pub use timing::Timed;
 
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    AdaptiveSlots, ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey,
-    Protocol, QueueOrder, Reason, Scaling, Tier, Warmup,
+    AdaptiveSlots, ConnectionSettings, HashKey, Hedge, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey,
+    Protocol, QueueOrder, Reason, Reports, Scaling, Tier, Upkeep, Warmup,
 };
 use balance::{Asked, mix};
 use gradient::Bounds;
@@ -114,6 +122,16 @@ pub struct Pool {
     pub hash_key: Option<HashKey>,
     /// When an endpoint is ejected for its answers; without it, its connections alone decide.
     pub outlier_detection: Option<OutlierDetection>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Arc<Upkeep>,
+    /// Whether answers of its endpoints are asked for load reports.
+    pub load_reports: Reports,
+    /// How long the latency of its endpoints is remembered; `None` where nothing goes by it.
+    pub latency_decay: Option<Duration>,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
+    /// How long its answers of late took; outlives the snapshot.
+    pub latencies: Arc<Latencies>,
     /// What its ejections have in common; outlives the snapshot.
     pub ejections: Arc<Ejections>,
 }
@@ -198,7 +216,9 @@ impl Pool {
     ) -> Result<(usize, Slot), Reason> {
         if let Some(warmup) = &self.warmup
             && let Ok(taken) = self.ask(balancer, places.clone(), asking, |nth, endpoint| {
-                warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
+                // The age of one that is not ready yet has not begun.
+                endpoint.state.health.readiness() == Readiness::Ready
+                    && warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
             })
         {
             return Ok(taken);
@@ -217,7 +237,7 @@ impl Pool {
         let mut refusal = Reason::NoEndpoint;
         let mut asked = Asked::default();
         let endpoints = &self.endpoints[places.clone()];
-        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw)) {
+        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw, asking.now)) {
             let (endpoint, place) = (&endpoints[at], places.start + at);
             if !wants(nth, endpoint) || !asked.note(at) || asking.tried.contains(&place) {
                 continue;
@@ -308,6 +328,11 @@ impl Pool {
         let admits = |endpoint: &&Endpoint| endpoint.state.health.admission(now) == Admission::Admitting;
         let healthy = || self.endpoints.iter().filter(admits).count() as u64;
         least_percent > 0 && healthy() * 100 < u64::from(least_percent) * self.endpoints.len() as u64
+    }
+
+    /// Whether any request was sent to one of its endpoints.
+    pub fn is_used(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.state.is_used())
     }
 
     /// What its answers are held against: without an objective of its own, the one that operators alert on.

@@ -12,8 +12,12 @@ mod destination;
 mod exchange;
 mod fault;
 mod fields;
+mod handover;
+mod hedge;
+mod http1;
 mod http2;
 mod listen;
+mod load;
 mod local;
 mod mirror;
 mod present;
@@ -24,6 +28,7 @@ mod request;
 mod retained;
 mod retry;
 mod send;
+mod stream;
 mod supervisor;
 mod tunnel;
 
@@ -117,7 +122,8 @@ impl Worker {
 
     /// Ends connections that are overdue or too old, and says when to look again.
     fn look(&self) -> Instant {
-        self.supervisor.look(self.limits, &self.limit_counters)
+        let still = self.load().snapshot.limits().stream_idle_timeout;
+        self.supervisor.look((self.limits, still), &self.limit_counters)
     }
 
     fn draw(&self) -> u64 {

@@ -29,7 +29,6 @@ use rustc_hash::FxHashMap;
 use crate::domain::{Address, ConnectionSettings, Protocol, Reason};
 use crate::tls;
 use http1::Failure;
-pub use http1::Upgraded;
 use idle::Idle;
 pub use incoming::Incoming;
 use refusal::Refusal;

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::Admin;
 use crate::config;
-use crate::domain::{Priority, Tier};
+use crate::domain::{LoadSources, Moment, Priority, Tier};
 use crate::live::{Phase, Serving};
-use crate::pool::{Admission, Pool};
+use crate::pool::{Endpoint, Pool};
 use crate::snapshot::{Addresses, NameStatus};
 use crate::telemetry::{self, Gauges};
 
@@ -160,7 +160,7 @@ pub(super) fn clusters(admin: &Admin) -> Page {
     let mut lines = String::new();
     for (_, pool) in live.snapshot.pools() {
         // Writing to a string does not fail.
-        let _ = pool_lines(&mut lines, pool, |endpoint| endpoint.state.health.admission(live.now()));
+        let _ = pool_lines(&mut lines, pool, live.now());
     }
     for NameStatus { name, addresses, failure } in admin.names() {
         let all: Vec<_> = addresses.iter().flat_map(Addresses::all).map(ToString::to_string).collect();
@@ -181,12 +181,19 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn pool_lines(
-    lines: &mut String,
-    pool: &Pool,
-    admission: impl Fn(&crate::pool::Endpoint) -> Admission,
-) -> std::fmt::Result {
+/// What is known of an endpoint's load where the pool's choice goes by it.
+fn load_of(pool: &Pool, endpoint: &Endpoint, now: Moment) -> Vec<(&'static str, f64)> {
+    let load = &endpoint.state.load;
+    let latency = pool.latency_decay.map(|decay| ("latency_seconds", load.latency(now, decay)));
+    let (requests, utilization) = load.reported(now);
+    let reported = [("reported_requests", requests), ("reported_utilization", utilization)];
+    let reports = pool.upkeep.load != LoadSources::default();
+    latency.into_iter().chain(reported.into_iter().filter(|_| reports)).collect()
+}
+
+fn pool_lines(lines: &mut String, pool: &Pool, now: Moment) -> std::fmt::Result {
     let name = &pool.name;
+    let admission = |endpoint: &Endpoint| endpoint.state.health.admission(now);
     writeln!(lines, "{name}::tier::{}", pool.tier.map_or("none", Tier::as_str))?;
     writeln!(lines, "{name}::slots_per_endpoint::{}", pool.slots_per_endpoint)?;
     writeln!(lines, "{name}::max_requests::{}", pool.max_requests.map_or("none".to_owned(), |most| most.to_string()))?;
@@ -200,13 +207,16 @@ fn pool_lines(
         writeln!(lines, "{name}::{address}::slots::{}", pool.slots_of(endpoint))?;
         writeln!(lines, "{name}::{address}::weight::{}", endpoint.weight)?;
         writeln!(lines, "{name}::{address}::admission::{}", admission(endpoint).as_str())?;
+        for (what, value) in load_of(pool, endpoint, now) {
+            writeln!(lines, "{name}::{address}::{what}::{value}")?;
+        }
     }
     Ok(())
 }
 
 pub(super) fn clusters_json(admin: &Admin) -> Page {
     let live = admin.publisher.current();
-    let endpoint = |pool: &Pool, endpoint: &crate::pool::Endpoint| {
+    let endpoint = |pool: &Pool, endpoint: &Endpoint| {
         json!({
             "address": &*endpoint.name,
             "weight": endpoint.weight,
@@ -214,6 +224,7 @@ pub(super) fn clusters_json(admin: &Admin) -> Page {
             "in_flight": endpoint.state.in_flight(),
             "slots": pool.slots_of(endpoint),
             "admission": endpoint.state.health.admission(live.now()).as_str(),
+            "load": load_of(pool, endpoint, live.now()).into_iter().collect::<BTreeMap<_, _>>(),
         })
     };
     let pools = live.snapshot.pools().map(|(_, pool)| {

@@ -1,6 +1,7 @@
 //! Running what was built: the threads, the control loop and the drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -9,12 +10,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::traffic::{self, Listening, Traffic};
+use super::traffic::{self, Listening, Socket, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{ModelReadiness, Problem, Startup};
-use crate::control::{self, ModelKeeper, Reconciler, Reload, Start, Trigger, Waiter};
+use crate::control::{self, FirstChecks, ModelKeeper, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
 use crate::live::{Local, Publisher};
 use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
@@ -49,6 +50,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
+    let first_checks = look_after(&publisher, &metrics);
     // Taken with or without documents: the system would end a process that leaves this signal alone.
     let hangup = signal(SignalKind::hangup())?;
     if let Some((folder, files)) = source {
@@ -64,29 +66,25 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     tokio::spawn(shutdown.clone().obey_signals()?);
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
-    let originals = names::originals(&startup.dns, &metrics, own);
-    let shared = Shared { local: local.clone(), originals, retained: Retained::default() };
+    let shared = Shared {
+        local: local.clone(),
+        originals: names::originals(&startup.dns, &metrics, own),
+        retained: Retained::default(),
+    };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    log_gateway(&traffic, &startup);
-    let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
+    let mesh = announce(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
-        let (drained, alive) = (drained.clone(), alive.clone());
-        thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
-            if let Err(error) = traffic.run(sockets, drained) {
-                tracing::error!(%error, "a traffic thread cannot run");
-            }
-            drop(alive);
-        })?;
+        start_thread(number, (traffic, sockets), drained.clone(), alive.clone())?;
     }
     drop((drained, alive, access_log));
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
-        () = fit_to_serve(waiter, &startup, &publisher, &local) => admin.set_ready(Readiness::Ready),
+        () = prepared(waiter, first_checks, &startup, (&publisher, &local)) => admin.set_ready(Readiness::Ready),
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;
@@ -100,24 +98,57 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     Ok(())
 }
 
-fn log_gateway(traffic: &[Listening], startup: &Startup) {
+/// Starts a traffic thread, which holds `alive` for as long as it runs.
+fn start_thread(
+    number: usize,
+    (traffic, sockets): (Traffic, Vec<Socket>),
+    drained: watch::Receiver<Drain>,
+    alive: mpsc::Sender<()>,
+) -> io::Result<()> {
+    let run = move || {
+        if let Err(error) = traffic.run(sockets, drained) {
+            tracing::error!(%error, "a traffic thread cannot run");
+        }
+        drop(alive);
+    };
+    thread::Builder::new().name(format!("traffic-{number}")).spawn(run).map(drop)
+}
+
+/// Logs where a gateway's ports are bound; says where the mesh's is.
+fn announce(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
     for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
         tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
     }
+    traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address)
 }
 
-/// Completes once names have been looked up, and the local model has been loaded or refused where readiness waits for it.
-async fn fit_to_serve(waiter: Waiter, startup: &Startup, publisher: &Publisher, local: &Local) {
+/// Waits until names have addresses and endpoints were checked, as far as that comes soon, and until the local model has been
+/// loaded or refused, where readiness waits for it.
+async fn prepared(
+    waiter: Waiter,
+    first_checks: FirstChecks,
+    startup: &Startup,
+    (publisher, local): (&Publisher, &Local),
+) {
     let readiness = publisher.current().checked.local_model.as_ref().map(|model| model.readiness);
     names::first_answers(waiter, &startup.dns, publisher).await;
+    first_checks.wait(publisher).await;
     if readiness == Some(ModelReadiness::Wait) {
         local.settled().await;
     }
 }
 
-/// Drains: unready first, then no new connections, then whatever is in flight.
+/// Looks after endpoints on this runtime, for as long as it runs.
+fn look_after(publisher: &Arc<Publisher>, metrics: &Arc<Metrics>) -> FirstChecks {
+    let (upkeep, first_checks) = Upkeep::new(Arc::clone(publisher), Arc::clone(metrics));
+    tokio::task::spawn_local(upkeep.follow());
+    first_checks
+}
+
+/// Drains: unready first, clients are asked to go elsewhere; then no new connections, then whatever is in flight.
 async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startup, over: impl Future) {
     tracing::info!("draining");
+    drain.send_replace(Drain::Retiring);
     tokio::select! {
         () = sleep(startup.drain_delay) => {}
         () = shutdown.asked(2) => {}

@@ -121,7 +121,8 @@ impl Bound {
     /// # Errors
     /// [`StartError::System`].
     pub fn run(self) -> Result<(), StartError> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default())?;
         runtime.block_on(run::serve(self))
     }
 }

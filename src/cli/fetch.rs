@@ -69,6 +69,11 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// A GET of `url`.
+    pub(super) fn get(url: Uri, patience: Duration) -> Self {
+        Self { method: Method::GET, url, body: None, patience }
+    }
+
     /// Sends it, and gives the body of an answer that is 2xx.
     ///
     /// # Errors

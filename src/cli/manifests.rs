@@ -9,7 +9,7 @@ mod monitoring;
 mod workload;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -123,7 +123,7 @@ pub(super) fn run(args: &ManifestsArgs, out: &mut impl Write) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &PathBuf) -> Result<Checked, Failure> {
+fn read(path: &Path) -> Result<Checked, Failure> {
     let files = Folder::new(path).read().map_err(|error| Failure::Config(vec![error.problem()]))?;
     let loaded = config::load(&files, &Overrides::default());
     let faulty = loaded.is_faulty();

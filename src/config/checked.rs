@@ -15,8 +15,9 @@ use super::model_versions::Rollout;
 use super::models::{Encoding, ExecutionProvider, NamedModel};
 use super::problem::Place;
 use crate::domain::{
-    AdaptiveSlots, CorsPolicy, Fault, Headers, HostPattern, Http2Limits, Locality, Original, OwnAnswer, Percentage,
-    PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    AdaptiveSlots, CorsPolicy, Fault, Headers, Hedge, HostPattern, Http2Limits, Locality, Original, OwnAnswer,
+    Percentage, PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier,
+    TrafficPolicy, Upkeep,
 };
 pub use crate::domain::{Address, Protocol};
 
@@ -329,6 +330,10 @@ pub struct Pool {
     pub latency_objective: Option<Duration>,
     /// What it is scaled by; `None` where no `PoolPolicy` says.
     pub scaling: Option<Scaling>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Upkeep,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.

@@ -5,6 +5,7 @@ mod resending;
 mod route_policy;
 mod scaling;
 mod tls;
+mod upkeep;
 
 use serde_json::{Value, json};
 
@@ -309,6 +310,10 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),
         "scaling": pool.scaling.as_ref().map(scaling::scaling),
+        "healthCheck": pool.upkeep.health_check.as_ref().map(upkeep::health_check),
+        "warmupRequest": pool.upkeep.warmup_request.as_ref().map(upkeep::warmup_request),
+        "loadReports": upkeep::load_reports(&pool.upkeep.load),
+        "hedge": pool.hedge.as_ref().map(upkeep::hedge),
         "connectTimeout": format_duration(pool.connect_timeout),
         "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
         "localityLbSetting": locality(&pool.traffic.load_balancer.locality),
@@ -341,6 +346,7 @@ fn original(original: &Original) -> Value {
 fn balancing(balancing: &Balancing) -> Value {
     match balancing {
         Balancing::LeastRequest => Value::from("LEAST_REQUEST"),
+        Balancing::PeakEwma(decay) => json!({ "peakEwma": { "latencyDecay": format_duration(*decay) } }),
         Balancing::RoundRobin => Value::from("ROUND_ROBIN"),
         Balancing::Random => Value::from("RANDOM"),
         Balancing::Passthrough => Value::from("PASSTHROUGH"),

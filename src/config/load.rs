@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::catalog::Catalog;
 use super::checked::Checked;
 use super::document::Documents;
+use super::expressions::Expressions;
 use super::finding::{Findings, NOTHING, bars, remark};
 use super::pools::Pools;
 use super::problem::{Place, Problem};
+use super::restart::StartupPlaces;
 use super::route_policies::RoutePolicies;
 use super::secrets::Folders;
 use super::{analysis, document, gateways, policies, routes, settings, written};
@@ -64,6 +66,8 @@ pub struct Loaded {
     pub checked: Option<Checked>,
     /// Every problem, by file, line and column.
     pub problems: Vec<Problem>,
+    /// Where the settings stand that need a restart.
+    pub startup_places: StartupPlaces,
 }
 
 impl Loaded {
@@ -93,11 +97,17 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     let policies = policies::build(&written.policies, &catalog, local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let policies = RoutePolicies::build(&written, &mut findings);
-    let rules = routes::Documents { virtual_services: &written.virtual_services, policies: &policies };
+    let expressions = Expressions::default();
+    let rules = routes::Documents {
+        virtual_services: &written.virtual_services,
+        policies: &policies,
+        expressions: &expressions,
+    };
     let virtual_hosts = routes::build(rules, &servers, &mut pools, &viewpoint, &mut findings);
-    let pools = pools.finish();
+    let pools = pools.finish(&mut findings);
     let checked = findings.documents_stand().then_some(Checked { limits, startup, local_model, virtual_hosts, pools });
-    Loaded { checked, problems: findings.into_sorted() }
+    let startup_places = StartupPlaces::of(&written, files);
+    Loaded { checked, problems: findings.into_sorted(), startup_places }
 }
 
 /// Judges each document by itself, as the API server and Istio's webhook do where it is applied.

@@ -2,6 +2,7 @@
 
 mod scaling;
 mod slots;
+mod upkeep;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use super::finding::{Findings, LOCAL_OFF, OWN_SCHEMA, POLICY_MISSING, POLICY_TWI
 use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
-use crate::domain::{AdaptiveSlots, Host, HostPattern, PoolKey, QueueOrder, Scaling, Tier, parse_duration};
+use crate::domain::{
+    AdaptiveSlots, Hedge, Host, HostPattern, PoolKey, QueueOrder, Scaling, Tier, Upkeep, parse_duration,
+};
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
 const SLOTS_PER_ENDPOINT: u32 = 1024;
@@ -35,6 +38,9 @@ pub(super) struct Policy {
     pub(super) local_model: bool,
     pub(super) latency_objective: Option<Duration>,
     pub(super) scaling: Option<Scaling>,
+    pub(super) peak_ewma: Option<Duration>,
+    pub(super) upkeep: Upkeep,
+    pub(super) hedge: Option<Hedge>,
 }
 
 /// One place in a spill order.
@@ -72,6 +78,9 @@ impl Policy {
             local_model: false,
             latency_objective: None,
             scaling: None,
+            peak_ewma: None,
+            upkeep: Upkeep::default(),
+            hedge: None,
         }
     }
 
@@ -157,6 +166,9 @@ impl<'a> Reader<'a> {
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
             scaling: self.scaling(),
+            peak_ewma: self.peak_ewma(),
+            upkeep: self.upkeep(),
+            hedge: self.hedge(),
             ..default
         })
     }

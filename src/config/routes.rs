@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::Target;
 use super::checked::{Entry, PoolIndex, Route, RouteMatch, Share, VirtualHost};
 use super::document::Document;
+use super::expressions::Expressions;
 use super::finding::{Findings, remark};
 use super::gateways::{Server, full_name};
 use super::path::Path;
@@ -33,6 +34,7 @@ use mirrors::Mirroring;
 pub(super) struct Documents<'a> {
     pub(super) virtual_services: &'a [Sourced<VirtualService>],
     pub(super) policies: &'a RoutePolicies,
+    pub(super) expressions: &'a Expressions,
 }
 
 /// One rule as its document has it, before it is known where it applies.
@@ -112,8 +114,8 @@ pub(super) fn build(
 
 /// The rules of every document, with destinations as a listener on `port` finds them.
 fn read(documents: Documents<'_>, port: Option<u16>, pools: &mut Pools<'_>, findings: &mut Findings) -> Vec<Vec<Rule>> {
-    let Documents { virtual_services, policies } = documents;
-    virtual_services.iter().map(|source| Reader { source, policies, port, pools, findings }.rules()).collect()
+    let Documents { virtual_services, .. } = documents;
+    virtual_services.iter().map(|source| Reader { source, documents, port, pools, findings }.rules()).collect()
 }
 
 fn roots<'a>(
@@ -161,7 +163,7 @@ fn routes_for(rules: &[Rule], gateway: &str, port: Option<u16>, viewpoint: &View
 
 struct Reader<'a, 'p> {
     source: &'a Sourced<VirtualService>,
-    policies: &'a RoutePolicies,
+    documents: Documents<'a>,
     /// The port that requests were sent to, where it is known.
     port: Option<u16>,
     pools: &'a mut Pools<'p>,
@@ -184,7 +186,10 @@ impl Reader<'_, '_> {
             while !names.insert(name.clone()) {
                 name = format!("{name}-{at}");
             }
-            let alternatives = conditions::read(self.source, &written.matches, &path.key("match"), self.findings);
+            let expressions = self.documents.expressions;
+            let path_of_matches = path.key("match");
+            let alternatives =
+                conditions::read((self.source, expressions), &written.matches, &path_of_matches, self.findings);
             let delegate = written
                 .delegate
                 .as_ref()
@@ -214,7 +219,7 @@ impl Reader<'_, '_> {
             timeout: written.timeout.as_deref().and_then(|text| parse_duration(text).ok()),
             retries: written.retries.as_ref().map(|retries| self.retries(retries, &path.key("retries"))),
             mirrors: Vec::new(),
-            policy: self.policies.of(&self.source.document, written.name.as_deref()),
+            policy: self.documents.policies.of(&self.source.document, written.name.as_deref()),
         }
     }
 

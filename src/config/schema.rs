@@ -11,6 +11,7 @@ mod scaling;
 mod service;
 mod service_entry;
 mod traffic_policy;
+mod upkeep;
 mod virtual_service;
 mod walk;
 

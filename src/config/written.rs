@@ -10,6 +10,7 @@ mod scaling;
 mod service_entry;
 mod sorted;
 mod traffic;
+pub(super) mod upkeep;
 
 use std::collections::BTreeMap;
 
@@ -286,6 +287,12 @@ pub(super) struct PoolPolicy {
     pub(super) local_model: Option<String>,
     pub(super) latency_objective: Option<String>,
     pub(super) scaling: Option<PoolScaling>,
+    pub(super) load_balancer: Option<String>,
+    pub(super) latency_decay: Option<String>,
+    pub(super) health_check: Option<upkeep::HealthCheck>,
+    pub(super) warmup_request: Option<upkeep::RequestOfOwn>,
+    pub(super) load_reports: Option<upkeep::LoadReports>,
+    pub(super) hedge: Option<upkeep::Hedge>,
 }
 
 /// `PoolPolicy.queue`.

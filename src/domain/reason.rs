@@ -44,6 +44,10 @@ pub enum Reason {
     MalformedRequest,
     /// The head of a request is larger than the limit, or has too many fields.
     HeadTooLarge,
+    /// The target of a request is longer than any that is taken.
+    TargetTooLong,
+    /// The head of a request did not come whole in time.
+    HeadTimeout,
     /// The local model is not loaded.
     LocalOff,
     /// The local model is being loaded.
@@ -60,6 +64,8 @@ pub enum Reason {
     LocalFailed,
     /// The client went away before the answer was complete.
     ClientDisconnected,
+    /// The drain's time was over before the answer was complete.
+    DrainTimeout,
     /// A rule aborted the request on purpose; its status is the rule's.
     FaultInjected,
 }
@@ -99,12 +105,15 @@ const DPE: (&str, &str) = ("DPE", "DownstreamProtocolError");
 const DC: (&str, &str) = ("DC", "DownstreamConnectionTermination");
 const FI: (&str, &str) = ("FI", "FaultInjected");
 const NONE: (&str, &str) = ("-", "-");
-/// The `error` of RFC 9209 that a lack of slots comes nearest to.
+/// The `error`s of RFC 9209 that several reasons have.
+const REQUEST: &str = "http_request_error";
+const UNAVAILABLE: &str = "destination_unavailable";
+/// What a lack of slots comes nearest to.
 const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -124,6 +133,8 @@ impl Reason {
         Self::BodyTooLarge,
         Self::MalformedRequest,
         Self::HeadTooLarge,
+        Self::TargetTooLong,
+        Self::HeadTimeout,
         Self::LocalOff,
         Self::LocalLoading,
         Self::LocalIdentityMismatch,
@@ -132,6 +143,7 @@ impl Reason {
         Self::LocalUnsupported,
         Self::LocalFailed,
         Self::ClientDisconnected,
+        Self::DrainTimeout,
         Self::FaultInjected,
     ];
 
@@ -143,9 +155,7 @@ impl Reason {
             Self::RouteNotFound => {
                 facts("route_not_found", 404, NR, "destination_not_found", "no route matches this request")
             }
-            Self::NoEndpoint => {
-                facts("no_endpoint", 503, UH, "destination_unavailable", "the pool has no admitting endpoint")
-            }
+            Self::NoEndpoint => facts("no_endpoint", 503, UH, UNAVAILABLE, "the pool has no admitting endpoint"),
             Self::NameNotResolved => {
                 facts("name_not_resolved", 503, DF, "dns_error", "the request's host has no address")
             }
@@ -180,24 +190,18 @@ impl Reason {
             Self::RateLimited => {
                 facts("rate_limited", 429, RL, "http_request_denied", "a rate limit of the route is reached")
             }
-            Self::BodyTooLarge => {
-                facts("body_too_large", 413, NONE, "http_request_error", "the request body is over the limit")
-            }
-            Self::MalformedRequest => {
-                facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
-            }
-            Self::HeadTooLarge => {
-                facts("head_too_large", 431, DPE, "http_request_error", "the request's head is over the limit")
-            }
-            Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
-            Self::LocalLoading => {
-                facts("local_loading", 503, UH, "destination_unavailable", "the local model is being loaded")
-            }
+            Self::BodyTooLarge => facts("body_too_large", 413, NONE, REQUEST, "the request body is over the limit"),
+            Self::MalformedRequest => facts("malformed_request", 400, DPE, REQUEST, "the request cannot be forwarded"),
+            Self::HeadTooLarge => facts("head_too_large", 431, DPE, REQUEST, "the request's head is over the limit"),
+            Self::TargetTooLong => facts("target_too_long", 414, DPE, REQUEST, "the request's target is too long"),
+            Self::HeadTimeout => facts("head_timeout", 408, NONE, REQUEST, "the request's head did not come in time"),
+            Self::LocalOff => facts("local_off", 503, UH, UNAVAILABLE, "the local model is not loaded"),
+            Self::LocalLoading => facts("local_loading", 503, UH, UNAVAILABLE, "the local model is being loaded"),
             Self::LocalIdentityMismatch => facts(
                 "local_identity_mismatch",
                 503,
                 UH,
-                "destination_unavailable",
+                UNAVAILABLE,
                 "this route accepts no vectors of the local model's",
             ),
             Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
@@ -208,14 +212,13 @@ impl Reason {
                 "connection_limit_reached",
                 "the local model could not answer before the deadline",
             ),
-            Self::LocalUnsupported => facts(
-                "local_unsupported",
-                503,
-                UH,
-                "destination_unavailable",
-                "the local model cannot answer such a request",
-            ),
+            Self::LocalUnsupported => {
+                facts("local_unsupported", 503, UH, UNAVAILABLE, "the local model cannot answer such a request")
+            }
             Self::LocalFailed => facts("local_failed", 503, UH, "proxy_internal_error", "the local model failed"),
+            Self::DrainTimeout => {
+                facts("drain_timeout", 503, NONE, "connection_terminated", "the drain's time was over")
+            }
             Self::ClientDisconnected => {
                 facts("client_disconnected", 499, DC, "connection_terminated", "the client went away")
             }

@@ -51,7 +51,7 @@ impl RateLimits {
     /// Those of `snapshot`. Limits that `previous` has too, by document and all that they say, keep their buckets.
     pub(super) fn of(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
         let is_limited = |policy: &&Arc<RoutePolicy>| !policy.rate_limits.is_empty();
-        if !snapshot.routes().any(|(_, route)| route.policy.as_ref().filter(is_limited).is_some()) {
+        if !snapshot.routes().any(|(_, route)| route.policy.as_ref().as_ref().is_some_and(is_limited)) {
             return Self::default();
         }
         let mut building = Building::new(snapshot, previous);

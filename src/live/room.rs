@@ -59,6 +59,13 @@ impl Room {
         self.line().renew(view);
     }
 
+    /// Calls the next, if there is any: an endpoint has come to admit requests, and has slots free.
+    pub(super) fn call_next(&self) {
+        if self.state.pending() > 0 {
+            self.change(Line::hand_on);
+        }
+    }
+
     /// Takes a seat.
     ///
     /// # Errors

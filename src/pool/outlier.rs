@@ -4,11 +4,12 @@
 //! goes first: the endpoint admits once that is answered well, and is ejected again, for longer, where it is not. An endpoint
 //! that has served for a while is forgiven its ejections.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::domain::{Moment, OutlierDetection};
+use crate::domain::{Moment, OutlierDetection, Reason};
 
 /// The longest ejection, unless the first is longer already: Envoy's default `max_ejection_time`.
 const MAX_EJECTION: Duration = Duration::from_mins(5);
@@ -45,6 +46,18 @@ impl Ejections {
     }
 }
 
+impl fmt::Display for Outcome {
+    /// As the reason for which a request fails so is called.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(status) => write!(f, "answered_{status}"),
+            Self::ConnectFailed => f.write_str(Reason::ConnectFailed.code()),
+            Self::Reset => f.write_str(Reason::UpstreamReset.code()),
+            Self::TimedOut => f.write_str(Reason::RequestTimeout.code()),
+        }
+    }
+}
+
 /// Errors in a row, and the ejections that came of them.
 #[derive(Debug, Default)]
 pub(super) struct Outlier {
@@ -73,6 +86,11 @@ impl Outlier {
     /// The endpoint has proved itself. True where it had to.
     pub(super) fn close(&self) -> bool {
         self.is_open() && self.open.swap(false, Ordering::AcqRel)
+    }
+
+    /// The ejection's time is over at `now`; true where it was not before.
+    pub(super) fn end_early(&self, now: Moment) -> bool {
+        self.is_ejected(now) && self.ejected_until.swap(now.as_nanos(), Ordering::AcqRel) > now.as_nanos()
     }
 
     /// The next error ejects.

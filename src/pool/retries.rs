@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Admission, Choice, Pool};
+use super::{Choice, Pool};
 use crate::domain::{Moment, RetryBudget};
 
 /// The retries under way of one pool, counted over every worker and every snapshot.
@@ -73,7 +73,7 @@ impl Pool {
 
     /// Whether any endpoint but those `tried` is given requests.
     pub fn has_another(&self, now: Moment, tried: &[usize]) -> bool {
-        let admits = |place: usize| self.endpoints[place].state.health.admission(now) != Admission::Ejected;
+        let admits = |place: usize| self.endpoints[place].state.health.admission(now).takes_any();
         (0..self.endpoints.len()).any(|place| !tried.contains(&place) && admits(place))
     }
 }

@@ -34,6 +34,11 @@ fn pool(count: usize, slots: u32) -> Pool {
         warmup: None,
         max_requests: None,
         outlier_detection: None,
+        upkeep: Arc::default(),
+        latency_decay: None,
+        hedge: None,
+        latencies: Arc::default(),
+        load_reports: Reports::PassedOn,
         ejections: Arc::default(),
         original: None,
     }

@@ -6,19 +6,22 @@ use std::time::Instant;
 
 use http::header::{SET_COOKIE, UPGRADE};
 use http::{Request, Response};
-use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout_at};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
+use super::hedge::send_hedged;
+use super::http1::Upgraded;
+use super::load;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
 use super::refuse::{name_server, refuse, refuse_as};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
 use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
-use super::send::{note, send};
+use super::send::note;
 use super::tunnel;
 use crate::domain::Reason;
 use crate::fallback::Endpoint;
@@ -35,7 +38,7 @@ pub(super) struct Outbound {
     /// The host and port that the client asked for.
     pub(super) asked: Asked,
     /// The client's connection, if it is to become a WebSocket.
-    pub(super) upgrade: Option<OnUpgrade>,
+    pub(super) upgrade: Option<oneshot::Receiver<Upgraded>>,
     /// What its tries have in common.
     pub(super) retries: Retries,
 }
@@ -215,7 +218,7 @@ async fn wait_for(
         let waited = live.wait(pool, wait).await;
         exchange.queued(begun.elapsed());
         let (place, held) = waited.map_err(Unserved::Spill)?;
-        let ended = send(exchange, (pool, place), held, outbound).await;
+        let (place, ended) = send_hedged(exchange, &mut tries, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(Ok(served)) => {
                 exchange.unspilled(pool);
@@ -248,7 +251,7 @@ async fn try_pool(
             Err(Reason::SlotsTaken) => return Err(Unserved::Spill(Reason::SlotsTaken)),
             Err(reason) => return Err(Unserved::Spill(last.unwrap_or(reason))),
         };
-        let ended = send(exchange, (pool, place), held, outbound).await;
+        let (place, ended) = send_hedged(exchange, &mut tries, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(result) => return result,
             Verdict::Again(after, reason) => {
@@ -284,6 +287,7 @@ fn conclude(
             let live = Arc::clone(exchange.live());
             let to = live.snapshot.pool(pool);
             exchange.answered(response.status().as_u16(), to.tier);
+            load::read(&exchange, response.headers_mut());
             let protocol = response.headers_mut().remove(UPGRADE);
             let present = Present::of(response.headers());
             fields::remove_hop_by_hop(response.headers_mut(), present);

@@ -1,5 +1,6 @@
 //! Request bodies on their way to an endpoint: streamed, and kept or copied only where a rule can need it.
 
+mod arriving;
 mod copy;
 mod kept;
 mod source;
@@ -15,13 +16,13 @@ use http::HeaderMap;
 use http::header::EXPECT;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::fields;
 use super::relay::Broken;
 use super::retained::Allowance;
 use crate::upstream::Unread;
+pub(super) use arriving::Arriving;
 use copy::Copied;
 pub(super) use copy::{Cut, Fate};
 use kept::{Kept, Reading};
@@ -54,7 +55,7 @@ enum Content {
 
 impl RequestBody {
     /// A body of at most `limit` bytes that may stand still for `idle`.
-    pub(super) fn new(incoming: Incoming, meter: Rc<Meter>, limit: u64, idle: Duration) -> Self {
+    pub(super) fn new(incoming: Arriving, meter: Rc<Meter>, limit: u64, idle: Duration) -> Self {
         Self::of(Content::Streamed(Source::new(incoming, meter, limit, idle)))
     }
 
@@ -123,7 +124,7 @@ impl RequestBody {
         }
     }
 
-    fn into_unread(self) -> Option<Incoming> {
+    fn into_unread(self) -> Option<Arriving> {
         match self.content {
             Content::Streamed(mut source) => source.take(),
             Content::Kept(reading) => reading.take(),
@@ -155,6 +156,7 @@ impl Content {
 }
 
 /// Makes one body again and again.
+#[derive(Clone)]
 pub(super) struct SpareBody {
     /// `None` for a body that is empty.
     kept: Option<Reading>,
@@ -232,16 +234,18 @@ impl RequestBody {
     }
 }
 
-/// Reads on for a moment what nobody wants, so that its client comes to read the refusal: a connection closed, or a stream
-/// reset, with bytes still arriving may take the answer down with it (RFC 9112, section 9.6).
-fn linger(mut rest: Incoming) {
-    if !rest.is_end_stream() {
+/// Reads on for a moment what nobody wants, so that its client comes to read the refusal: a stream reset with bytes still
+/// arriving may take the answer down with it. A connection of HTTP/1.1 does so by itself.
+fn linger(rest: Arriving) {
+    if let Arriving::Http2(mut rest) = rest
+        && !rest.is_end_stream()
+    {
         tokio::task::spawn_local(timeout(LINGER, async move { while let Some(Ok(_)) = rest.frame().await {} }));
     }
 }
 
 /// Lets go of the body of a request that is refused unread. One that its client holds back is not asked for.
-pub(super) fn let_go(headers: &HeaderMap, body: Incoming) {
+pub(super) fn let_go(headers: &HeaderMap, body: Arriving) {
     if !fields::lists(headers, &EXPECT, "100-continue") {
         linger(body);
     }

@@ -8,17 +8,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::HeaderValue;
-use hyper::server::conn::{http1, http2};
+use http::{HeaderValue, Response};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::activity::{Activity, Spoken, Watched};
+use super::activity::Activity;
+use super::body::Arriving;
 use super::destination::redirected_from;
+use super::http1::{self, Arrived, Ended, HeadLimits, Shop, Upgraded};
 use super::http2::Guarded;
+use super::relay::AnswerBody;
+use super::stream::Stream;
 use super::supervisor::{Order, Supervised};
 use super::{Limits, Worker, fields, request};
 use crate::domain::Http2Limits;
@@ -38,7 +41,7 @@ pub(super) struct Client {
     /// Its address as `X-Forwarded-For` has it.
     pub(super) forwarded_for: HeaderValue,
     /// What the connection is doing.
-    pub(super) activity: Arc<Activity>,
+    pub(super) activity: Rc<Activity>,
 }
 
 impl Client {
@@ -58,7 +61,13 @@ pub(super) struct Accepted {
 }
 
 /// Serves one connection to its end. An error of it is its client's: there is nobody to tell but the client, who has gone.
-pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
+/// `answer` begins to answer what comes over HTTP/1.1; its futures stand in `shop`.
+pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>>(
+    worker: Rc<Worker>,
+    accepted: Accepted,
+    shop: Rc<Shop<F>>,
+    answer: impl Fn(Rc<Worker>, Rc<Client>, Arrived) -> F,
+) {
     let Accepted { stream, port, tls } = accepted;
     let Ok(address) = stream.peer_addr() else { return };
     if stream.set_nodelay(true).is_err() {
@@ -68,62 +77,50 @@ pub(super) async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let asks = worker.load().snapshot.has_originals();
     let redirected_from = if asks { redirected_from(&stream) } else { None };
     let forwarded_for = fields::forwarded_for(address);
-    let activity = Arc::new(Activity::new());
-    let client = Client { address, port, tls: None, redirected_from, forwarded_for, activity };
+    let activity = Rc::new(Activity::new());
     let _open = worker.recorder.client_connected();
-    let Some(servers) = tls else { return converse(worker, stream, client).await };
     // Boxed, so that a connection in clear is not as large as one that is secured.
-    match Box::pin(timeout(worker.limits.header_timeout, servers.accept(stream))).await {
-        Ok(Ok(tls::Accepted { stream, peer })) => {
-            let client = Client { tls: Some(Rc::new(peer)), ..client };
-            Box::pin(converse(worker, stream, client)).await;
-        }
-        Ok(Err(error)) => tracing::debug!(%error, client = %address, port, "a client cannot be spoken to over TLS"),
-        Err(_) => tracing::debug!(client = %address, port, "a client's TLS handshake took too long"),
+    let (stream, tls) = match tls {
+        None => (Stream::Clear(stream), None),
+        Some(servers) => match Box::pin(timeout(worker.limits.header_timeout, servers.accept(stream))).await {
+            Ok(Ok(tls::Accepted { stream, peer })) => (Stream::Secured(Box::new(stream)), Some(Rc::new(peer))),
+            Ok(Err(error)) => {
+                return tracing::debug!(%error, client = %address, port, "a client cannot be spoken to over TLS");
+            }
+            Err(_) => return tracing::debug!(client = %address, port, "a client's TLS handshake took too long"),
+        },
+    };
+    let client = Rc::new(Client { address, port, tls, redirected_from, forwarded_for, activity });
+    let supervised = worker.supervisor.enter(Rc::clone(&client.activity));
+    let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+    let fields = count(worker.load().snapshot.limits().max_headers);
+    let limits = HeadLimits { bytes: count(worker.limits.max_header_bytes), fields };
+    let connection = http1::Connection::new(stream, shop, supervised, Rc::clone(&client.activity), limits);
+    let ended = connection
+        .serve(|arrived| {
+            client.activity.request_begins();
+            answer(Rc::clone(&worker), Rc::clone(&client), arrived)
+        })
+        .await;
+    if let Ended::Http2(stream) = ended {
+        // Boxed, so that a connection of HTTP/1.1 is not as large.
+        Box::pin(serve_http2(worker, client, stream)).await;
     }
 }
 
 /// Answers the requests that come over `stream`.
-async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, client: Client) {
-    let client = Rc::new(client);
-    let activity = Arc::clone(&client.activity);
-    let supervised = worker.supervisor.enter(Arc::clone(&activity));
-    let mut stream = Watched::new(stream, activity);
-    let Some(Ok(spoken)) = unless_ended(&supervised, stream.spoken()).await else { return };
-    let (limits, guarded) = (worker.limits, Rc::clone(&worker));
-    let serve = move |request| {
+async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, stream: Upgraded) {
+    let (limits, allowed) = (worker.limits, worker.load().snapshot.limits().http2);
+    let supervised = worker.supervisor.enter(Rc::clone(&client.activity));
+    let stream = Guarded::new(stream, allowed, worker.limit_counters.clone());
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         client.activity.request_begins();
         let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
-        async move { Ok::<_, Infallible>(request::serve(worker, client, request).await) }
-    };
-    match spoken {
-        Spoken::Http1 => {
-            let service = service_fn(serve);
-            let connection = http1(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
-            supervise(&supervised, connection, http1::UpgradeableConnection::graceful_shutdown).await;
-        }
-        // Boxed, so that a connection of HTTP/1.1 is not as large.
-        Spoken::Http2 => {
-            // hyper makes a task of each request, and moves it several times until it stands.
-            let service = service_fn(move |request| Box::pin(serve(request)));
-            let allowed = guarded.load().snapshot.limits().http2;
-            let stream = Guarded::new(stream, allowed, guarded.limit_counters.clone());
-            let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
-            Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
-        }
-    }
-}
-
-/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer.
-async fn unless_ended<T>(supervised: &Supervised, said: impl Future<Output = T>) -> Option<T> {
-    let mut said = pin!(said);
-    poll_fn(|context| match (said.as_mut().poll(context), supervised.order(context)) {
-        (Poll::Ready(said), _) => Poll::Ready(Some(said)),
-        (Poll::Pending, Order::Serve) => Poll::Pending,
-        // One that has asked for nothing has nothing to finish.
-        (Poll::Pending, Order::Finish | Order::End) => Poll::Ready(None),
-    })
-    .await
+        // hyper makes a task of each request, and moves it several times until it stands.
+        Box::pin(async move { Ok::<_, Infallible>(request::serve(worker, client, request.map(Arriving::Http2)).await) })
+    });
+    let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
+    supervise(&supervised, connection, http2::Connection::graceful_shutdown).await;
 }
 
 /// Serves `connection` until it ends or is ordered to.
@@ -133,7 +130,7 @@ async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down:
     poll_fn(|context| {
         match supervised.order(context) {
             Order::End => return Poll::Ready(()),
-            Order::Finish if !closing => {
+            Order::Retire | Order::Finish if !closing => {
                 closing = true;
                 // A request that has come already is read first: idle, the connection would close on it.
                 if connection.as_mut().poll(context).is_ready() {
@@ -141,18 +138,11 @@ async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down:
                 }
                 shut_down(connection.as_mut());
             }
-            Order::Finish | Order::Serve => {}
+            Order::Finish | Order::Retire | Order::Serve => {}
         }
         connection.as_mut().poll(context).map(|_| ())
     })
     .await;
-}
-
-fn http1(limits: Limits) -> http1::Builder {
-    let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(max_header_bytes.max(MIN_HTTP1_BUFFER));
-    builder
 }
 
 /// What the library would refuse by limits of its own, it refuses no earlier than [`Guarded`] does, which counts it. A list of
@@ -166,9 +156,6 @@ fn http2(limits: Limits, allowed: Http2Limits) -> http2::Builder<Here> {
         .max_header_list_size(limits.max_header_bytes.saturating_mul(2));
     builder
 }
-
-/// The least that hyper takes for its read buffer.
-const MIN_HTTP1_BUFFER: usize = 8192;
 
 /// Spawns on the worker's own thread.
 #[derive(Clone, Copy, Debug)]

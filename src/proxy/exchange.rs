@@ -53,6 +53,8 @@ struct State {
     judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
+    /// Whether the endpoint is asked for a load report, and the client did not ask.
+    asked_for_load: bool,
     /// The endpoint that the request is under way to, until an answer begins.
     trying: Option<(PoolId, usize)>,
     /// How long the local model would have taken, where that is why it did not answer.
@@ -107,6 +109,7 @@ impl Exchange {
             permitted: None,
             judged: None,
             declined: None,
+            asked_for_load: false,
             trying: None,
             needed: None,
             preferred: None,
@@ -270,6 +273,21 @@ impl Exchange {
         self.0.trying = Some((pool, endpoint));
     }
 
+    /// Notes that the request was sent a second time, and that what came of it came from `endpoint`.
+    pub(super) fn hedged(&mut self, endpoint: usize) {
+        self.0.record.attempts += 1;
+        self.0.record.endpoint = Some(endpoint);
+        self.0.trying = None;
+    }
+
+    pub(super) fn asks_for_load(&mut self, asks: bool) {
+        self.0.asked_for_load = asks;
+    }
+
+    pub(super) fn asked_for_load(&self) -> bool {
+        self.0.asked_for_load
+    }
+
     /// The try is over: it has an answer, or will have none.
     pub(super) fn settled(&mut self) {
         self.0.trying = None;
@@ -352,14 +370,17 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away.
+    /// An exchange that nobody finished was given up with its connection or stream: the client went away, or the drain's time is
+    /// over.
     fn drop(&mut self) {
         if self.0.recorded {
             return;
         }
-        self.0.record.reason = self.0.record.reason.or(Some(Reason::ClientDisconnected));
+        let by_router = self.0.worker.supervisor.is_cutting();
+        let given_up = if by_router { Reason::DrainTimeout } else { Reason::ClientDisconnected };
+        self.0.record.reason = self.0.record.reason.or(Some(given_up));
         if self.0.record.status == 0 {
-            self.0.record.status = Reason::ClientDisconnected.status();
+            self.0.record.status = given_up.status();
         }
         self.write_record();
     }

@@ -13,10 +13,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
 
 use super::Worker;
 use super::connection::{self, Accepted};
+use super::handover;
+use super::http1::Shop;
+use super::request;
 use crate::domain::Limit;
 use crate::tls::Servers;
 
@@ -30,6 +33,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub enum Drain {
     /// It serves.
     Serving,
+    /// It serves, and asks clients to go elsewhere: answers close their connections, and HTTP/2 is sent GOAWAY.
+    Retiring,
     /// It accepts no more connections, and those it has end with the request they carry, at the latest at this moment.
     Until(Instant),
 }
@@ -68,13 +73,27 @@ impl Drop for Open {
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
 pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
     let mut connections = JoinSet::new();
+    let shop = Rc::new(Shop::default());
+    let start = |(listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>| {
+        let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
+            worker.limit_counters.count(Limit::Connections);
+            return;
+        };
+        let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
+        let served = connection::serve(Rc::clone(&worker), accepted, Rc::clone(&shop), request::answer);
+        connections.spawn_local(async move {
+            served.await;
+            drop(open);
+        });
+    };
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
     let mut overdue = pin!(sleep_until(worker.look().into()));
+    let mut retired = drain.clone();
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
-                Ok(stream) => start(&worker, (listener, stream), &mut connections),
+                Ok(stream) => start((listener, stream), &mut connections),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
                     sleep(ACCEPT_REST).await;
@@ -87,13 +106,22 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
             }
             () = &mut overdue => overdue.as_mut().reset(worker.look().into()),
             Ok(()) = swaps.changed() => worker.connections.keep(&worker.load().addresses),
+            () = retiring(&mut retired), if !worker.supervisor.is_retiring() => worker.supervisor.retire(),
             deadline = draining(&mut drain) => break deadline,
         }
     };
     worker.supervisor.drain();
-    // What the kernel has accepted for us is ours to answer: closing the listener would reset it.
+    // What the kernel has accepted for us, or is about to, is ours to answer: closing the listener would reset it.
+    if listeners.iter().filter(|listener| handover::take_no_new(&listener.socket)).count() > 0 {
+        let over = Instant::now() + handover::HANDSHAKES;
+        while let Ok((listener, accepted)) = timeout_at(over, accept(&listeners)).await {
+            if let Ok(stream) = accepted {
+                start((listener, stream), &mut connections);
+            }
+        }
+    }
     while let Some((listener, Ok(stream))) = futures_util::FutureExt::now_or_never(accept(&listeners)) {
-        start(&worker, (listener, stream), &mut connections);
+        start((listener, stream), &mut connections);
     }
     drop(listeners);
     let all_ended = async {
@@ -111,6 +139,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
             Ok(()) = drain.changed() => deadline = draining(&mut drain).await,
         }
     }
+    worker.supervisor.cut();
     tracing::warn!("the drain's time is over; closing connections with requests in flight");
 }
 
@@ -130,23 +159,15 @@ async fn accept(listeners: &[Listener]) -> (&Listener, io::Result<TcpStream>) {
     .await
 }
 
-fn start(worker: &Rc<Worker>, (listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>) {
-    let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
-        worker.limit_counters.count(Limit::Connections);
-        return;
-    };
-    let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
-    let served = connection::serve(Rc::clone(worker), accepted);
-    connections.spawn_local(async move {
-        served.await;
-        drop(open);
-    });
+/// Completes once clients are to go elsewhere.
+async fn retiring(drain: &mut watch::Receiver<Drain>) {
+    drain.wait_for(|drain| *drain != Drain::Serving).await.ok();
 }
 
 /// Completes once the router drains, or the drain's owner is gone, which ends it at once.
 async fn draining(drain: &mut watch::Receiver<Drain>) -> Instant {
-    match drain.wait_for(|drain| *drain != Drain::Serving).await.map(|drain| *drain) {
+    match drain.wait_for(|drain| matches!(drain, Drain::Until(_))).await.map(|drain| *drain) {
         Ok(Drain::Until(deadline)) => deadline,
-        Ok(Drain::Serving) | Err(_) => Instant::now(),
+        Ok(Drain::Serving | Drain::Retiring) | Err(_) => Instant::now(),
     }
 }

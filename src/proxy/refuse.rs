@@ -1,8 +1,8 @@
 //! Answers that the router makes itself, and what it says about who answered.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use serde_json::json;
 
 use super::exchange::Exchange;
@@ -35,17 +35,29 @@ pub(super) fn refuse_as(exchange: Exchange, reason: Reason, api: Api) -> Respons
     let mut response = Response::new(Bytes::from(api.rejection(status, reason.detail()).body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
-    send_refusal(exchange, reason, response)
+    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
+    send_refusal(exchange, (reason, details), response)
+}
+
+/// Refuses what is no request for `reason`, and says what is wrong with it.
+pub(super) fn refuse_for(exchange: Exchange, reason: Reason, fault: &str) -> Response<AnswerBody> {
+    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let message = if fault == reason.detail() { fault.to_owned() } else { format!("{}: {fault}", reason.detail()) };
+    send_refusal(exchange, (reason, message.clone()), told(reason, status, &message))
 }
 
 /// Refuses the request with a status other than the reason's own.
 pub(super) fn refuse_with(exchange: Exchange, reason: Reason, code: StatusCode) -> Response<AnswerBody> {
-    let body =
-        json!({ "error": { "message": reason.detail(), "type": "overspill", "param": null, "code": reason.code() } });
+    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
+    send_refusal(exchange, (reason, details), told(reason, code, reason.detail()))
+}
+
+fn told(reason: Reason, code: StatusCode, message: &str) -> Response<Bytes> {
+    let body = json!({ "error": { "message": message, "type": "overspill", "param": null, "code": reason.code() } });
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
-    send_refusal(exchange, reason, response)
+    response
 }
 
 /// Refuses a call of gRPC in its own form: 200 and nothing but a head.
@@ -53,14 +65,18 @@ pub(super) fn refuse_call(exchange: Exchange, reason: Reason, status: GrpcStatus
     let mut response = Response::new(Bytes::new());
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response.headers_mut().insert(GRPC_STATUS, u16::from(status.code()).into());
-    send_refusal(exchange, reason, response)
+    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
+    send_refusal(exchange, (reason, details), response)
 }
 
 /// Adds what every refusal says. Last come the operations of the rule, if one matched, and of its destination: Envoy
 /// carries them out on its local replies too (`FilterManager::sendLocalReply`).
-fn send_refusal(mut exchange: Exchange, reason: Reason, mut response: Response<Bytes>) -> Response<AnswerBody> {
+fn send_refusal(
+    mut exchange: Exchange,
+    (reason, details): (Reason, String),
+    mut response: Response<Bytes>,
+) -> Response<AnswerBody> {
     exchange.refused(reason, response.status().as_u16());
-    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
     let status = format!("overspill; error={}; details=\"{}: {details}\"", reason.proxy_error(), reason.code());
     let headers = response.headers_mut();
     if reason.is_passing() {
@@ -70,6 +86,10 @@ fn send_refusal(mut exchange: Exchange, reason: Reason, mut response: Response<B
         headers.insert(PROXY_STATUS, value);
     }
     exchange.edit_answer(headers);
+    if reason == Reason::MalformedRequest && exchange.version() < Version::HTTP_2 {
+        // Where such a message ends, and the next begins, others may see in another place.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response.map(|body| AnswerBody::whole(body, exchange))
 }
 

@@ -10,6 +10,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
+use super::load;
 use super::send::note;
 use crate::domain::Reason;
 use crate::live::Held;
@@ -59,7 +60,17 @@ impl AnswerBody {
         Self { source: Source::Whole(None), exchange: None }
     }
 
-    /// hyper asks for no frame of a body that says it is over, so the end is noted as soon as it is known.
+    /// Ends it unsent: the answer is to HEAD, or of a status that has no body.
+    pub(super) fn pass_over(&mut self) {
+        self.end(None);
+    }
+
+    /// Breaks it off: its client has taken nothing of it for too long.
+    pub(super) fn give_up(&mut self) {
+        self.end(Some(Reason::StreamIdleTimeout));
+    }
+
+    /// Nobody asks for a frame of a body that says it is over, so the end is noted as soon as it is known.
     fn end_if_over(&mut self) {
         let over = match &self.source {
             Source::Endpoint(source) => source.body.is_end_stream(),
@@ -94,7 +105,7 @@ impl Body for AnswerBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
-        let frame = match &mut this.source {
+        let mut frame = match &mut this.source {
             Source::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
             Source::Endpoint(source) => match Pin::new(&mut source.body).poll_frame(context) {
                 Poll::Ready(frame) => {
@@ -104,8 +115,11 @@ impl Body for AnswerBody {
                 Poll::Pending => Some(Err(Broken(ready!(source.stillness.poll(context))))),
             },
         };
-        match &frame {
+        match &mut frame {
             Some(Ok(frame)) => {
+                if let (Some(exchange), Some(trailers)) = (&this.exchange, frame.trailers_mut()) {
+                    load::read(exchange, trailers);
+                }
                 if let (Some(exchange), Some(data)) = (&mut this.exchange, frame.data_ref()) {
                     exchange.sent(data.len());
                 }

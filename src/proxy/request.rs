@@ -8,21 +8,22 @@ use http::header::{CONNECTION, UPGRADE};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
-use hyper::body::{Body, Incoming};
-use hyper::upgrade::OnUpgrade;
+use http_body::Body;
+use tokio::sync::oneshot;
 
 use super::Worker;
 use super::answer;
 use super::attempt::{self, Outbound};
-use super::body::{self, RequestBody};
+use super::body::{self, Arriving, RequestBody};
 use super::connection::Client;
 use super::exchange::{Arrival, Exchange, REQUEST_ID};
 use super::fault;
 use super::fields::{self, TrustProto};
+use super::http1::{Arrived as Came, Unreadable, Upgraded};
 use super::mirror;
 use super::present::{Field, Present};
 use super::rate_limit;
-use super::refuse::refuse;
+use super::refuse::{refuse, refuse_for};
 use super::relay::AnswerBody;
 use super::retry::Retries;
 use crate::config::Limits;
@@ -33,20 +34,30 @@ use crate::snapshot::{Decision, PoolId, RouteId, Snapshot, affinities, choose};
 /// A request as it came.
 struct Arrived {
     parts: Parts,
-    body: Incoming,
+    body: Arriving,
     asked: Asked,
     present: Present,
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<oneshot::Receiver<Upgraded>>,
+}
+
+/// Answers what has come over HTTP/1.1.
+pub(super) async fn answer(worker: Rc<Worker>, client: Rc<Client>, came: Came) -> Response<AnswerBody> {
+    match came {
+        Came::Request(request) => serve(worker, client, request.map(Arriving::Http1)).await,
+        Came::Unreadable(unreadable) => {
+            let Unreadable { parts, reason, fault } = *unreadable;
+            let present = Present::of(&parts.headers);
+            let arrival = Arrival { asked: Asked::of(&parts).unwrap_or_default(), present };
+            let exchange = Exchange::begin(worker, client, &parts, arrival);
+            refuse_for(exchange, reason, fault)
+        }
+    }
 }
 
 /// Serves one request. It sees one snapshot from here to the end of its answer.
-pub(super) async fn serve(
-    worker: Rc<Worker>,
-    client: Rc<Client>,
-    mut request: Request<Incoming>,
-) -> Response<AnswerBody> {
+pub(super) async fn serve(worker: Rc<Worker>, client: Rc<Client>, request: Request<Arriving>) -> Response<AnswerBody> {
     let present = Present::of(request.headers());
-    let upgrade = wants_websocket(&request, present).then(|| hyper::upgrade::on(&mut request));
+    let upgrade = if wants_websocket(&request, present) { request.body().upgrade() } else { None };
     let (mut parts, body) = request.into_parts();
     let normalized = normalize(&mut parts);
     let asked = Asked::of(&parts);
@@ -205,7 +216,7 @@ fn normalize(parts: &mut Parts) -> Result<(), Reason> {
 }
 
 /// Refuses what can be seen to be unacceptable before anything is sent on.
-fn acceptable(parts: &Parts, body: &Incoming, (limits, of_heads): (&Limits, super::Limits)) -> Result<(), Reason> {
+fn acceptable(parts: &Parts, body: &Arriving, (limits, of_heads): (&Limits, super::Limits)) -> Result<(), Reason> {
     if parts.version == Version::HTTP_2 && is_too_large(parts, limits.max_headers, of_heads.max_header_bytes) {
         return Err(Reason::HeadTooLarge);
     }
@@ -242,7 +253,7 @@ fn head<'a>(parts: &'a Parts, asked: &'a Asked, client: &'a Client) -> Head<'a> 
     }
 }
 
-fn wants_websocket(request: &Request<Incoming>, present: Present) -> bool {
+fn wants_websocket(request: &Request<Arriving>, present: Present) -> bool {
     present.has(Field::Upgrade)
         && request.version() == Version::HTTP_11
         && fields::lists(request.headers(), &CONNECTION, "upgrade")

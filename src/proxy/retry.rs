@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use super::attempt::{Outbound, Served, Unserved};
 use super::body::{RequestBody, SpareBody};
 use super::exchange::Exchange;
+use super::hedge;
 use super::send::Failed;
 use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent, speaks_grpc};
 use crate::live::{Held, Live};
@@ -43,7 +44,11 @@ impl Retries {
                 .iter()
                 .any(|pool| snapshot.pool(*pool).protocol_for(exchange.version()) == Protocol::Http2),
         };
-        let needs_body = policy.needs_body(sent);
+        let hedges = |pool: &PoolId| {
+            let hedge = snapshot.pool(*pool).hedge.as_ref();
+            hedge.is_some_and(|hedge| hedge::allows(hedge, request.method()))
+        };
+        let needs_body = policy.needs_body(sent) || candidates.iter().any(hedges);
         if needs_body {
             request.body_mut().keep(exchange.retain());
         }
@@ -54,6 +59,11 @@ impl Retries {
         let body = if kept { request.body().spare() } else { None };
         let head = (sent.http2 && body.is_some()).then(|| Box::new(with_head_of(request, ())));
         Self { spare: body, head, ..Self::default() }
+    }
+
+    /// What makes the body again, where it is kept.
+    pub(super) fn spare(&self) -> Option<SpareBody> {
+        self.spare.clone()
     }
 
     /// Has the same request once more, where it may be sent twice whatever its rule says; whether it may.
@@ -208,12 +218,13 @@ pub(super) fn judge(
             if let Some(end) = end {
                 exchange.retry_ended(end);
             }
-            let spills = reach == Reach::Nothing && !outbound.retries.sent;
-            Verdict::Final(ended.map_err(
-                |Failed { reason, .. }| {
-                    if spills { Unserved::Spill(reason) } else { Unserved::Broken(reason) }
-                },
-            ))
+            Verdict::Final(ended.map_err(|failed| {
+                if spills(tries, &failed, outbound) {
+                    Unserved::Spill(failed.reason)
+                } else {
+                    Unserved::Broken(failed.reason)
+                }
+            }))
         }
         Ok(retrying) => {
             let retries = &mut outbound.retries;
@@ -260,7 +271,7 @@ fn grant(
         return Err(Some(RetryEnd::BodyTooLarge));
     }
     let others = pool.has_another(now, &[tries.tried.as_slice(), &[place]].concat());
-    let spills = reach == Reach::Nothing && !retries.sent && tries.elsewhere == Elsewhere::Something;
+    let spills = reach == Reach::Nothing && tries.elsewhere == Elsewhere::Something;
     if !others && (spills || !pool.has_another(now, &[])) {
         return Err(None);
     }
@@ -268,6 +279,20 @@ fn grant(
         return Ok(None);
     }
     pool.retry().map(Some).ok_or(Some(RetryEnd::Overflow))
+}
+
+/// Whether another pool may be sent the request, which then is whole: nothing of it was written by this try, or it may be
+/// sent twice, for its method (RFC 9110, section 9.2.2) or because the rule retries such a failure.
+fn spills(tries: &Tries<'_>, failed: &Failed, outbound: &mut Outbound) -> bool {
+    if failed.reach == Reach::Nothing {
+        return true;
+    }
+    let Some(failure) = failed.failure.filter(|_| tries.elsewhere == Elsewhere::Something) else { return false };
+    outbound.retries.sent = true;
+    if tries.policy.retries_failure(failure) {
+        return outbound.retries.restore(&mut outbound.request);
+    }
+    outbound.retries.repeat(&mut outbound.request)
 }
 
 /// Forgets the tries at a pool that the request left for the next; those of a request that was sent go on counting.

@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -21,12 +20,14 @@ const LEAST_WAIT: Duration = Duration::from_millis(20);
 const LEAST_AGE: f32 = 0.9;
 
 /// What a connection is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     Serve,
+    /// To end where that loses nothing: HTTP/2 says so to its client, and HTTP/1.1 with its next answer.
+    Retire,
     /// To end with the requests that it carries.
     Finish,
-    /// To end now.
+    /// To end now: its client has kept it waiting for too long.
     End,
 }
 
@@ -34,11 +35,14 @@ pub(super) enum Order {
 #[derive(Default)]
 pub(super) struct Supervisor {
     connections: RefCell<Slab<Rc<Connection>>>,
+    retiring: Cell<bool>,
     draining: Cell<bool>,
+    /// Whether connections are cut off with the requests that they carry.
+    cutting: Cell<bool>,
 }
 
 struct Connection {
-    activity: Arc<Activity>,
+    activity: Rc<Activity>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
     born: Instant,
@@ -64,13 +68,31 @@ impl Connection {
 
 impl Supervisor {
     /// Knows a connection for as long as the answer is held.
-    pub(super) fn enter(self: &Rc<Self>, activity: Arc<Activity>) -> Supervised {
-        let order = Cell::new(if self.draining.get() { Order::Finish } else { Order::Serve });
+    pub(super) fn enter(self: &Rc<Self>, activity: Rc<Activity>) -> Supervised {
+        let order = match (self.draining.get(), self.retiring.get()) {
+            (true, _) => Order::Finish,
+            (false, true) => Order::Retire,
+            (false, false) => Order::Serve,
+        };
+        let order = Cell::new(order);
         let share = LEAST_AGE + (1.0 - LEAST_AGE) * fastrand::f32();
         let connection =
             Rc::new(Connection { activity, order, waker: RefCell::default(), born: Instant::now(), share });
         let key = self.connections.borrow_mut().insert(Rc::clone(&connection));
         Supervised { supervisor: Rc::clone(self), key, connection }
+    }
+
+    /// Has every connection end where that loses nothing.
+    pub(super) fn retire(&self) {
+        self.retiring.set(true);
+        let connections = self.connections.borrow();
+        let serving = connections.iter().filter(|(_, connection)| connection.order.get() < Order::Retire);
+        serving.for_each(|(_, connection)| connection.order(Order::Retire));
+    }
+
+    /// Whether clients are to go elsewhere.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.retiring.get()
     }
 
     /// Has every connection end with the requests that it carries, those that are still to come among them.
@@ -79,23 +101,33 @@ impl Supervisor {
         self.connections.borrow().iter().for_each(|(_, connection)| connection.order(Order::Finish));
     }
 
-    /// Ends whatever is overdue, and says when to look again.
-    pub(super) fn look(&self, limits: Limits, counters: &LimitCounters) -> Instant {
+    /// Notes that the drain's time is over: what is still under way is cut off.
+    pub(super) fn cut(&self) {
+        self.cutting.set(true);
+    }
+
+    /// Whether what is broken off now is broken off by the router.
+    pub(super) fn is_cutting(&self) -> bool {
+        self.cutting.get()
+    }
+
+    /// Ends whatever is overdue, and says when to look again. `still` is how long a client may take nothing of an answer.
+    pub(super) fn look(&self, (limits, still): (Limits, Duration), counters: &LimitCounters) -> Instant {
         let now = Instant::now();
         // Whatever begins after this look is overdue no sooner than this.
         let age = limits.max_connection_age.unwrap_or(limits.keepalive);
-        let mut next = now + limits.header_timeout.min(limits.keepalive).min(age.mul_f32(LEAST_AGE));
+        let mut next = now + limits.header_timeout.min(limits.keepalive).min(age.mul_f32(LEAST_AGE)).min(still);
         for (_, connection) in self.connections.borrow().iter() {
             if let Some(end) = limits.max_connection_age.map(|age| connection.grows_old(age)) {
-                if end <= now && connection.order.get() == Order::Serve {
+                if end <= now && connection.order.get() < Order::Finish {
                     counters.count(Limit::ConnectionAge);
                     connection.order(Order::Finish);
                 } else if end > now {
                     next = next.min(end);
                 }
             }
-            match connection.activity.next_overdue(limits) {
-                Some((end, Overdue::Head)) if end <= now => connection.order(Order::End),
+            match connection.activity.next_overdue(limits, still) {
+                Some((end, Overdue::Head | Overdue::Answer)) if end <= now => connection.order(Order::End),
                 // One that was told to end and does not, as a client of HTTP/2 that answers no PING, is ended.
                 Some((end, Overdue::Request))
                     if end + limits.header_timeout <= now && connection.order.get() == Order::Finish =>
@@ -103,7 +135,7 @@ impl Supervisor {
                     connection.order(Order::End);
                 }
                 Some((end, Overdue::Request)) if end <= now => {
-                    if connection.order.get() == Order::Serve {
+                    if connection.order.get() < Order::Finish {
                         counters.count(Limit::ConnectionIdle);
                     }
                     connection.order(Order::Finish);
@@ -131,6 +163,13 @@ impl Supervised {
             *waker = Some(context.waker().clone());
         }
         self.connection.order.get()
+    }
+}
+
+impl Supervised {
+    /// Whether the connection is to end with the requests that it carries, or sooner.
+    pub(super) fn is_ending(&self) -> bool {
+        self.connection.order.get() != Order::Serve
     }
 }
 

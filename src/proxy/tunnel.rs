@@ -8,19 +8,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Response};
-use hyper::upgrade::{self, OnUpgrade};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
+use super::http1::Upgraded;
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use super::request;
 use crate::domain::Reason;
 use crate::live::Held;
-use crate::upstream::{Answer, Upgraded};
+use crate::upstream::Answer;
 
 /// Answers 101, to speak `protocol`, and joins the two connections. The slot is held until the tunnel ends. An endpoint that switches protocols
 /// unasked has broken HTTP (RFC 9110, section 15.2.2).
@@ -28,7 +28,7 @@ pub(super) fn join(
     exchange: Exchange,
     answer: Answer<RequestBody>,
     protocol: Option<HeaderValue>,
-    (upgrade, held): (Option<OnUpgrade>, Held),
+    (upgrade, held): (Option<oneshot::Receiver<Upgraded>>, Held),
 ) -> Response<AnswerBody> {
     let (parts, body) = answer.into_parts();
     let (Some(client), Some(endpoint)) = (upgrade, body.upgrade()) else {
@@ -68,9 +68,9 @@ fn finish(mut exchange: Exchange, ended: Ended) {
     }
 }
 
-async fn relay(client: upgrade::Upgraded, endpoint: Upgraded, idle: Duration) -> Ended {
+async fn relay(client: Upgraded, endpoint: impl AsyncRead + AsyncWrite + Unpin, idle: Duration) -> Ended {
     let moved = Cell::new(Instant::now());
-    let mut client = Stamped { stream: TokioIo::new(client), moved: &moved };
+    let mut client = Stamped { stream: client, moved: &moved };
     let mut endpoint = Stamped { stream: endpoint, moved: &moved };
     let silence = async {
         while moved.get().elapsed() < idle {

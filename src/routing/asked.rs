@@ -31,18 +31,19 @@ impl Asked {
     pub fn of(parts: &Parts) -> Result<Self, Reason> {
         let mut hosts = parts.headers.get_all(HOST).iter();
         let host = hosts.next();
-        if hosts.next().is_some() {
-            return Err(Reason::MalformedRequest);
-        }
-        if let Some(authority) = parts.uri.authority() {
-            return Ok(Self::Target(authority.clone()));
-        }
-        match host {
-            Some(host) if host.is_empty() => Ok(Self::Nothing),
-            // RFC 9112, section 3.2: an invalid value is refused, never passed on.
-            Some(host) if is_host(host.as_bytes()) => Ok(Self::Header(host.clone())),
-            None if parts.version == Version::HTTP_10 => Ok(Self::Nothing),
-            Some(_) | None => Err(Reason::MalformedRequest),
+        // RFC 9112, section 3.2: an invalid value is refused, never passed on, whatever the target says.
+        let valid = hosts.next().is_none()
+            && match host {
+                Some(host) => host.is_empty() || is_host(host.as_bytes()),
+                None => parts.version != Version::HTTP_11,
+            };
+        match (host, parts.uri.authority()) {
+            _ if !valid => Err(Reason::MalformedRequest),
+            (_, Some(authority)) => Ok(Self::Target(authority.clone())),
+            (Some(host), None) if !host.is_empty() => Ok(Self::Header(host.clone())),
+            (Some(_), None) => Ok(Self::Nothing),
+            (None, None) if parts.version == Version::HTTP_10 => Ok(Self::Nothing),
+            (None, None) => Err(Reason::MalformedRequest),
         }
     }
 }
@@ -73,7 +74,10 @@ fn is_host(bytes: &[u8]) -> bool {
     if plain && port.len() < 5 && port.iter().all(u8::is_ascii_digit) {
         return true;
     }
-    Authority::try_from(bytes).is_ok_and(|authority| !authority.as_str().contains('@'))
+    Authority::try_from(bytes).is_ok_and(|authority| {
+        let port = &authority.as_str()[authority.host().len()..];
+        !authority.as_str().contains('@') && (matches!(port, "" | ":") || authority.port_u16().is_some())
+    })
 }
 
 #[cfg(test)]
@@ -89,7 +93,15 @@ mod tests {
             (&["a_b"], "/", Version::HTTP_11, Ok("a_b")),
             (&["a.b:65535"], "/", Version::HTTP_11, Ok("a.b:65535")),
             (&["[::1]:80"], "/", Version::HTTP_11, Ok("[::1]:80")),
+            (&["a.b:"], "/", Version::HTTP_11, Ok("a.b:")),
             (&["a.b"], "http://c.d/", Version::HTTP_11, Ok("c.d")),
+            (&[""], "http://c.d/", Version::HTTP_11, Ok("c.d")),
+            (&[], "http://c.d/", Version::HTTP_10, Ok("c.d")),
+            (&[], "http://c.d/", Version::HTTP_2, Ok("c.d")),
+            (&[], "http://c.d/", Version::HTTP_11, Err(Reason::MalformedRequest)),
+            (&["a b"], "http://c.d/", Version::HTTP_11, Err(Reason::MalformedRequest)),
+            (&["a.b:port"], "/", Version::HTTP_11, Err(Reason::MalformedRequest)),
+            (&["a.b:65536"], "/", Version::HTTP_11, Err(Reason::MalformedRequest)),
             (&[""], "/", Version::HTTP_11, Ok("")),
             (&[], "/", Version::HTTP_10, Ok("")),
             (&[], "/", Version::HTTP_11, Err(Reason::MalformedRequest)),

@@ -94,7 +94,9 @@ impl Meter {
             self.pools.insert(pool.name.to_string(), Kept::default());
         }
         let ready = ready(pool, now);
-        let bounds = Bounds::of(pool.scaling.as_deref(), pool.slots_per_endpoint.get());
+        // Of a limit that follows latency the highest: a replica is known to bear that.
+        let slots = pool.endpoints.iter().map(|endpoint| pool.slots_of(endpoint)).max();
+        let bounds = Bounds::of(pool.scaling.as_deref(), slots.unwrap_or(pool.slots_per_endpoint).get());
         let Some(Kept { window, capacity }) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
         let reading = Reading {
             in_flight: pool.in_flight(),

@@ -9,8 +9,10 @@ use http::HeaderValue;
 use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
-use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
-use crate::pool::{DemandState, Ejections, EndpointState, Pool, PoolLoad, QueueState, RetryLimit, RetryState};
+use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, Reports, TrafficPolicy};
+use crate::pool::{
+    DemandState, Ejections, EndpointState, Latencies, Pool, PoolLoad, QueueState, RetryLimit, RetryState,
+};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -101,6 +103,7 @@ pub(super) struct Known<'p> {
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
     ejections: HashMap<&'p PoolKey, &'p Arc<Ejections>>,
+    latencies: HashMap<&'p PoolKey, &'p Arc<Latencies>>,
     demand: HashMap<&'p PoolKey, &'p Arc<DemandState>>,
 }
 
@@ -115,6 +118,7 @@ impl<'p> Known<'p> {
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
             ejections: previous.pools.iter().map(|pool| (&pool.key, &pool.ejections)).collect(),
+            latencies: previous.pools.iter().map(|pool| (&pool.key, &pool.latencies)).collect(),
             demand: previous.pools.iter().map(|pool| (&pool.key, &pool.demand)).collect(),
         }
     }
@@ -177,6 +181,15 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
         warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),
         outlier_detection: pool.traffic.outlier_detection.clone(),
+        // Destinations that requests bring along are nobody's to ask.
+        upkeep: if pool.original.is_none() { Arc::new(pool.upkeep.clone()) } else { Arc::default() },
+        load_reports: if pool.original.is_none() { pool.upkeep.load.orca } else { Reports::PassedOn },
+        hedge: pool.hedge.filter(|_| pool.original.is_none()),
+        latencies: known.latencies.get(&pool.key).map(|latencies| Arc::clone(latencies)).unwrap_or_default(),
+        latency_decay: match &pool.traffic.load_balancer.balancing {
+            Balancing::PeakEwma(decay) => Some(*decay),
+            _ => None,
+        },
         ejections: known.ejections.get(&pool.key).map(|ejections| Arc::clone(ejections)).unwrap_or_default(),
         hash_key: match &pool.traffic.load_balancer.balancing {
             Balancing::ConsistentHash(hash) => hash.key.clone(),
@@ -224,7 +237,7 @@ fn retry_limit(traffic: &TrafficPolicy) -> RetryLimit {
 
 /// The ways of choosing that Istio warms endpoints up for.
 fn warms_up(balancing: &Balancing) -> bool {
-    matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin)
+    matches!(balancing, Balancing::LeastRequest | Balancing::PeakEwma(_) | Balancing::RoundRobin)
 }
 
 /// The pool itself, then what it spills to.

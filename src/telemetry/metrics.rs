@@ -14,6 +14,7 @@ mod reload;
 mod requests;
 mod scaling;
 mod scrape;
+mod upkeep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub(super) use requests::{RequestKey, RequestSeries};
 use super::family::{Labels, Single};
 use super::names;
 use crate::config::Workload;
-use crate::domain::{MirrorEnd, Reason};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason};
 use crate::scaling::Known;
 use crate::snapshot::{PoolId, Snapshot};
 
@@ -43,6 +44,7 @@ pub struct Metrics {
     local: LocalMetrics,
     reload: reload::ReloadMetrics,
     lookups: lookups::LookupMetrics,
+    upkeep: upkeep::UpkeepMetrics,
     access_log_dropped: Single<IntCounter>,
     limits: LimitCounters,
     client_connections: Arc<AtomicU64>,
@@ -82,6 +84,7 @@ impl Metrics {
             local: LocalMetrics::new(),
             reload: reload::ReloadMetrics::new(),
             lookups: lookups::LookupMetrics::new(),
+            upkeep: upkeep::UpkeepMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
             limits: LimitCounters::new(),
             client_connections: Arc::default(),
@@ -136,6 +139,12 @@ impl Metrics {
         self.requests.mirrored(snapshot, pool, end)
     }
 
+    /// The counter of second tries of `pool` that came to this end.
+    pub(super) fn hedged(&self, snapshot: &Snapshot, pool: PoolId, end: HedgeEnd) -> IntCounter {
+        self.note_generation(snapshot);
+        self.requests.hedged(snapshot, pool, end)
+    }
+
     /// A request that was decided before the last publication may end after it, and its route may be gone.
     fn note_generation(&self, snapshot: &Snapshot) {
         if snapshot.generation() < self.generation.load(Ordering::Acquire) {
@@ -152,6 +161,7 @@ impl Metrics {
             route && pool.is_none_or(|pool| pool.is_empty() || pool == names::LOCAL || pools.contains(pool))
         };
         self.requests.retain(&known);
+        self.upkeep.retain(known);
         self.istio.retain(snapshot);
     }
 }

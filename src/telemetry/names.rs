@@ -120,6 +120,11 @@ pub(super) const MIRRORED: Definition<2> = define(
     [POOL, "result"],
     "Copies of requests for this pool: answered, failed, or dropped for want of room.",
 );
+pub(super) const HEDGED: Definition<2> = define(
+    "overspill_hedged_requests_total",
+    [POOL, "result"],
+    "Requests that were slow to be answered: the second try won, lost, or was refused for want of budget or slots.",
+);
 pub(super) const QUEUE_WAIT: Definition<1> =
     define("overspill_queue_wait_seconds", [POOL], "Time in the pool's queue, of the requests that waited.");
 
@@ -194,8 +199,11 @@ pub(super) const OBJECTIVE: Definition<2> = define(
     [POOL, TIER],
     "The latency that the pool's users expect; no series where its document names none.",
 );
-pub(super) const ENDPOINTS: Definition<2> =
-    define("overspill_pool_endpoints", [POOL, "state"], "Endpoints that are admitting, ejected or probing.");
+pub(super) const ENDPOINTS: Definition<2> = define(
+    "overspill_pool_endpoints",
+    [POOL, "state"],
+    "Endpoints that are admitting, ejected, probing, unchecked, unhealthy or warming.",
+);
 pub(super) const ROUTE_WEIGHT: Definition<2> = define(
     "overspill_route_weight",
     [ROUTE, POOL],
@@ -217,6 +225,19 @@ pub(super) const LAST_SUCCESS: Definition<0> =
     define("overspill_config_last_success_timestamp_seconds", [], "When a usable configuration was last read.");
 pub(super) const PROBLEMS: Definition<1> =
     define("overspill_config_problems", ["severity"], "Problems of the configuration that was last read.");
+
+pub(super) const HEALTH_CHECKS: Definition<2> = define(
+    "overspill_health_checks_total",
+    [POOL, "result"],
+    "Health checks of endpoints: passed, failed by what the endpoint said, or lost without an answer.",
+);
+pub(super) const WARMUPS: Definition<2> =
+    define("overspill_warmup_requests_total", [POOL, "result"], "Warm-up requests to endpoints: answered or failed.");
+pub(super) const LOAD_PAGES: Definition<2> = define(
+    "overspill_load_page_reads_total",
+    [POOL, "result"],
+    "Times that an endpoint's page of metrics was read for its load: answered, or failed to tell.",
+);
 
 /// A name that is looked up.
 pub(super) const HOST: &str = "host";

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::metrics::{LimitCounters, Metrics, RequestKey, RequestSeries};
 use super::{AccessLog, ClientConnection, Record};
-use crate::domain::{MirrorEnd, Reason, Tier};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// Takes the records of one traffic worker. Its handles to series are found once for a generation; from then on a record
@@ -90,6 +90,11 @@ impl Recorder {
         } else {
             counter().inc();
         }
+    }
+
+    /// Counts what became of a second try.
+    pub fn hedged(&self, snapshot: &Snapshot, pool: PoolId, end: HedgeEnd) {
+        self.metrics.hedged(snapshot, pool, end).inc();
     }
 
     fn count(&self, snapshot: &Snapshot, record: &Record) {

@@ -4,20 +4,13 @@
 //! answer's body writes what is left of the request. Requests are borrowed, so that one without a body can be sent again as
 //! it stands. CONNECT and HTTP/0.9 are not spoken.
 
-mod chunked;
 mod connection;
-mod framing;
 mod head;
-mod outbox;
 mod request;
-mod upgraded;
 
 pub(super) use connection::{Connection, Memory};
-pub use upgraded::Upgraded;
 
-/// What is no HTTP/1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Malformed;
+use crate::wire::{Malformed, WrongLength};
 
 /// Why an exchange came to no good end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +31,8 @@ impl From<Malformed> for Failure {
     }
 }
 
-impl From<request::WrongLength> for Failure {
-    fn from(_: request::WrongLength) -> Self {
+impl From<WrongLength> for Failure {
+    fn from(_: WrongLength) -> Self {
         Self::Request
     }
 }

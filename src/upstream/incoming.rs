@@ -7,11 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Unread;
-use super::http1::Upgraded;
 use super::idle::{Idle, Link};
 use super::shared::Stream;
+use crate::wire::Rewound;
 
 /// An answer's body. Its connection serves other requests once the body has ended. Dropped before, the connection is closed
 /// (HTTP/1.1) or left to its other streams (HTTP/2).
@@ -55,11 +56,12 @@ impl<B> Incoming<B> {
     }
 
     /// The stream of the protocol that an answer of 101 has switched to; `None` behind any other.
-    pub fn upgrade(self) -> Option<Upgraded> {
+    pub fn upgrade(self) -> Option<impl AsyncRead + AsyncWrite + Unpin + use<B>> {
         match self.0 {
-            Source::Http1(Http1 { link, .. }) => {
-                link.filter(|link| link.connection.is_over()).map(|link| Upgraded::new(link.connection.into_parts()))
-            }
+            Source::Http1(Http1 { link, .. }) => link.filter(|link| link.connection.is_over()).map(|link| {
+                let (transport, early) = link.connection.into_parts();
+                Rewound::new(transport, early)
+            }),
             Source::Http2 { .. } => None,
         }
     }

@@ -33,13 +33,13 @@ fn documents(gpu: (&[SocketAddr], &str), cpu: (&[SocketAddr], &str), objective: 
 /// A request whose answer is read later.
 fn begin(address: SocketAddr, path: &str) -> Connection {
     let mut connection = Connection::open(address);
-    connection.send(&format!("GET {path} HTTP/1.1\r\nhost: app.example\r\n\r\n"));
+    connection.send(format!("GET {path} HTTP/1.1\r\nhost: app.example\r\n\r\n"));
     connection
 }
 
 /// The same of a request that is latency-sensitive.
 fn begin_sensitive(address: SocketAddr, path: &str) -> Connection {
     let mut connection = Connection::open(address);
-    connection.send(&format!("GET {path} HTTP/1.1\r\nhost: app.example\r\nx-latency-sensitive: true\r\n\r\n"));
+    connection.send(format!("GET {path} HTTP/1.1\r\nhost: app.example\r\nx-latency-sensitive: true\r\n\r\n"));
     connection
 }

@@ -6,10 +6,13 @@
 mod harness;
 
 mod hash;
+mod health_checks;
 mod limits;
+mod load;
 mod locality;
 mod outlier;
 mod simple;
+mod warmups;
 
 use std::net::SocketAddr;
 

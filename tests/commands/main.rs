@@ -5,6 +5,7 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod advise;
 mod call;
 
 use std::ffi::OsString;

@@ -83,6 +83,14 @@ impl Connection {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Waits a moment for something to read; whether nothing has come.
+    pub fn reads_nothing_yet(&mut self) -> bool {
+        self.stream.set_read_timeout(Some(std::time::Duration::from_millis(5))).expect("an open socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(DEADLINE)).expect("an open socket");
+        self.buffer.is_empty() && peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Writes one chunk of a chunked body.
     pub fn send_chunk(&mut self, data: &str) {
         self.send(format!("{:x}\r\n{data}\r\n", data.len()));
@@ -177,6 +185,11 @@ impl Connection {
             assert!(self.fill(), "the connection ended after {} of {count} bytes", self.buffer.len());
         }
         self.buffer.drain(..count).collect()
+    }
+
+    /// Reads until `mark` has come, it included.
+    pub fn until_text(&mut self, mark: &str) -> String {
+        String::from_utf8(self.until(mark.as_bytes())).expect("text")
     }
 
     /// Reads to the end of the stream, or to its reset.

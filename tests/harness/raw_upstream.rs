@@ -114,6 +114,11 @@ impl Visitor {
         drop(self.stream.write_all(bytes.as_ref()));
     }
 
+    /// Writes `bytes`; `false` where the router has closed.
+    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// Closes the connection, and returns once the other side's kernel knows: on loopback too, an end may be delivered after
     /// `close` has returned.
     pub fn close(self) {

@@ -33,9 +33,9 @@ fn containers(folder: &str, objects: &[Value]) -> Vec<(String, Value, Value)> {
 
 #[test]
 fn every_folder_builds_and_every_object_is_valid() {
-    let (Some(kubectl), Some(_)) = (tool("kubectl"), tool("kubernetes-validate")) else { return };
+    let (Some(kubectl), Some(validator)) = (tool("kubectl"), tool("kubernetes-validate")) else { return };
     let folder = tempfile::TempDir::new().expect("a temporary folder");
-    let mut validate = Command::new(root().join(".venv/manifests/bin/python"));
+    let mut validate = Command::new(validator.with_file_name("python"));
     validate
         .current_dir(root())
         .arg("tests/manifests/validate.py")

@@ -7,9 +7,11 @@
 mod harness;
 
 mod alerts;
+mod deploy;
 mod documents;
 mod files;
 mod generated;
+mod helm;
 mod kustomize;
 #[path = "../prometheus/server.rs"]
 mod prometheus;

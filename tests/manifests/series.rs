@@ -11,7 +11,7 @@ use super::harness::Metrics;
 use super::prometheus::{Prometheus, Scrape};
 use super::promql::{groupings, selectors};
 use super::scenario::Scenario;
-use super::tools::{silent, tool};
+use super::tools::{overspill, silent, tool};
 
 const RULES: &str = "manifests/base/monitoring/rules.yaml";
 const DASHBOARD: &str = "manifests/base/monitoring/dashboard.json";
@@ -217,6 +217,14 @@ fn a_real_prometheus_evaluates_every_rule_and_panel() {
             assert!(prometheus.samples(&expr) > 0, "{title} shows nothing: {expr}");
         }
     }
+    let url = format!("http://{}", prometheus.address);
+    let advice = silent(overspill().args(["advise", "--prometheus", &url, "--every", "1s", "--output", "json"]));
+    let advice: Value = serde_json::from_str(&advice).expect("JSON");
+    let pools: Vec<&str> =
+        advice["pools"].as_array().expect("pools").iter().map(|pool| as_text(pool, "pool")).collect();
+    assert!(pools.contains(&"gpu.example:80") && pools.contains(&"full.example:80"), "{pools:?}");
+    let full = advice["pools"].as_array().expect("pools").iter().find(|pool| pool["pool"] == "full.example:80");
+    assert_eq!(full.map(|full| (&full["replicas"], &full["used"].is_number())), Some((&1.into(), &true)), "{advice}");
 }
 
 #[test]

@@ -22,7 +22,8 @@ pub(super) struct Scrape<'a> {
 /// A server that scrapes one router every 100 ms. Killed on drop.
 pub(super) struct Prometheus {
     child: Child,
-    address: SocketAddr,
+    /// Where it answers.
+    pub(super) address: SocketAddr,
     _log: Lines,
     _folder: TempDir,
 }

@@ -8,9 +8,11 @@ mod harness;
 mod answers;
 mod bodies;
 mod breaks;
+mod early;
 mod fields;
 mod limits;
 mod messages;
+mod refused;
 mod upgrade;
 
 use std::net::SocketAddr;

@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, TcpStream};
 
 use super::begin;
-use super::harness::{Answer, Client, Connection, Exchange, Router, Service, Upstream, Wire, virtual_service};
+use super::harness::{
+    Answer, Client, Connection, Exchange, Router, Service, Upstream, Wire, log_field, virtual_service,
+};
 
 fn router_with(settings: &str, wire: Wire, endpoint: SocketAddr) -> Router {
     let settings = format!(
@@ -43,6 +45,7 @@ fn finishes_what_is_in_flight(end: impl Fn(&Router)) {
     held.answer(200, "held");
     let reply = waiting.read_reply();
     assert_eq!((reply.head.status, reply.text().as_str()), (200, "held"));
+    assert_eq!(reply.head.value("connection"), "close", "nothing more is asked over it");
     assert!(half.send("and half"));
     half.finish();
     assert_eq!(streaming.chunk().as_deref(), Some(&b"and half"[..]));
@@ -99,6 +102,21 @@ fn a_drain_ends_at_its_deadline() {
     let _held = upstream.next();
     let exit = router.stop();
     assert_eq!(exit.status.code(), Some(0));
+    let reasons: Vec<String> = exit.access.iter().map(|line| line.field("reason")).collect();
+    assert_eq!(reasons, ["drain_timeout"], "the client had not gone away");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let router = router_with("drain: {delay: 10m, timeout: 10m}", Wire::H1, upstream.address);
+    let _stuck = begin(router.traffic);
+    let _held = upstream.next();
+    router.signal("TERM");
+    wait_until_unready(&router);
+    router.wait_for_log(0, |line| log_field(line, "message") == "draining");
+    router.signal("TERM");
+    assert_eq!(router.wait_for_end().status.code(), Some(0));
 }
 
 #[test]

@@ -1,19 +1,23 @@
 //! The documents that a simulated router has.
 
+use std::fmt::Write as _;
+
 use overspill::config::{Checked, Overrides, SourceFile, load};
 use overspill::snapshot::{Resolved, Snapshot, compile};
 
 /// The documents of a router for `app.example` with a GPU pool of `gpus` endpoints and a CPU pool of `cpus`, whose policies have these
 /// fields; `rest` is further documents.
-pub fn documents((gpus, gpu_policy): (u16, &str), (cpus, cpu_policy): (u16, &str), rest: &str) -> String {
+pub(crate) fn documents((gpus, gpu_policy): (u16, &str), (cpus, cpu_policy): (u16, &str), rest: &str) -> String {
     let service = |host: &str, endpoints: u16, first: u16| {
-        let endpoints: String = (0..endpoints)
-            .map(|nth| format!("\n  - {{address: 10.0.0.1, ports: {{http: {}}}}}", first + nth))
-            .collect();
+        let mut list = String::new();
+        for nth in 0..endpoints {
+            write!(list, "\n  - {{address: 10.0.0.1, ports: {{http: {}}}}}", first + nth)
+                .expect("a string takes all text");
+        }
         format!(
             "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {host}}}\nspec:\n  \
              hosts: [{host}.example]\n  resolution: STATIC\n  ports: [{{number: 80, name: http, protocol: HTTP}}]\n  \
-             endpoints:{endpoints}\n"
+             endpoints:{list}\n"
         )
     };
     let policy = |host: &str, fields: &str| {
@@ -30,12 +34,12 @@ pub fn documents((gpus, gpu_policy): (u16, &str), (cpus, cpu_policy): (u16, &str
 }
 
 /// What they make, in place of what was in force before.
-pub fn snapshot(text: String, previous: Option<&Snapshot>) -> Snapshot {
+pub(crate) fn snapshot(text: String, previous: Option<&Snapshot>) -> Snapshot {
     compile(&checked(text), &Resolved::default(), previous)
 }
 
 /// Routes for `app.example`, a block list.
-pub fn routes(rules: &str) -> String {
+pub(crate) fn routes(rules: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: app}}\n\
          spec:\n  hosts: [app.example]\n  http:\n{rules}\n"

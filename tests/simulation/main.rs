@@ -10,6 +10,7 @@ mod orders;
 mod queue;
 mod station;
 mod table;
+mod weighing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

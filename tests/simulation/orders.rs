@@ -44,7 +44,7 @@ fn measure(order: &str, times_capacity: f64) -> Figures {
     waits.sort_unstable();
     let mean = |times: &[Duration]| times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).unwrap_or(1);
     Figures {
-        goodput: waits.len() as f64 / 20.0 / CAPACITY,
+        goodput: f64::from(u32::try_from(waits.len()).unwrap_or(u32::MAX)) / 20.0 / CAPACITY,
         median_wait: waits[waits.len() / 2],
         p99_wait: waits[waits.len() * 99 / 100],
         refused_after: mean(&refused),
@@ -53,6 +53,7 @@ fn measure(order: &str, times_capacity: f64) -> Figures {
 
 /// The figures of ARCHITECTURE.md's decision; `--nocapture` prints them.
 #[test]
+#[allow(clippy::print_stdout, reason = "the figures are read by people")]
 fn the_default_order_waits_least_under_overload_and_no_longer_below_it() {
     println!("| load | order | goodput | median wait | p99 wait | the refused waited |");
     for load in [0.9, 1.1, 2.0, 4.0] {

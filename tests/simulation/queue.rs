@@ -77,7 +77,7 @@ fn run(seed: u64) {
         station.offer(next);
     }
     station.offer(Load { rate: 0.0, sensitive: 0.0, odd: 0.0 });
-    station.run(Duration::from_secs(60), sweep);
+    station.run(Duration::from_mins(1), sweep);
     for (_, pool) in station.snapshot.pools() {
         assert_eq!((pool.in_flight(), pool.queue.pending()), (0, 0), "{}", pool.name);
         assert!(

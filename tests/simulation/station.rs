@@ -11,28 +11,28 @@ use std::time::Duration;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderValue, Method};
 use overspill::domain::{Moment, Priority, Reason};
-use overspill::pool::{Joined, Line, Slot, Terms, Ticket, Tried, Wish};
+use overspill::pool::{Line, Slot, Ticket};
 use overspill::routing::Head;
 use overspill::snapshot::{Decision, Full, PoolId, Snapshot, Urgency, choose};
 
 /// How the endpoints of the pools serve.
 #[derive(Clone, Copy)]
-pub struct Service {
+pub(crate) struct Service {
     /// The mean time of one request.
-    pub mean: Duration,
+    pub(crate) mean: Duration,
     /// Requests that one endpoint computes at once; more wait inside it.
-    pub places: usize,
+    pub(crate) places: usize,
 }
 
 /// What is offered.
 #[derive(Clone, Copy)]
-pub struct Load {
+pub(crate) struct Load {
     /// Requests a second.
-    pub rate: f64,
+    pub(crate) rate: f64,
     /// The part of them that is latency-sensitive.
-    pub sensitive: f64,
+    pub(crate) sensitive: f64,
     /// The part that goes away while it waits, and the part that has tried an endpoint before.
-    pub odd: f64,
+    pub(crate) odd: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ enum Event {
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// By this pool.
     Served(PoolId),
     Refused(Reason),
@@ -60,29 +60,29 @@ enum State {
     Deciding,
     Waits { at: usize, ticket: Ticket, called: bool, preferred: bool },
     Flies { pool: PoolId, place: usize, slot: Slot },
-    Over(End),
+    Over,
 }
 
-pub struct Request {
-    pub snapshot: Rc<Snapshot>,
-    pub priority: Priority,
-    pub begun: Moment,
+pub(crate) struct Request {
+    pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) priority: Priority,
+    pub(crate) begun: Moment,
     /// The pool that the split chose.
-    pub chosen: Option<PoolId>,
+    pub(crate) chosen: Option<PoolId>,
     /// How long it waited in queues.
-    pub waited: Duration,
-    pub ended: Option<(End, Moment)>,
+    pub(crate) waited: Duration,
+    pub(crate) ended: Option<(End, Moment)>,
     tried: Vec<usize>,
     waits: u32,
     since: Moment,
     state: State,
 }
 
-pub struct Station {
-    pub now: Moment,
-    pub snapshot: Rc<Snapshot>,
-    pub requests: Vec<Request>,
-    pub random: Rng,
+pub(crate) struct Station {
+    pub(crate) now: Moment,
+    pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) random: Rng,
     /// By the name of a pool.
     lines: HashMap<String, Line<usize>>,
     services: HashMap<String, Service>,
@@ -100,7 +100,7 @@ pub struct Station {
 }
 
 impl Station {
-    pub fn new(seed: u64, snapshot: Snapshot, services: &[(&str, Service)], load: Load) -> Self {
+    pub(crate) fn new(seed: u64, snapshot: Snapshot, services: &[(&str, Service)], load: Load) -> Self {
         let mut sensitive = HeaderMap::new();
         sensitive.insert("x-latency-sensitive", HeaderValue::from_static("true"));
         let mut station = Self {
@@ -124,7 +124,7 @@ impl Station {
     }
 
     /// Offers `load` from now on.
-    pub fn offer(&mut self, load: Load) {
+    pub(crate) fn offer(&mut self, load: Load) {
         let idle = self.load.rate <= 0.0 || self.events.is_empty();
         self.load = load;
         if idle && load.rate > 0.0 {
@@ -133,19 +133,19 @@ impl Station {
     }
 
     /// Puts another generation in force.
-    pub fn publish(&mut self, text: String) {
+    pub(crate) fn publish(&mut self, text: String) {
         self.snapshot = Rc::new(super::documents::snapshot(text, Some(&self.snapshot)));
         let generation = self.snapshot.generation();
         self.lines.values_mut().for_each(|line| line.renew(generation));
     }
 
     /// Serves in `mean` from now on.
-    pub fn slow(&mut self, tier: &str, mean: Duration) {
+    pub(crate) fn slow(&mut self, tier: &str, mean: Duration) {
         self.services.get_mut(&format!("{tier}.example:80")).expect("a tier").mean = mean;
     }
 
     /// Lets time pass, and sweeps `invariants` after each event.
-    pub fn run(&mut self, span: Duration, invariants: impl Fn(&Self)) {
+    pub(crate) fn run(&mut self, span: Duration, invariants: impl Fn(&Self)) {
         let end = self.now.after(span);
         while self.events.peek().is_some_and(|Reverse((at, ..))| *at <= end) {
             let Some(Reverse((at, _, event))) = self.events.pop() else { break };
@@ -299,11 +299,11 @@ impl Station {
         let this = &mut self.requests[request];
         assert!(this.ended.is_none(), "a request ends once");
         this.ended = Some((end, self.now));
-        this.state = State::Over(end);
+        this.state = State::Over;
     }
 
     /// Whether all who wait at the pool called `name` began in `generation`.
-    pub fn waits_in_generation(&self, name: &str, generation: u64) -> bool {
+    pub(crate) fn waits_in_generation(&self, name: &str, generation: u64) -> bool {
         let waiting = self.waiting.iter().map(|request| &self.requests[*request]);
         let here = |request: &&Request| {
             let State::Waits { at, .. } = request.state else { return false };
@@ -314,7 +314,7 @@ impl Station {
     }
 
     /// Requests that wait and have tried nothing, and whether any that waits is called, at the pool called `name`.
-    pub fn waiting_at(&self, name: &str) -> (usize, usize) {
+    pub(crate) fn waiting_at(&self, name: &str) -> (usize, usize) {
         let mut found = (0, 0);
         for request in self.waiting.iter().map(|request| &self.requests[*request]) {
             let State::Waits { at, called, .. } = &request.state else { continue };

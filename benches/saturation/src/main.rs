@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use self::pools::{CPU, GPU, Pools};
+use self::pools::Pools;
 use self::program::Program;
 use self::results::{Circumstances, Results};
 
@@ -37,6 +37,9 @@ struct Options {
     /// Offered loads, in times of what the pools bear
     #[arg(long, env = "LOADS", value_delimiter = ',', default_value = "0.5,0.75,1,1.25,1.5,2,3,4")]
     loads: Vec<f64>,
+    /// The part of an instance that each pool emulates; less than one where this machine cannot bear four times a whole one
+    #[arg(long, env = "SHARE", default_value_t = 1.0)]
+    share: f64,
     /// Where the table, the figures and the plot go
     #[arg(long, env = "RESULTS", default_value = "benches/saturation/results")]
     results: PathBuf,
@@ -59,9 +62,9 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     if !path.is_file() {
         return Err(format!("there is no {}; `make build` makes it", path.display()).into());
     }
-    let pools = Pools::start()?;
+    let pools = Pools::start(options.share)?;
     let program = Program::start(&path, &pools)?;
-    let capacity = GPU.rate() + CPU.rate();
+    let capacity = pools.rate();
     let mut steps = Vec::new();
     for times in &options.loads {
         let step = load::run(program.address, *times * capacity, Duration::from_secs(options.seconds))?;

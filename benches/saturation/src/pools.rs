@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 /// What was measured of one instance.
+#[derive(Clone, Copy)]
 pub(crate) struct Profile {
     median: Duration,
     p99: Duration,
@@ -21,11 +22,9 @@ pub(crate) struct Profile {
 }
 
 /// A T4: 12 ms at the median, 28 ms at the 99th percentile.
-pub(crate) const GPU: Profile =
-    Profile { median: Duration::from_millis(12), p99: Duration::from_millis(28), places: 11 };
+const GPU: Profile = Profile { median: Duration::from_millis(12), p99: Duration::from_millis(28), places: 11 };
 /// Eight cores: 45 ms and 85 ms.
-pub(crate) const CPU: Profile =
-    Profile { median: Duration::from_millis(45), p99: Duration::from_millis(85), places: 6 };
+const CPU: Profile = Profile { median: Duration::from_millis(45), p99: Duration::from_millis(85), places: 6 };
 
 /// The 99th percentile of the standard normal distribution.
 const Z99: f64 = 2.326_347_874;
@@ -47,6 +46,12 @@ impl Profile {
         f64::from(self.places) / mean
     }
 
+    /// The part `share` of an instance: as quick, with fewer requests at once.
+    fn part(self, share: f64) -> Self {
+        let places = (1..self.places).find(|places| f64::from(*places) >= f64::from(self.places) * share);
+        Self { places: places.unwrap_or(self.places), ..self }
+    }
+
     /// One service time (the Box-Muller transform).
     fn draw(&self) -> Duration {
         let radius = (-2.0 * (1.0 - fastrand::f64()).ln()).sqrt();
@@ -57,22 +62,28 @@ impl Profile {
 
 /// Both pools, on a thread of their own until the process ends.
 pub(crate) struct Pools {
-    pub(crate) gpu: SocketAddr,
-    pub(crate) cpu: SocketAddr,
+    pub(crate) gpu: (SocketAddr, Profile),
+    pub(crate) cpu: (SocketAddr, Profile),
 }
 
 impl Pools {
-    /// Starts them.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts them, each the part `share` of an instance.
+    pub(crate) fn start(share: f64) -> io::Result<Self> {
         let bind = || std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let (gpu, cpu) = (bind()?, bind()?);
-        let pools = Self { gpu: gpu.local_addr()?, cpu: cpu.local_addr()? };
-        std::thread::Builder::new().name("pools".to_owned()).spawn(move || serve([(gpu, &GPU), (cpu, &CPU)]))?;
+        let pools = Self { gpu: (gpu.local_addr()?, GPU.part(share)), cpu: (cpu.local_addr()?, CPU.part(share)) };
+        let endpoints = [(gpu, pools.gpu.1), (cpu, pools.cpu.1)];
+        std::thread::Builder::new().name("pools".to_owned()).spawn(move || serve(endpoints))?;
         Ok(pools)
+    }
+
+    /// Requests a second that both bear.
+    pub(crate) fn rate(&self) -> f64 {
+        self.gpu.1.rate() + self.cpu.1.rate()
     }
 }
 
-fn serve(endpoints: [(std::net::TcpListener, &'static Profile); 2]) -> io::Result<()> {
+fn serve(endpoints: [(std::net::TcpListener, Profile); 2]) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         for (listener, profile) in endpoints {
@@ -90,7 +101,7 @@ fn serve(endpoints: [(std::net::TcpListener, &'static Profile); 2]) -> io::Resul
 }
 
 /// Answers requests without a body for as long as the connection lasts.
-async fn answer(mut socket: TcpStream, profile: &'static Profile, places: Rc<Semaphore>) -> io::Result<()> {
+async fn answer(mut socket: TcpStream, profile: Profile, places: Rc<Semaphore>) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut read = Vec::with_capacity(1024);
     while socket.read_buf(&mut read).await? > 0 {

@@ -28,7 +28,7 @@ impl Program {
         let address = rig::free_address()?;
         let folder = std::env::temp_dir().join(format!("bench-saturation-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("bench.yaml"), documents::write(address, pools.gpu, pools.cpu))?;
+        fs::write(folder.join("bench.yaml"), documents::write(address, pools))?;
         let child = Command::new(path).arg("run").arg("--config").arg(&folder).stdout(Stdio::null()).spawn()?;
         let mut program = Self { address, child, folder };
         program.wait_until_it_listens()?;

@@ -78,7 +78,8 @@ impl Step {
     pub(crate) fn of(offered: f64, outcome: &Outcome) -> Self {
         let answers = &outcome.answers;
         let seconds = outcome.window.as_secs_f64();
-        let part = |fits: &dyn Fn(&Answer) -> bool| ratio(answers.iter().filter(|one| fits(one)).count(), answers.len());
+        let part =
+            |fits: &dyn Fn(&Answer) -> bool| ratio(answers.iter().filter(|one| fits(one)).count(), answers.len());
         Self {
             offered,
             sent: count(answers.len()) / seconds,
@@ -124,7 +125,9 @@ impl Results {
         let objective = count(usize::try_from(self.circumstances.objective_ms).unwrap_or(usize::MAX));
         for step in self.steps.iter().filter(|step| step.sensitive.p99_ms > objective) {
             let (offered, p99) = (step.offered, step.sensitive.p99_ms);
-            broken.push(format!("the latency-sensitive wait longer than {objective} ms at {offered} x: p99 is {p99:.0} ms"));
+            broken.push(format!(
+                "the latency-sensitive wait longer than {objective} ms at {offered} x: p99 is {p99:.0} ms"
+            ));
         }
         for step in self.steps.iter().filter(|step| step.failed > 0) {
             broken.push(format!("{} requests failed at {} x", step.failed, step.offered));

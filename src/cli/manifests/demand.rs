@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use super::workload::Workload;
 
+/// The Service of the scaler that KEDA asks by gRPC, and its port.
+pub(super) const SCALER: &str = "overspill-scaler";
+pub(super) const SCALER_PORT: u16 = 9090;
+
 /// The targets that Kubernetes has no figure of its own for, by each of the workload's pools.
 pub(super) fn external(workload: &Workload) -> impl Iterator<Item = Value> {
     let targets = workload.recipe.targets;
@@ -29,7 +33,3 @@ fn quantity(value: f64) -> String {
 pub(super) fn key(pool: &str) -> String {
     pool.chars().map(|one| if one.is_ascii_alphanumeric() || one == '-' { one } else { '_' }).collect()
 }
-
-/// The Service of the scaler that KEDA asks by gRPC, and its port.
-pub(super) const SCALER: &str = "overspill-scaler";
-pub(super) const SCALER_PORT: u16 = 9090;

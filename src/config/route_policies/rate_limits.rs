@@ -49,7 +49,7 @@ impl Reader<'_> {
         // Where the table has no number, it has said so.
         let requests = NonZeroU32::new(self.written.requests)?;
         let burst = self.written.burst.and_then(NonZeroU32::new).unwrap_or(requests);
-        let limit = RateLimit { name: name?, requests, window: window?, burst, key: key? };
+        let limit = RateLimit { name: name?, requests, window: window?, burst, key: key.ok()? };
         if limit.fill_time() > RateLimit::LONGEST {
             let message = format!(
                 "Its bucket of {} requests would take more than {} to fill.",
@@ -100,9 +100,9 @@ impl Reader<'_> {
         window
     }
 
-    /// The key, `Some(None)` for one bucket; `None` where it is wrong.
-    fn key(&mut self) -> Option<Option<RateLimitKey>> {
-        let Some(key) = &self.written.key else { return Some(None) };
+    /// The key, `None` for one bucket; an error where it is wrong, which has been reported.
+    fn key(&mut self) -> Result<Option<RateLimitKey>, ()> {
+        let Some(key) = &self.written.key else { return Ok(None) };
         match (&key.http_header_name, key.use_source_ip) {
             (Some(name), _) => {
                 let header = name.parse().ok().map(RateLimitKey::Header);
@@ -113,15 +113,15 @@ impl Reader<'_> {
                         "Name the header whose values are counted apart, as `x-user-id`.",
                     );
                 }
-                header.map(Some)
+                header.map(Some).ok_or(())
             }
-            (None, true) => Some(Some(RateLimitKey::SourceIp)),
+            (None, true) => Ok(Some(RateLimitKey::SourceIp)),
             (None, false) => {
                 if self.source.intact {
                     let cure = "Write `httpHeaderName: NAME` or `useSourceIp: true`, or leave `key` out.";
                     self.wrong("key", "The key says nothing to count by.", cure);
                 }
-                None
+                Err(())
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Two of the kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
 use super::scaling::SCALING;
+use super::upkeep::{HEALTH_CHECK, HEDGE, LOAD_REPORTS, WARMUP_REQUEST};
 use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, UINT32, field};
 
 /// A count that a machine can bear; what is above it is a slip of the keyboard.
@@ -118,7 +119,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("keepalive", DURATION),
         field("maxConnectionAge", ANY_DURATION),
         field("headerTimeout", DURATION),
-        // hyper reads heads into a buffer of 8 KiB at least.
+        // What browsers send at most, near enough: less would refuse ordinary requests.
         field("maxHeaderBytes", Shape::Int(8192, 1 << 30)),
         field("drain", Shape::Object(&DRAIN)),
         field("accessLog", BOOL),
@@ -166,6 +167,12 @@ pub(in crate::config) static POOL_POLICY: Table = Table {
         field("localModel", Shape::Enum(&["Allow", "Deny"])),
         field("latencyObjective", DURATION),
         field("scaling", Shape::Object(&SCALING)),
+        field("loadBalancer", Shape::Enum(&["PeakEwma"])),
+        field("latencyDecay", DURATION),
+        field("healthCheck", Shape::Object(&HEALTH_CHECK)),
+        field("warmupRequest", Shape::Object(&WARMUP_REQUEST)),
+        field("loadReports", Shape::Object(&LOAD_REPORTS)),
+        field("hedge", Shape::Object(&HEDGE)),
     ],
     one_of: &[],
 };

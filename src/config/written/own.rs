@@ -26,6 +26,7 @@ pub(in crate::config) struct NameServers {
 /// `Settings.limits.http2`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "as documents write them")]
 pub(in crate::config) struct Http2Limits {
     pub(in crate::config) max_concurrent_streams: Option<u32>,
     pub(in crate::config) max_resets_per_second: Option<u32>,

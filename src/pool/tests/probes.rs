@@ -37,7 +37,9 @@ fn one_probe_of_a_thousand_requests_is_let_through() {
         assert_eq!(admitted(&by_answers, START.after(AFTER_EJECTION)), 1, "by answers, round {round}");
 
         let by_connections = pool(1, u32::MAX);
-        (0..3).for_each(|_| drop(by_connections.note(0, Outcome::ConnectFailed, || START)));
+        for _ in 0..3 {
+            by_connections.note(0, Outcome::ConnectFailed, || START);
+        }
         assert_eq!(admitted(&by_connections, START), 0);
         assert_eq!(admitted(&by_connections, START.after(AFTER_EJECTION)), 1, "by connections, round {round}");
     }
@@ -97,7 +99,9 @@ fn threads_that_eject_at_once_keep_to_the_cap() {
         };
         assert!(ejected() <= 4, "{} of 8", ejected());
         // Whoever could not decide meanwhile does so at its next error.
-        (0..8).for_each(|place| drop(pool.note(place, Outcome::Answered(500), || START)));
+        for place in 0..8 {
+            pool.note(place, Outcome::Answered(500), || START);
+        }
         assert_eq!(ejected(), 4);
     }
 }

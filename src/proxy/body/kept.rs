@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::Arriving;
 use super::source::Source;
 use crate::domain::Reason;
 use crate::proxy::relay::Broken;
@@ -80,7 +80,7 @@ impl Reading {
     }
 
     /// What has not been read by any.
-    pub(super) fn take(&self) -> Option<Incoming> {
+    pub(super) fn take(&self) -> Option<Arriving> {
         self.kept.borrow_mut().source.take()
     }
 

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::copy::{Copied, Original};
-use super::{RequestBody, linger};
+use super::{Arriving, RequestBody, linger};
 use crate::domain::Reason;
 use crate::proxy::relay::{Broken, Stillness};
 
@@ -58,7 +57,7 @@ impl Meter {
 /// The client's end of a body.
 pub(super) struct Source {
     /// `None` once it has ended, was over its limit or is let go.
-    incoming: Option<Incoming>,
+    incoming: Option<Arriving>,
     meter: Rc<Meter>,
     limit: u64,
     stillness: Stillness,
@@ -66,7 +65,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(incoming: Incoming, meter: Rc<Meter>, limit: u64, idle: Duration) -> Self {
+    pub(super) fn new(incoming: Arriving, meter: Rc<Meter>, limit: u64, idle: Duration) -> Self {
         let stillness = Stillness::new(idle, None);
         meter.over.set(incoming.is_end_stream());
         Self { incoming: Some(incoming), meter, limit, stillness, copies: Vec::new() }
@@ -80,7 +79,7 @@ impl Source {
     }
 
     /// What has not been read.
-    pub(super) fn take(&mut self) -> Option<Incoming> {
+    pub(super) fn take(&mut self) -> Option<Arriving> {
         self.incoming.take()
     }
 
@@ -103,7 +102,7 @@ impl Source {
         self.stillness.moved();
         let frame = match frame {
             Some(Ok(frame)) => Some(self.count(frame)),
-            Some(Err(_)) => Some(Err(self.broken_for(Reason::ClientDisconnected))),
+            Some(Err(reason)) => Some(Err(self.broken_for(reason))),
             None => {
                 self.incoming = None;
                 None

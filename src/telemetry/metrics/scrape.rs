@@ -40,6 +40,7 @@ impl Metrics {
     fn counted(&self) -> Vec<MetricFamily> {
         let mut families = self.reload.collect();
         families.extend(self.lookups.collect());
+        families.extend(self.upkeep.collect());
         families.extend(self.requests.collect());
         families.extend(self.istio.collect());
         families.extend(self.local.collect());
@@ -93,9 +94,8 @@ fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFam
     let of_each = |name, number: fn(&Use<'_>) -> u64| {
         gauges(name, uses.iter().map(|each| ([each.pool, each.tier], whole(number(each)))))
     };
-    let states = [Admission::Admitting, Admission::Ejected, Admission::Probing];
     let endpoints = snapshot.pools().flat_map(|(_, pool)| {
-        states.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
+        Admission::ALL.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
     });
     let slots = snapshot
         .pools()

@@ -9,15 +9,12 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncReadExt;
 
-use super::Failure;
-use super::framing::{Framing, Next};
-use super::head;
-use super::outbox::Outbox;
-use super::request::Encoding;
+use super::{Failure, head, request};
 use crate::upstream::Unread;
 use crate::upstream::transport::{Look, Transport};
+use crate::wire::{Encoding, Framing, Next, Outbox, keeps_alive};
 
 /// How much is read at once at least: most answers, and what one TLS record holds.
 const READ: usize = 16 * 1024;
@@ -81,7 +78,7 @@ impl Connection {
     pub(in crate::upstream) fn begin<B: Body>(&mut self, request: &Request<B>) {
         self.memory.outbox.reset();
         self.memory.taken.clear();
-        self.encoding = Encoding::begin(request, &mut self.memory.outbox);
+        self.encoding = request::begin(request, &mut self.memory.outbox);
         self.upload = Upload::Going;
         self.informational = 0;
         self.method.clone_from(request.method());
@@ -113,8 +110,9 @@ impl Connection {
                 searched = 0;
                 let status = answer.status();
                 if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                    self.framing = Framing::of(&self.method, &answer)?;
-                    self.keeps_alive = head::keeps_alive(&answer) && status != StatusCode::SWITCHING_PROTOCOLS;
+                    self.framing = Framing::of_answer(&self.method, &answer)?;
+                    self.keeps_alive =
+                        keeps_alive(answer.version(), answer.headers()) && status != StatusCode::SWITCHING_PROTOCOLS;
                     return Poll::Ready(Ok(answer));
                 }
                 self.informational += 1;
@@ -144,12 +142,7 @@ impl Connection {
             if self.memory.outbox.is_empty() && !self.encoding.is_over() {
                 return Poll::Pending;
             }
-            let written = ready!(self.memory.outbox.poll_write(&mut self.transport, context));
-            let flushed = match written {
-                Ok(()) => ready!(Pin::new(&mut self.transport).poll_flush(context)),
-                failed => failed,
-            };
-            match flushed {
+            match ready!(self.memory.outbox.poll_write(&mut self.transport, context)) {
                 Ok(()) => {
                     self.memory.taken.clear();
                     if self.encoding.is_over() {

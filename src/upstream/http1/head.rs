@@ -2,41 +2,15 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::{Bytes, BytesMut};
-use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use bytes::BytesMut;
+use http::{Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use super::Malformed;
+use crate::wire::{HeadSpans, MAX_FIELDS, Malformed, may_end};
 
 /// The longest head in bytes that is taken, its status line and last empty line among it; a little more than Envoy's 60 KiB.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
-
-/// The most fields that a head may have, as in Envoy and in hyper.
-pub(super) const MAX_FIELDS: usize = 100;
-
-/// Room for the fields that the router adds, so that the map is not built anew. hyper reads the client's next request into
-/// the same map, to which more are added than to an answer.
-const ROOM_FOR_MORE: usize = 6;
-
-/// Where a part of the head lies.
-#[derive(Clone, Copy, Default)]
-struct Span(u32, u32);
-
-impl Span {
-    /// That of `part` in `whole`, of which it is a slice.
-    fn of(part: &[u8], whole: &[u8]) -> Self {
-        let start = part.as_ptr().addr() - whole.as_ptr().addr();
-        // Heads are shorter than four gigabytes by far.
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self(offset(start), offset(start + part.len()))
-    }
-
-    fn range(self) -> std::ops::Range<usize> {
-        self.0 as usize..self.1 as usize
-    }
-}
 
 /// Takes the head off the front of `read`; `None` where it has not come whole. The first `searched` bytes are known not to
 /// hold its end, so that a head which comes byte by byte is not parsed as often.
@@ -59,56 +33,24 @@ pub(super) fn take(read: &mut BytesMut, searched: usize) -> Result<Option<Respon
     let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let reason = response.reason.filter(|reason| status.canonical_reason() != Some(reason));
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
-    let count = response.headers.len();
-    let mut spans = [(Span::default(), Span::default()); MAX_FIELDS];
-    for (span, field) in spans.iter_mut().zip(&*response.headers) {
-        *span = (Span::of(field.name.as_bytes(), read), Span::of(field.value, read));
-    }
+    let spans = HeadSpans::of(response.headers, read);
     let head = read.split_to(length).freeze();
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
-    *response.headers_mut() = fields(&head, &spans[..count])?;
+    spans.fill(&head, response.headers_mut(), |_, _| {})?;
     if let Some(reason) = reason {
         response.extensions_mut().insert(reason);
     }
     Ok(Some(response))
 }
 
-fn fields(head: &Bytes, spans: &[(Span, Span)]) -> Result<HeaderMap, Malformed> {
-    let mut headers = HeaderMap::with_capacity(spans.len() + ROOM_FOR_MORE);
-    for (name, value) in spans {
-        let name = HeaderName::from_bytes(&head[name.range()]).map_err(|_| Malformed)?;
-        let value = HeaderValue::from_maybe_shared(head.slice(value.range())).map_err(|_| Malformed)?;
-        headers.append(name, value);
-    }
-    Ok(headers)
-}
-
-/// Whether an empty line ends behind the first `searched` bytes.
-fn may_end(read: &[u8], searched: usize) -> bool {
-    // The line before may have ended among them.
-    let from = &read[searched.saturating_sub(3)..];
-    from.windows(2).any(|window| window == b"\n\n") || from.windows(3).any(|window| window == b"\n\r\n")
-}
-
-/// Whether the connection may carry another request after this answer (RFC 9112, section 9.3).
-pub(super) fn keeps_alive(response: &Response<()>) -> bool {
-    let says = |token: &str| {
-        let values = response.headers().get_all(CONNECTION).iter();
-        let tokens = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        tokens.map(str::trim).any(|said| said.eq_ignore_ascii_case(token))
-    };
-    if response.headers().contains_key(CONNECTION) {
-        !says("close") && (response.version() == Version::HTTP_11 || says("keep-alive"))
-    } else {
-        response.version() == Version::HTTP_11
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
+    use crate::wire::keeps_alive;
 
     fn taken(bytes: &[u8]) -> Result<Option<(Response<()>, BytesMut)>, Malformed> {
         let mut read = BytesMut::from(bytes);
@@ -196,7 +138,7 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\n\r\n", false),
         ] {
             let (response, _) = taken(head.as_bytes()).expect("a head").expect("a whole one");
-            assert_eq!(keeps_alive(&response), kept, "{head:?}");
+            assert_eq!(keeps_alive(response.version(), response.headers()), kept, "{head:?}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use overspill::domain::{Moment, Priority, Reason};
-use overspill::pool::{Joined, Line, Terms, Tried, Wish};
+use overspill::domain::{Priority, Reason};
+use overspill::pool::{Joined, Line, Terms, Ticket, Tried, Wish};
 use overspill::snapshot::PoolId;
 
 use super::{End, Event, State, Station};
@@ -69,7 +69,7 @@ impl Station {
         self.at(moment, Event::Turn(request));
     }
 
-    fn tell(&mut self, told: Vec<(usize, Result<(), Reason>)>) {
+    pub(super) fn tell(&mut self, told: Vec<(usize, Result<(), Reason>)>) {
         for (request, called) in told {
             let priority = self.requests[request].priority;
             let State::Waits { called: flag, preferred, at, .. } = &mut self.requests[request].state else {
@@ -122,33 +122,35 @@ impl Station {
         let snapshot = Rc::clone(&self.requests[request].snapshot);
         let (id, _) = self.line(request, at);
         let pool = snapshot.pool(id);
-        match pool.take(now, draw, &self.requests[request].tried) {
-            Ok((place, slot)) => {
-                let several = pool.queue.pending() > 1 && pool.has_slot(now);
-                let (_, line) = self.line(request, at);
-                line.seated(&ticket, now);
-                if several {
-                    line.hand_on(now);
-                }
-                let told = line.told();
-                let since = self.requests[request].since;
-                self.requests[request].waited += now.since(since);
-                self.fly(request, (id, place), slot);
-                self.tell(told);
-            }
-            Err(_) => {
-                let (_, line) = self.line(request, at);
-                let joined = line.turned_down(ticket, now, request);
-                let told = line.told();
-                if let State::Waits { called, .. } = &mut self.requests[request].state {
-                    *called = joined == Joined::Called;
-                }
-                if joined == Joined::Called {
-                    self.soon(request);
-                }
-                self.tell(told);
-            }
+        let Ok((place, slot)) = pool.take(now, draw, &self.requests[request].tried) else {
+            return self.in_vain(request, at, ticket);
+        };
+        let several = pool.queue.pending() > 1 && pool.has_slot(now);
+        let (_, line) = self.line(request, at);
+        line.seated(&ticket, now);
+        if several {
+            line.hand_on(now);
         }
+        let told = line.told();
+        let since = self.requests[request].since;
+        self.requests[request].waited += now.since(since);
+        self.fly(request, (id, place), slot);
+        self.tell(told);
+    }
+
+    /// A turn found no slot.
+    fn in_vain(&mut self, request: usize, at: usize, ticket: Ticket) {
+        let now = self.now;
+        let (_, line) = self.line(request, at);
+        let joined = line.turned_down(ticket, now, request);
+        let told = line.told();
+        if let State::Waits { called, .. } = &mut self.requests[request].state {
+            *called = joined == Joined::Called;
+        }
+        if joined == Joined::Called {
+            self.soon(request);
+        }
+        self.tell(told);
     }
 
     /// Leaves the queue: for `reason`, or because the client went away.

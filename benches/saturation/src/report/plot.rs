@@ -22,7 +22,12 @@ pub(crate) fn plot(results: &Results) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
          font-size=\"11\" fill=\"#868e96\" stroke-linejoin=\"round\">\n"
     );
-    panel(results, (0.0, "requests/s over offered load"), &[("served", &|step| step.goodput), ("sent", &|step| step.sent)], &mut svg);
+    panel(
+        results,
+        (0.0, "requests/s over offered load"),
+        &[("served", &|step| step.goodput), ("sent", &|step| step.sent)],
+        &mut svg,
+    );
     panel(
         results,
         (panel_width, "p99 in ms, of those served"),
@@ -54,7 +59,13 @@ fn panel(results: &Results, (left, title): (f64, &str), series: &[Series<'_>], s
     let _ = writeln!(svg, "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{largest:.0}</text>", from - 4.0, MARGIN + 4.0);
     let _ = writeln!(svg, "<text x=\"{}\" y=\"{foot}\" text-anchor=\"end\">0</text>", from - 4.0);
     for step in steps {
-        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}x</text>", x(step), foot + 14.0, step.offered);
+        let _ = writeln!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}x</text>",
+            x(step),
+            foot + 14.0,
+            step.offered
+        );
     }
     let mut label = from;
     for ((name, value), colour) in series.iter().zip(COLOURS) {

@@ -16,32 +16,53 @@ const ENOUGH: usize = 16 * 1024;
 
 /// Bytes in the order in which they are written: those copied, then one part of a body as it came, then what ends it.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub struct Outbox {
     copied: Vec<u8>,
     /// How many of those are written.
     written: usize,
     part: Bytes,
     end: &'static [u8],
+    /// Whether the stream itself may hold back what was written.
+    unflushed: bool,
     touched: bool,
 }
 
 impl Outbox {
-    pub(super) fn is_empty(&self) -> bool {
-        self.written == self.copied.len() && self.part.is_empty() && self.end.is_empty()
+    /// One that writes into `memory`, which is empty.
+    pub fn within(memory: Vec<u8>) -> Self {
+        Self { copied: memory, ..Self::default() }
+    }
+
+    /// The memory that it has written into, no more of it than an ordinary message needs. What waits is forgotten.
+    pub fn into_memory(self) -> Vec<u8> {
+        let mut memory = self.copied;
+        memory.clear();
+        memory.shrink_to(ENOUGH);
+        memory
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.left() == 0 && !self.unflushed
+    }
+
+    /// How many bytes are not written yet.
+    pub fn left(&self) -> usize {
+        self.copied.len() - self.written + self.part.len() + self.end.len()
     }
 
     /// Whether more may be added.
-    pub(super) fn has_room(&self) -> bool {
+    pub fn has_room(&self) -> bool {
         self.part.is_empty() && self.end.is_empty() && self.copied.len() < ENOUGH
     }
 
     /// Adds bytes. Only while there is room, so that the order holds.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
     }
 
     /// Adds a number in digits of this base, sixteen at most.
-    pub(super) fn write_number(&mut self, mut number: u64, base: u64) {
+    pub fn write_number(&mut self, mut number: u64, base: u64) {
         let begin = self.copied.len();
         loop {
             self.copied.push(b"0123456789abcdef"[usize::try_from(number % base).unwrap_or_default()]);
@@ -54,14 +75,14 @@ impl Outbox {
     }
 
     /// Adds a header field, or a trailer's.
-    pub(super) fn write_field(&mut self, name: &HeaderName, value: &[u8]) {
+    pub fn write_field(&mut self, name: &HeaderName, value: &[u8]) {
         for bytes in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
             self.copied.extend_from_slice(bytes);
         }
     }
 
     /// Adds a part of a body, and what ends it.
-    pub(super) fn push(&mut self, part: Bytes, end: &'static [u8]) {
+    pub fn push(&mut self, part: Bytes, end: &'static [u8]) {
         if part.len() <= COPIED {
             self.copied.extend_from_slice(&part);
             self.copied.extend_from_slice(end);
@@ -72,7 +93,7 @@ impl Outbox {
     }
 
     /// Adds the last chunk.
-    pub(super) fn push_last_chunk(&mut self) {
+    pub fn push_last_chunk(&mut self) {
         if self.part.is_empty() {
             self.copied.extend_from_slice(b"0\r\n\r\n");
         } else {
@@ -80,15 +101,15 @@ impl Outbox {
         }
     }
 
-    /// Writes until nothing waits.
-    pub(super) fn poll_write(
-        &mut self,
-        mut into: impl AsyncWrite + Unpin,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        while !self.is_empty() {
+    /// Writes until nothing waits, here or in the stream.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn poll_write(&mut self, mut into: impl AsyncWrite + Unpin, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.left() > 0 {
             let copied = &self.copied[self.written..];
             let into = Pin::new(&mut into);
+            self.unflushed = true;
             let count = ready!(if self.part.is_empty() && self.end.is_empty() {
                 into.poll_write(context, copied)
             } else {
@@ -102,6 +123,10 @@ impl Outbox {
         }
         self.copied.clear();
         self.written = 0;
+        if self.unflushed {
+            ready!(Pin::new(&mut into).poll_flush(context))?;
+            self.unflushed = false;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -116,26 +141,23 @@ impl Outbox {
 
     /// What is copied, which goes.
     #[cfg(test)]
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.copied)
     }
 
-    /// Notes that something was taken of the request's body that cannot be given back.
-    pub(super) fn touch(&mut self) {
+    /// Notes that something was taken of the body that cannot be given back.
+    pub fn touch(&mut self) {
         self.touched = true;
     }
 
-    /// Whether anything was written since [`Outbox::reset`], or taken of the request's body and not kept.
-    pub(super) fn is_touched(&self) -> bool {
+    /// Whether anything was written since [`Outbox::reset`], or taken of the body and not kept.
+    pub fn is_touched(&self) -> bool {
         self.touched
     }
 
     /// Begins anew: forgets what was not written, and the memory that an ordinary request does not need.
-    pub(super) fn reset(&mut self) {
-        let mut copied = std::mem::take(self).copied;
-        copied.clear();
-        copied.shrink_to(ENOUGH);
-        self.copied = copied;
+    pub fn reset(&mut self) {
+        *self = Self::within(std::mem::take(self).into_memory());
     }
 }
 

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{EMPTY_HEADER, Status};
 
 use super::Malformed;
+use super::fields::MAX_FIELDS;
 use super::framing::{Next, split_some};
-use super::head::MAX_FIELDS;
 
 /// The most bytes of chunk extensions in one body. Nobody reads them.
 const MAX_EXTENSIONS: usize = 16 * 1024;
@@ -19,8 +19,10 @@ const MAX_DIGITS: usize = 16;
 
 /// How far a body in chunks has come.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Chunked {
+pub struct Chunked {
     at: At,
+    /// Whether only what RFC 9112 writes is taken: a client may mean something by what is not.
+    strict: bool,
     /// Bytes left of the chunk.
     left: u64,
     /// Bytes of extensions so far.
@@ -39,16 +41,26 @@ enum At {
 }
 
 impl Chunked {
-    pub(super) fn is_over(&self) -> bool {
+    /// A body of a client's. Behind a chunk's size, an endpoint alone may have spaces, as some pad it.
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
+    /// Whether nothing of it is left.
+    pub fn is_over(&self) -> bool {
         self.at == At::Over
     }
 
-    pub(super) fn wants(&self) -> u64 {
+    /// How many bytes of the chunk are left.
+    pub fn wants(&self) -> u64 {
         self.left
     }
 
     /// Takes what comes next off the front of `read`. The end is seen together with the last data, where it has come.
-    pub(super) fn next(&mut self, read: &mut BytesMut) -> Result<Next, Malformed> {
+    ///
+    /// # Errors
+    /// [`Malformed`] where it is no chunk.
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<Next, Malformed> {
         self.skip(read)?;
         match self.at {
             At::Data if !read.is_empty() => {
@@ -100,7 +112,10 @@ impl Chunked {
             return if begins && digits <= MAX_DIGITS && behind.len() <= room { Ok(None) } else { Err(Malformed) };
         };
         let (extension, end) = behind.split_at(extension);
-        let begins = extension.iter().find(|byte| !matches!(byte, b' ' | b'\t')).is_none_or(|byte| *byte == b';');
+        let begins = match extension.iter().find(|byte| !matches!(byte, b' ' | b'\t')) {
+            Some(byte) => *byte == b';' && extension.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control()),
+            None => extension.is_empty() || !self.strict,
+        };
         if !(1..=MAX_DIGITS).contains(&digits) || !begins || extension.len() > room {
             return Err(Malformed);
         }
@@ -153,7 +168,11 @@ mod tests {
 
     /// What comes of `parts`, read one after the other: the data, the trailers, and what is left behind the end.
     fn decoded(parts: &[&[u8]]) -> Result<Option<Decoded>, Malformed> {
-        let (mut chunked, mut read) = (Chunked::default(), BytesMut::new());
+        decoded_as(Chunked::default(), parts)
+    }
+
+    fn decoded_as(mut chunked: Chunked, parts: &[&[u8]]) -> Result<Option<Decoded>, Malformed> {
+        let mut read = BytesMut::new();
         let (mut data, mut trailers) = (Vec::new(), None);
         let mut parts = parts.iter();
         loop {
@@ -214,6 +233,7 @@ mod tests {
             "3 4\r\nabc\r\n",
             "3\nabc\r\n",
             "3\r\rabc\r\n",
+            "3;a\0\r\nabc\r\n",
             "3;a\nb\r\nabc\r\n",
             "3;a\rb\r\nabc\r\n",
             "3\r\nabcd\r\n",
@@ -230,6 +250,14 @@ mod tests {
             let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
             assert_eq!(decoded(&bytes), Err(Malformed), "{body:?} byte by byte");
         }
+    }
+
+    #[test]
+    fn only_an_endpoint_may_pad_a_size() {
+        let padded = [&b"3  \r\nabc\r\n0\r\n\r\n"[..]];
+        assert!(matches!(decoded(&padded), Ok(Some(_))));
+        assert_eq!(decoded_as(Chunked::strict(), &padded), Err(Malformed));
+        assert!(matches!(decoded_as(Chunked::strict(), &[b"3 ;a\r\nabc\r\n0\r\n\r\n"]), Ok(Some(_))));
     }
 
     #[test]

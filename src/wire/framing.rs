@@ -1,4 +1,4 @@
-//! Where an answer's body ends (RFC 9112, section 6.3).
+//! Where a body ends (RFC 9112, section 6.3).
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -8,35 +8,40 @@ use http_body::SizeHint;
 use super::Malformed;
 use super::chunked::Chunked;
 
-/// What is left of an answer's body, and how its end is known.
+/// What is left of a body, and how its end is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes are left.
     Length(u64),
+    /// It comes in chunks.
     Chunked(Chunked),
+    /// Only answers have such.
     UntilClose,
 }
 
 /// What comes next in a body.
 #[derive(Debug)]
-pub(super) enum Next {
+pub enum Next {
+    /// A part of it.
     Data(Bytes),
+    /// What follows its last chunk.
     Trailers(HeaderMap),
     /// More has to be read first.
     More,
+    /// Nothing.
     Over,
 }
 
 impl Framing {
     /// A body that is over.
-    pub(super) const OVER: Self = Self::Length(0);
+    pub const OVER: Self = Self::Length(0);
 
     /// That of the answer to a request of `method`. A coding other than `chunked` is refused: the field that names it is the
     /// connection's own, and goes, so that nobody behind would know of it.
     ///
     /// # Errors
     /// [`Malformed`] where the head contradicts itself.
-    pub(super) fn of(method: &Method, response: &Response<()>) -> Result<Self, Malformed> {
+    pub fn of_answer(method: &Method, response: &Response<()>) -> Result<Self, Malformed> {
         let (status, headers) = (response.status(), response.headers());
         if method == Method::HEAD
             || status.is_informational()
@@ -56,7 +61,8 @@ impl Framing {
         Err(Malformed)
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    /// Whether nothing of it is left.
+    pub fn is_over(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
             Self::Chunked(chunked) => chunked.is_over(),
@@ -68,7 +74,7 @@ impl Framing {
     ///
     /// # Errors
     /// [`Malformed`] where it is no chunk.
-    pub(super) fn next(&mut self, read: &mut BytesMut) -> Result<Next, Malformed> {
+    pub fn next(&mut self, read: &mut BytesMut) -> Result<Next, Malformed> {
         match self {
             Self::Length(0) => Ok(Next::Over),
             Self::Chunked(chunked) => chunked.next(read),
@@ -82,7 +88,7 @@ impl Framing {
     ///
     /// # Errors
     /// [`Malformed`] where something was still to come.
-    pub(super) fn close(&mut self) -> Result<(), Malformed> {
+    pub fn close(&mut self) -> Result<(), Malformed> {
         match self {
             Self::UntilClose => {
                 *self = Self::OVER;
@@ -93,7 +99,7 @@ impl Framing {
     }
 
     /// How many bytes are worth reading next.
-    pub(super) fn wants(&self) -> u64 {
+    pub fn wants(&self) -> u64 {
         match self {
             Self::Length(left) => *left,
             Self::Chunked(chunked) => chunked.wants(),
@@ -101,7 +107,8 @@ impl Framing {
         }
     }
 
-    pub(super) fn size_hint(&self) -> SizeHint {
+    /// What is known of its length.
+    pub fn size_hint(&self) -> SizeHint {
         match self {
             Self::Length(left) => SizeHint::with_exact(*left),
             Self::Chunked(_) | Self::UntilClose => SizeHint::default(),
@@ -131,7 +138,8 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Malformed> {
     Ok(length)
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+/// What `digits` come to; `None` where they are none, or too many.
+pub fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -150,7 +158,7 @@ mod tests {
         for (name, value) in fields {
             response = response.header(*name, *value);
         }
-        Framing::of(method, &response.body(()).expect("an answer"))
+        Framing::of_answer(method, &response.body(()).expect("an answer"))
     }
 
     #[test]

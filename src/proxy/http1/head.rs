@@ -1,0 +1,411 @@
+//! Heads of requests, and what HTTP/1.1 forbids of them (RFC 9112, sections 2, 3, 5 and 6).
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use bytes::BytesMut;
+use http::request::Parts;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use httparse::{Error, Header, ParserConfig, Status};
+
+use crate::domain::Reason;
+use crate::wire::{Chunked, Framing, HeadSpans, MAX_FIELDS, keeps_alive, may_end, number};
+
+/// The longest target in bytes: `http` holds no longer one.
+const MAX_TARGET: usize = 65_534;
+
+/// A head as it came, and what it says of its message and connection.
+pub(super) struct Head {
+    pub(super) request: Request<()>,
+    pub(super) framing: Framing,
+    pub(super) manner: Manner,
+    /// Whether the client holds its body back until it is asked for.
+    pub(super) holds_back: bool,
+}
+
+/// The largest head that is taken.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct HeadLimits {
+    /// In bytes.
+    pub(in crate::proxy) bytes: usize,
+    /// In fields.
+    pub(in crate::proxy) fields: usize,
+}
+
+/// How a request is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Manner {
+    pub(super) version: Version,
+    /// Whether the method is HEAD, which is answered without a body.
+    pub(super) bodiless: bool,
+    /// Whether the client wants the connection kept.
+    pub(super) keeps_alive: bool,
+    /// Whether the client takes trailers.
+    pub(super) trailers: bool,
+}
+
+impl Manner {
+    /// That of what is no request.
+    pub(super) const UNREADABLE: Self =
+        Self { version: Version::HTTP_11, bodiless: false, keeps_alive: false, trailers: false };
+}
+
+/// What is no request that could be answered for.
+#[derive(Debug)]
+pub(in crate::proxy) struct Unreadable {
+    /// As much of the head as is known: what is not has the method `-` and no path.
+    pub(in crate::proxy) parts: Parts,
+    pub(in crate::proxy) reason: Reason,
+    /// What is wrong, in one clause.
+    pub(in crate::proxy) fault: &'static str,
+}
+
+impl Unreadable {
+    /// A head that has not come whole in time.
+    pub(super) fn late(read: &[u8]) -> Box<Self> {
+        unreadable(read, Reason::HeadTimeout, Reason::HeadTimeout.detail())
+    }
+}
+
+/// Takes a head off the front of `read`; `None` where it has not come whole. The first `searched` bytes are known not to
+/// hold its end, so that a head which comes byte by byte is not parsed as often. `map` takes the fields.
+pub(super) fn take(
+    read: &mut BytesMut,
+    searched: usize,
+    limits: HeadLimits,
+    map: impl FnOnce() -> HeaderMap,
+) -> Result<Option<Head>, Box<Unreadable>> {
+    if searched > 0 && !may_end(read, searched) {
+        return if read.len() < limits.bytes { Ok(None) } else { Err(too_large(read, limits.bytes)) };
+    }
+    if matches!(read.first(), Some(b'\r' | b'\n')) {
+        // The parser passes over any line ends before a request.
+        return Err(malformed(read, "a line that does not end with CR LF"));
+    }
+    let mut few = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+    let lines = match parse(read, limits, &mut few) {
+        Err(Error::TooManyHeaders) if limits.fields > MAX_FIELDS => {
+            // Only a head with very many fields pays for room for them.
+            let most = limits.fields.min(read.len() / LEAST_FIELD + 1);
+            parse(read, limits, &mut vec![MaybeUninit::uninit(); most])
+        }
+        lines => lines,
+    };
+    let lines = match lines {
+        Ok(Some(lines)) => lines,
+        Ok(None) if read.len() < limits.bytes => return Ok(None),
+        Ok(None) => return Err(too_large(read, limits.bytes)),
+        Err(Error::TooManyHeaders) => {
+            return Err(unreadable(read, Reason::HeadTooLarge, "more header fields than are taken"));
+        }
+        Err(error) => return Err(malformed(read, fault(error))),
+    };
+    if lines.length > limits.bytes {
+        return Err(too_large(read, limits.bytes));
+    }
+    build(read, lines, map)
+}
+
+/// The least bytes of a field: a name, a colon and the end of its line.
+const LEAST_FIELD: usize = 4;
+
+/// Where the parts of a head lie.
+struct Lines {
+    length: usize,
+    method: Option<Method>,
+    target: Range<usize>,
+    version: Version,
+    spans: HeadSpans,
+}
+
+/// Parses a head with room for as many fields as `room` has; `None` where it has not come whole.
+fn parse<'r>(read: &'r [u8], limits: HeadLimits, room: &mut [MaybeUninit<Header<'r>>]) -> Result<Option<Lines>, Error> {
+    let mut parsed = httparse::Request::new(&mut []);
+    let status = ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, read, room)?;
+    let Status::Complete(length) = status else { return Ok(None) };
+    if parsed.headers.len() > limits.fields {
+        return Err(Error::TooManyHeaders);
+    }
+    let target = parsed.path.unwrap_or_default();
+    let begin = target.as_ptr().addr() - read.as_ptr().addr();
+    Ok(Some(Lines {
+        length,
+        method: parsed.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok()),
+        target: begin..begin + target.len(),
+        version: if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
+        spans: HeadSpans::of(parsed.headers, read),
+    }))
+}
+
+/// Takes the head that was parsed.
+fn build(read: &mut BytesMut, lines: Lines, map: impl FnOnce() -> HeaderMap) -> Result<Option<Head>, Box<Unreadable>> {
+    if lines.target.len() > MAX_TARGET {
+        return Err(unreadable(read, Reason::TargetTooLong, Reason::TargetTooLong.detail()));
+    }
+    if !lines.spans.lines_end_rightly(&read[..lines.length]) {
+        return Err(malformed(read, "a line that does not end with CR LF"));
+    }
+    let head = read.split_to(lines.length).freeze();
+    let uri = Uri::from_maybe_shared(head.slice(lines.target)).ok();
+    let (Some(method), Some(uri)) = (lines.method, uri) else {
+        return Err(malformed(&head, "a target that is no URI"));
+    };
+    let mut said = Said::default();
+    let mut headers = map();
+    if lines.spans.fill(&head, &mut headers, |name, value| said.look(name, value)).is_err() {
+        return Err(malformed(&head, "a field that is none"));
+    }
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = lines.version;
+    *request.headers_mut() = headers;
+    judge(request, &said)
+}
+
+/// Holds a head against what is said in it.
+fn judge(request: Request<()>, said: &Said) -> Result<Option<Head>, Box<Unreadable>> {
+    let version = request.version();
+    let framing = said.framing(version).and_then(|framing| {
+        if is_target(request.method(), request.uri()) {
+            Ok(framing)
+        } else {
+            Err("a target that its method cannot have")
+        }
+    });
+    let framing = match framing {
+        Ok(framing) => framing,
+        Err(fault) => {
+            let (parts, ()) = request.into_parts();
+            return Err(Box::new(Unreadable { parts, reason: Reason::MalformedRequest, fault }));
+        }
+    };
+    let is_new = version == Version::HTTP_11;
+    let manner = Manner {
+        version,
+        bodiless: request.method() == Method::HEAD,
+        keeps_alive: if said.connection { keeps_alive(version, request.headers()) } else { is_new },
+        trailers: said.trailers,
+    };
+    let holds_back = said.expects && is_new && !framing.is_over();
+    Ok(Some(Head { request, framing, manner, holds_back }))
+}
+
+/// What a head says of its message and connection.
+#[derive(Default)]
+struct Said {
+    lengths: u32,
+    length: Option<u64>,
+    codings: u32,
+    chunked: bool,
+    connection: bool,
+    expects: bool,
+    trailers: bool,
+}
+
+impl Said {
+    fn look(&mut self, name: &HeaderName, value: &HeaderValue) {
+        match name.as_str() {
+            "te" => {
+                let mut tokens = value.as_bytes().split(|byte| *byte == b',');
+                self.trailers |= tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+            }
+            "expect" => self.expects |= value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
+            "connection" => self.connection = true,
+            "content-length" => {
+                self.lengths += 1;
+                self.length = number(value.as_bytes());
+            }
+            "transfer-encoding" => {
+                self.codings += 1;
+                self.chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            }
+            _ => {}
+        }
+    }
+
+    /// Where the body ends. Whatever two recipients could read differently is refused, even where RFC 9112, section 6.3,
+    /// lets it pass: a length said twice is the same today and another in the next version of somebody's parser.
+    fn framing(&self, version: Version) -> Result<Framing, &'static str> {
+        match (self.lengths, self.codings) {
+            (0, 0) => Ok(Framing::OVER),
+            (1, 0) => self.length.map(Framing::Length).ok_or("a Content-Length that is no number"),
+            (_, 0) => Err("more than one Content-Length"),
+            (1.., _) => Err("both Content-Length and Transfer-Encoding"),
+            _ if version != Version::HTTP_11 => Err("a Transfer-Encoding in HTTP/1.0"),
+            (_, 1) if self.chunked => Ok(Framing::Chunked(Chunked::strict())),
+            _ => Err("a Transfer-Encoding other than `chunked`"),
+        }
+    }
+}
+
+/// Whether `uri` is a target of the form that `method` has (RFC 9112, section 3.2).
+fn is_target(method: &Method, uri: &Uri) -> bool {
+    match (uri.scheme(), uri.authority()) {
+        (None, None) => uri.path().starts_with('/') || (method == Method::OPTIONS && uri.path() == "*"),
+        (None, Some(_)) => method == Method::CONNECT,
+        // RFC 9110, section 4.2.4: who asks is not named in a target.
+        (Some(scheme), Some(authority)) => {
+            (*scheme == Scheme::HTTP || *scheme == Scheme::HTTPS) && !authority.as_str().contains('@')
+        }
+        (Some(_), None) => false,
+    }
+}
+
+const fn fault(error: Error) -> &'static str {
+    match error {
+        Error::HeaderName => "a field whose name is none, is set off from its colon, or begins with a space",
+        Error::HeaderValue => "a field whose value holds what none can",
+        Error::NewLine => "a line that does not end with CR LF",
+        Error::Version => "a version other than HTTP/1.1 and HTTP/1.0",
+        _ => "a first line that is none of a request",
+    }
+}
+
+#[cold]
+fn malformed(read: &[u8], fault: &'static str) -> Box<Unreadable> {
+    unreadable(read, Reason::MalformedRequest, fault)
+}
+
+/// A head of which more came than is taken: its first line alone may be too much.
+#[cold]
+fn too_large(read: &[u8], limit: usize) -> Box<Unreadable> {
+    let reason =
+        if read[..read.len().min(limit)].contains(&b'\n') { Reason::HeadTooLarge } else { Reason::TargetTooLong };
+    unreadable(read, reason, reason.detail())
+}
+
+#[cold]
+fn unreadable(read: &[u8], reason: Reason, fault: &'static str) -> Box<Unreadable> {
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Request::new(&mut []);
+    // Whatever it comes to, what was found before it failed is there.
+    ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, read, &mut headers).ok();
+    let (mut parts, ()) = Request::new(()).into_parts();
+    let method = parsed.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+    parts.method = method.or_else(|| Method::from_bytes(b"-").ok()).unwrap_or_default();
+    parts.uri =
+        parsed.path.and_then(|path| path.parse().ok()).unwrap_or_else(|| Uri::from(Authority::from_static("-")));
+    parts.version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    Box::new(Unreadable { parts, reason, fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 1024;
+    const LIMITS: HeadLimits = HeadLimits { bytes: LIMIT, fields: MAX_FIELDS };
+
+    fn taken(bytes: &[u8]) -> Result<Option<Head>, Box<Unreadable>> {
+        take(&mut BytesMut::from(bytes), 0, LIMITS, HeaderMap::new)
+    }
+
+    fn whole(head: &str) -> Head {
+        taken(head.as_bytes()).unwrap_or_else(|unreadable| panic!("{head:?}: {unreadable:?}")).expect("a whole head")
+    }
+
+    fn refused(head: &[u8]) -> Box<Unreadable> {
+        match taken(head) {
+            Err(unreadable) => unreadable,
+            Ok(head) => panic!("taken: {:?}", head.map(|head| head.request)),
+        }
+    }
+
+    #[test]
+    fn a_head_is_the_same_wherever_it_is_split() {
+        let whole =
+            b"POST /a?b=c HTTP/1.1\r\nHost: a.b\r\nX-A: 1 \r\nx-b:\r\nX-a: \xe9\r\ncontent-length: 4\r\n\r\nrest";
+        for split in 1..=whole.len() {
+            let mut read = BytesMut::from(&whole[..split]);
+            let first = take(&mut read, 0, LIMITS, HeaderMap::new).expect("a head");
+            assert_eq!(first.is_some(), split + 4 >= whole.len(), "{split}");
+            let head = first.unwrap_or_else(|| {
+                read.extend_from_slice(&whole[split..]);
+                take(&mut read, split, LIMITS, HeaderMap::new).expect("a head").expect("a whole one")
+            });
+            assert_eq!((head.request.method(), head.request.uri().path()), (&Method::POST, "/a"));
+            let values: Vec<_> = head.request.headers().get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
+            assert_eq!(values, [&b"1"[..], b"\xe9"]);
+            assert_eq!(head.framing, Framing::Length(4));
+            assert!(whole[whole.len() - 4..].starts_with(&read), "what is behind the head stays");
+        }
+    }
+
+    #[test]
+    fn a_head_says_how_it_is_to_be_answered() {
+        let manner = |version, bodiless, keeps_alive, trailers| Manner { version, bodiless, keeps_alive, trailers };
+        let (new, old) = (Version::HTTP_11, Version::HTTP_10);
+        for (line, fields, expected) in [
+            ("GET / HTTP/1.1", "", manner(new, false, true, false)),
+            ("HEAD / HTTP/1.1", "connection: x, Close\r\n", manner(new, true, false, false)),
+            ("GET / HTTP/1.1", "connection: keep-alive\r\nconnection: close\r\n", manner(new, false, false, false)),
+            ("GET / HTTP/1.1", "te: gzip, Trailers\r\n", manner(new, false, true, true)),
+            ("GET / HTTP/1.0", "", manner(old, false, false, false)),
+            ("GET / HTTP/1.0", "connection: Keep-Alive\r\n", manner(old, false, true, false)),
+            ("GET / HTTP/1.0", "connection: keep-alive, close\r\n", manner(old, false, false, false)),
+        ] {
+            assert_eq!(whole(&format!("{line}\r\n{fields}\r\n")).manner, expected, "{line} {fields}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_held_back_where_there_is_one() {
+        for (head, holds_back) in [
+            ("POST / HTTP/1.1\r\nexpect: 100-Continue\r\ncontent-length: 1\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n", true),
+            ("POST / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 0\r\n\r\n", false),
+            ("POST / HTTP/1.1\r\nexpect: 100-continue\r\n\r\n", false),
+            // RFC 9110, section 10.1.1: HTTP/1.0 knows no interim answers.
+            ("POST / HTTP/1.0\r\nexpect: 100-continue\r\ncontent-length: 1\r\n\r\n", false),
+        ] {
+            assert_eq!(whole(head).holds_back, holds_back, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_a_largest_size_and_number_of_fields() {
+        let counted = |count: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(count));
+        assert_eq!(whole(&counted(MAX_FIELDS)).request.headers().len(), MAX_FIELDS);
+        assert_eq!(refused(counted(MAX_FIELDS + 1).as_bytes()).reason, Reason::HeadTooLarge);
+        for fields in [1, MAX_FIELDS + 50] {
+            let limits = HeadLimits { fields, ..LIMITS };
+            let take = |count| take(&mut BytesMut::from(counted(count).as_bytes()), 0, limits, HeaderMap::new);
+            let taken = take(fields).expect("a head").expect("a whole one");
+            assert_eq!(taken.request.headers().len(), fields);
+            assert!(take(fields + 1).is_err_and(|unreadable| unreadable.reason == Reason::HeadTooLarge));
+        }
+        let sized = |length: usize| format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(length - 23));
+        assert_eq!(sized(LIMIT).len(), LIMIT);
+        whole(&sized(LIMIT));
+        assert_eq!(refused(sized(LIMIT + 1).as_bytes()).reason, Reason::HeadTooLarge);
+        assert!(matches!(taken(&sized(LIMIT + 1).as_bytes()[..LIMIT - 1]), Ok(None)));
+        assert_eq!(
+            refused(&sized(LIMIT + 1).as_bytes()[..LIMIT]).reason,
+            Reason::HeadTooLarge,
+            "no more is waited for"
+        );
+        let searched =
+            take(&mut BytesMut::from(&sized(LIMIT + 1).as_bytes()[..LIMIT]), LIMIT - 1, LIMITS, HeaderMap::new);
+        assert!(searched.is_err_and(|unreadable| unreadable.reason == Reason::HeadTooLarge));
+        let aimed = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LIMIT));
+        assert_eq!(refused(aimed.as_bytes()).reason, Reason::TargetTooLong);
+        assert_eq!(refused(&aimed.as_bytes()[..LIMIT]).reason, Reason::TargetTooLong);
+    }
+
+    #[test]
+    fn what_is_known_of_a_head_is_kept() {
+        for (head, method, path, version) in [
+            (&b"PUT /a?b HTTP/1.0\r\n a: b\r\n\r\n"[..], "PUT", Some("/a?b"), Version::HTTP_10),
+            (b"PUT /a HTTP/3.0\r\n\r\n", "PUT", Some("/a"), Version::HTTP_11),
+            (b"PUT /\x7f HTTP/1.1\r\n\r\n", "PUT", None, Version::HTTP_11),
+            (b"P(T / HTTP/1.1\r\n\r\n", "-", None, Version::HTTP_11),
+            (b"PUT /a HTTP/1.1\r\ncontent-length: x\r\n\r\n", "PUT", Some("/a"), Version::HTTP_11),
+        ] {
+            let Unreadable { parts, reason, .. } = *refused(head);
+            let known = (parts.method.as_str(), parts.uri.path_and_query().map(|path| path.as_str()), parts.version);
+            assert_eq!((known, reason), ((method, path, version), Reason::MalformedRequest));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! HTTP/1.1 as bytes (RFC 9112): what the client's side and the endpoint's side of the router have in common.
+//!
+//! Owns how bodies are framed, read and written, how the fields of a head become a map, and what waits to be written. Knows
+//! neither connections nor requests: those are `proxy::http1`'s and `upstream::http1`'s.
+
+mod chunked;
+mod encoding;
+mod fields;
+mod framing;
+mod outbox;
+mod rewound;
+
+pub use chunked::Chunked;
+pub use encoding::{Encoding, WrongLength};
+pub use fields::{HeadSpans, MAX_FIELDS, keeps_alive, may_end};
+pub use framing::{Framing, Next, number};
+pub use outbox::Outbox;
+pub use rewound::Rewound;
+
+/// What is no HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
