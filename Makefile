@@ -1,5 +1,5 @@
 # make run   builds the release binary, obtains the local model once, and starts the demo
-# make test  obtains the local model once and runs every test
+# make test  obtains the local model and the clients of its APIs once, and runs every test
 # Both do all the set-up there is, and are safe to repeat.
 
 SHELL := /bin/bash
@@ -8,15 +8,15 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model manifest-tools build release bench-peers bench-instructions \
-	bench-saturation check-benches bench-matching
+.PHONY: run test lint format check-tools local-model clients manifest-tools build release bench-peers bench-instructions \
+	bench-saturation check-benches bench-matching bench-local-model bench-interference
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model manifest-tools
+test: check-tools local-model clients manifest-tools
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -40,6 +40,15 @@ bench-instructions: check-tools
 	@echo "== counting instructions a request"
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
+
+# The local model beside bare runs of Python's onnxruntime, which it installs into target. Some minutes; ROUNDS and
+# SECONDS_EACH narrow it.
+bench-local-model: build local-model
+	@cd benches && $(CARGO) run --release --locked --package local-model
+
+# What a saturated local model does to forwarded requests. RATE, ROUNDS and SECONDS_EACH narrow it.
+bench-interference: build local-model
+	@cd benches && $(CARGO) run --release --locked --package interference
 
 # From half of what the pools bear to four times as much: some three minutes. SECONDS_EACH and LOADS narrow it (see --help).
 bench-saturation: build
@@ -69,6 +78,16 @@ format:
 local-model: check-tools
 	@echo "== obtaining the local model (some 110 MB the first time, nothing after)"
 	@$(PYTHON) src/fallback/assets/obtain.py
+
+# The clients that the tests of the local model's APIs run, pinned, from the Python package index into .venv. Without a network
+# those tests are skipped, but not in CI.
+clients: check-tools
+	@cmp -s tests/local_apis/requirements.txt .venv/installed.txt || { \
+		echo "== obtaining OpenAI's and LangChain's clients (some 30 MB the first time, nothing after)"; \
+		{ $(PYTHON) -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+			--only-binary=:all: --requirement tests/local_apis/requirements.txt \
+			&& cp tests/local_apis/requirements.txt .venv/installed.txt; } \
+		|| { [ -z "$$CI" ] && echo "skipped: needs the Python package index, and Python with venv (apt-get install python3-venv)" >&2; } }
 
 # What the tests of the manifests use: validators, kubectl, helm and shellcheck, into .venv/manifests.
 manifest-tools: check-tools

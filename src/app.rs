@@ -1,6 +1,6 @@
 //! The composition root: the only place that wires.
 //!
-//! [`Configuration::read`] reads what is asked for, [`build`] binds every address and loads the local model, and
+//! [`Configuration::read`] reads what is asked for, [`build`] binds every address, and
 //! [`Bound::run`] serves until it is told to drain. Owns the threads.
 
 mod bind;

@@ -17,6 +17,8 @@ mod expressions;
 mod finding;
 mod gateways;
 mod load;
+mod model_versions;
+mod models;
 mod path;
 mod policies;
 mod pools;
@@ -38,14 +40,17 @@ mod yaml;
 
 pub use batching::Batching;
 pub use checked::{
-    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex, Protocol, Queue,
-    Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
+    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, ModelReadiness, Pool, PoolIndex,
+    Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use definitions::custom_resource_definitions;
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
+pub use model_versions::{Canary, Rollout};
+pub use models::{Encoding, ExecutionProvider, ModelKind, NamedModel, Pooling};
 pub use problem::{Place, Problem, Severity};
 pub use restart::{StartupPlaces, restart_needed};
+pub use route_policies::refused_spaces;
 pub use unexecuted::{NotExecuted, not_executed};
 pub use write::to_yaml;

@@ -4,12 +4,14 @@
 //! happens to the documents. Never touches a request.
 
 mod folder;
+mod local_model;
 mod names;
 mod reconcile;
 mod upkeep;
 mod watch;
 
 pub use folder::{Folder, SourceError};
+pub use local_model::ModelKeeper;
 pub use names::{Names, Report, RequestedNames, Until, Waiter};
 pub use reconcile::{Reconciler, Reload, Start, log_problems};
 pub use upkeep::{FirstChecks, Upkeep};

@@ -1,4 +1,4 @@
-//! The local model: sentence embeddings computed in this process, when a pool spills its requests here.
+//! The local models: sentence embeddings, rankings and tensors computed in this process, when a pool spills its requests here.
 //!
 //! Owns the model's files on disk and what makes them trustworthy, the ONNX Runtime library, the inference threads with
 //! their one bounded queue, the choice of what is computed together, and the reading and writing of the APIs that the
@@ -6,24 +6,42 @@
 //! (it tells an observer), and never computes on a thread that it did not start.
 
 mod batch;
+mod card;
 mod codec;
 mod encoder;
 mod engine;
 mod error;
 mod forecast;
+mod hash;
+mod hints;
 mod job;
 mod library;
 mod load;
 mod manifest;
+mod pooling;
+mod provider;
 mod queue;
+mod repository;
+mod signature;
+mod tensor;
+mod tensor_data;
+mod tensor_model;
 mod tier;
 mod token_cache;
+mod versions;
 mod warm_up;
 mod worker;
 
-pub use codec::{Api, Question, Rejection};
+pub use card::{Card, Provider};
+pub use codec::{Api, Asked, Catalogue, Endpoint, Place, Question, Rejection, Scaling, TensorQuestion};
+pub use engine::{Cut, Sequence};
 pub use error::{EmbedError, LoadError};
 pub use job::Embeddings;
-pub use manifest::{Identity, Pooling};
-pub use tier::{LocalTier, Stats};
+pub use manifest::Identity;
+pub use repository::Repository;
+pub use tensor::{Datatype, TensorSpec};
+pub use tensor_data::{Elements, Tensor};
+pub use tensor_model::TensorModel;
+pub use tier::{LocalTier, Stats, lower_priority};
+pub use versions::{Fingerprint, Version};
 pub use worker::{BatchObservation, Observation};

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 pub use destinations::{Ask, Asked, Destination, Destinations, KnownHosts};
-pub use local::{Engaged, Local};
+pub use local::{Engaged, Local, Phase, Refusal, Served, Serving};
 pub use rate_limits::{Judged, PolicyLimits, RateLimits};
 pub use room::Held;
 use room::Room;

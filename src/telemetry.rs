@@ -16,8 +16,8 @@ mod trace;
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use log::{LogError, init};
 pub use metrics::{
-    ClientConnection, Gauges, LimitCounters, LoadResult, LocalGauges, LocalMetrics, Lookup, Metrics, RateLimitCount,
-    RateLimitCounts, Reload,
+    ClientConnection, Gauges, LimitCounters, LoadResult, LocalGauges, LocalMetrics, LocalVersion, Lookup, Metrics,
+    RateLimitCount, RateLimitCounts, Reload,
 };
 pub use names::CONTENT_TYPE;
 pub use record::Record;

@@ -156,8 +156,8 @@ fn what_istio_takes_and_the_router_does_not_do_is_a_warning_for_a_document_by_it
 fn the_example_documents_have_no_problem() {
     let loaded = load(&documents("config"), &Overrides::default());
     assert_eq!(loaded.problems, []);
-    let Checked { pools, virtual_hosts, startup, .. } = loaded.checked.expect("no problem is an error");
-    assert!(startup.local_model.is_some());
+    let Checked { pools, virtual_hosts, local_model, .. } = loaded.checked.expect("no problem is an error");
+    assert!(local_model.is_some());
     let embeddings = &virtual_hosts[0];
     let hosts: Vec<String> = embeddings.hosts.iter().map(ToString::to_string).collect();
     for host in ["embeddings.inference.svc.cluster.local", "localhost", "127.0.0.1"] {
@@ -182,7 +182,7 @@ fn nothing_at_all_is_the_defaults_and_a_warning() {
         assert_eq!(checked.startup.listen.map(|listen| listen.to_string()).as_deref(), Some("0.0.0.0:8080"));
         assert_eq!(checked.startup.admin.to_string(), "0.0.0.0:15000");
         assert_eq!(checked.limits.max_body_bytes, 10_485_760);
-        assert!(checked.virtual_hosts.is_empty() && checked.startup.local_model.is_none());
+        assert!(checked.virtual_hosts.is_empty() && checked.local_model.is_none());
     }
 }
 
@@ -197,7 +197,7 @@ fn overrides_win_over_the_documents() {
     };
     let checked = load(&documents("config"), &overrides).checked.expect("the examples are valid");
     assert_eq!((checked.startup.listen.map(|listen| listen.port()), checked.startup.admin.port()), (Some(1), 2));
-    assert_eq!(checked.startup.local_model.expect("it is on").folder, PathBuf::from("/models"));
+    assert_eq!(checked.local_model.expect("it is on").folder, PathBuf::from("/models"));
     assert_eq!(checked.startup.log, "debug");
 }
 

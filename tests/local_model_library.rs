@@ -46,6 +46,10 @@ fn a_wrong_library_is_named_and_spoils_nothing() {
     assert!(start(Some(right.clone())).is_ok(), "the same one serves again");
     let copy = folder.path().join("copy.so");
     fs::copy(&right, &copy).expect("a copy");
+    assert!(start(Some(copy.clone())).is_ok(), "a copy of it is the same library");
+    let mut other = fs::read(&right).expect("the library");
+    other.push(0);
+    fs::write(&copy, other).expect("another library");
     let error = start(Some(copy)).err().expect("another one is refused");
     assert!(
         matches!(&error, LoadError::OtherLibrary { loaded, .. } if *loaded == right.canonicalize().expect("it")),

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Admin;
 use crate::config;
 use crate::domain::{LoadSources, Moment, Priority, Tier};
-use crate::fallback::LocalTier;
+use crate::live::{Phase, Serving};
 use crate::pool::{Endpoint, Pool};
 use crate::snapshot::{Addresses, NameStatus};
 use crate::telemetry::{self, Gauges};
@@ -59,10 +59,12 @@ fn json_page(value: &serde_json::Value) -> Page {
 }
 
 pub(super) fn ready(admin: &Admin) -> Page {
-    if admin.is_ready() {
-        text(StatusCode::OK, "ready\n")
-    } else {
-        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n")
+    let is_loading = admin.local.serving().phase == Phase::Loading;
+    match (admin.is_ready(), is_loading) {
+        (true, false) => text(StatusCode::OK, "ready\n"),
+        (true, true) => text(StatusCode::OK, "ready: the local model is being loaded\n"),
+        (false, true) => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: the local model is being loaded\n"),
+        (false, false) => text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n"),
     }
 }
 
@@ -108,9 +110,48 @@ pub(super) fn config_dump(admin: &Admin) -> Page {
         "generation": live.snapshot.generation(),
         "last_reload": if problems.refused { "refused" } else { "published" },
         "problems": problems.found,
-        "local_model": admin.local.tier().map(LocalTier::identity),
+        "local_model": admin.local.serving().stable.as_ref().map(|served| served.tier.identity()),
+        "local_model_versions": versions(&admin.local.serving()),
+        "local_models": models(&admin.local.serving()),
         "config": config::dump(&live.checked),
     }))
+}
+
+/// Each model in force, those beside the versions among them, and those that could not be loaded.
+fn models(serving: &Serving) -> Vec<serde_json::Value> {
+    let in_force = serving.cards().map(|card| {
+        json!({
+            "name": card.identity.name,
+            "revision": card.identity.revision,
+            "kind": card.kind,
+            "execution_provider": card.provider,
+        })
+    });
+    let refused = serving.stable.iter().flat_map(|served| served.beside.refused());
+    in_force.chain(refused.map(|(name, why)| json!({ "name": name, "refused": why.to_string() }))).collect()
+}
+
+fn versions(serving: &Serving) -> serde_json::Value {
+    let in_force = serving.versions().map(|(served, share)| {
+        json!({
+            "version": served.version,
+            "traffic_percentage": share,
+            "identity": served.tier.identity(),
+            "memory_bytes": served.memory,
+            "load_seconds": served.took.as_secs_f64(),
+        })
+    });
+    let refused = serving.refused.iter().map(|refusal| json!({ "version": refusal.version, "why": refusal.why }));
+    json!({
+        "phase": match serving.phase {
+            Phase::Off => "off",
+            Phase::Loading => "loading",
+            Phase::Settled if serving.stable.is_none() => "refused",
+            Phase::Settled => "serving",
+        },
+        "in_force": in_force.collect::<Vec<_>>(),
+        "refused": refused.collect::<Vec<_>>(),
+    })
 }
 
 /// Lines in the form of Envoy's own `/clusters`: `pool::address::name::value`.

@@ -14,9 +14,9 @@ use super::traffic::{self, Listening, Socket, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
-use crate::config::{Problem, Startup};
-use crate::control::{self, FirstChecks, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
-use crate::live::Publisher;
+use crate::config::{ModelReadiness, Problem, Startup};
+use crate::control::{self, FirstChecks, ModelKeeper, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
+use crate::live::{Local, Publisher};
 use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
@@ -46,6 +46,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let sources =
         Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
     let admin = Admin::new(sources, found);
+    let keeper = ModelKeeper::start(Arc::clone(&publisher), local.clone(), memory::give_back)?;
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
@@ -65,8 +66,11 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     tokio::spawn(shutdown.clone().obey_signals()?);
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
-    let shared =
-        Shared { local, originals: names::originals(&startup.dns, &metrics, own), retained: Retained::default() };
+    let shared = Shared {
+        local: local.clone(),
+        originals: names::originals(&startup.dns, &metrics, own),
+        retained: Retained::default(),
+    };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -80,13 +84,14 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
-        () = prepared(waiter, first_checks, &startup, &publisher) => admin.set_ready(Readiness::Ready),
+        () = prepared(waiter, first_checks, &startup, (&publisher, &local)) => admin.set_ready(Readiness::Ready),
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;
     admin.set_ready(Readiness::Unready);
     let over = all_ended.recv();
     end(&shutdown, &drain, &startup, over).await;
+    keeper.stop();
     if let Some(writer) = log_writer {
         writer.finish(LOG_PATIENCE);
     }
@@ -117,10 +122,20 @@ fn announce(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
     traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address)
 }
 
-/// Waits until names have addresses and endpoints were checked, as far as that comes soon.
-async fn prepared(waiter: Waiter, first_checks: FirstChecks, startup: &Startup, publisher: &Publisher) {
+/// Waits until names have addresses and endpoints were checked, as far as that comes soon, and until the local model has been
+/// loaded or refused, where readiness waits for it.
+async fn prepared(
+    waiter: Waiter,
+    first_checks: FirstChecks,
+    startup: &Startup,
+    (publisher, local): (&Publisher, &Local),
+) {
+    let readiness = publisher.current().checked.local_model.as_ref().map(|model| model.readiness);
     names::first_answers(waiter, &startup.dns, publisher).await;
     first_checks.wait(publisher).await;
+    if readiness == Some(ModelReadiness::Wait) {
+        local.settled().await;
+    }
 }
 
 /// Looks after endpoints on this runtime, for as long as it runs.

@@ -11,9 +11,8 @@ use tokio::runtime;
 use super::traffic::Listening;
 use super::{Configuration, Shutdown, bind, run};
 use crate::config::{Listener, Startup};
-use crate::fallback::{LocalTier, Observation};
-use crate::live::Local;
-use crate::telemetry::{LoadResult, LocalMetrics, Metrics};
+use crate::live::{Local, Phase};
+use crate::telemetry::Metrics;
 use crate::tls::Keeper;
 
 /// Why the router does not start or go on.
@@ -49,8 +48,7 @@ pub struct Bound {
     pub(super) shutdown: Shutdown,
 }
 
-/// Binds every address and loads the local model. One that cannot be loaded leaves the local tier off; the router still
-/// routes.
+/// Binds every address. The local model is loaded once the router runs.
 ///
 /// # Errors
 /// [`StartError::Listen`] names the address.
@@ -83,7 +81,8 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
     }
     let admin_address = admin.local_addr()?;
     let metrics = Metrics::new(&startup.workload);
-    let local = Local::new(load_local_model(startup, &metrics.local()), metrics.local());
+    let phase = if configuration.checked.local_model.is_some() { Phase::Loading } else { Phase::Off };
+    let local = Local::new(phase, metrics.local());
     Ok(Bound {
         traffic,
         admin,
@@ -99,33 +98,6 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
 fn workers(startup: &Startup) -> usize {
     let set = startup.workers.map(NonZeroU32::get).and_then(|workers| usize::try_from(workers).ok());
     set.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
-}
-
-fn load_local_model(startup: &Startup, metrics: &LocalMetrics) -> Option<LocalTier> {
-    let Some(settings) = &startup.local_model else {
-        tracing::info!("the local tier is off: the settings name no local model");
-        return None;
-    };
-    let batches = metrics.clone();
-    let observe = move |observed: &Observation| match observed {
-        Observation::Batch(batch) => {
-            batches.inferred(batch.waited.len(), batch.tokens + batch.padding, batch.inference);
-        }
-        Observation::Recalled { texts, remembered } => batches.recalled(*texts, *remembered),
-    };
-    match LocalTier::start(settings, observe) {
-        Ok(local) => {
-            metrics.loaded(LoadResult::Succeeded);
-            let identity = local.identity();
-            tracing::info!(model = identity.name, revision = identity.revision, "the local model is loaded");
-            Some(local)
-        }
-        Err(error) => {
-            metrics.loaded(LoadResult::Failed);
-            tracing::error!(%error, folder = %settings.folder.display(), "the local tier is off");
-            None
-        }
-    }
 }
 
 impl Bound {

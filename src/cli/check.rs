@@ -9,8 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Failure, Output};
-use crate::config::{self, Overrides, Problem, Severity, SourceFile};
+use crate::config::{self, Checked, Overrides, Problem, Severity, SourceFile};
 use crate::control::Folder;
+use crate::fallback::{Identity, Version};
 use crate::tls;
 
 #[derive(Debug, Args)]
@@ -49,7 +50,17 @@ pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> Result<ExitCode, Fa
 fn judge(files: &[SourceFile]) -> Vec<Problem> {
     let loaded = config::load(files, &Overrides::default());
     let certificates = loaded.checked.iter().flat_map(|checked| tls::problems(checked, SystemTime::now()));
-    loaded.problems.into_iter().chain(certificates).collect()
+    let spaces = loaded.checked.iter().flat_map(refused_spaces);
+    loaded.problems.into_iter().chain(certificates).chain(spaces).collect()
+}
+
+/// The rules that accept none of the local model's versions, where their folder can be read here.
+fn refused_spaces(checked: &Checked) -> Vec<Problem> {
+    let Some(settings) = &checked.local_model else { return Vec::new() };
+    let canary = Version::canary(settings).map(|(version, _)| version);
+    let versions = [Some(Version::stable(settings)), canary].into_iter().flatten();
+    let identities: Vec<Identity> = versions.filter_map(|version| version.ok()?.identity().ok()?).collect();
+    config::refused_spaces(checked, &identities.iter().map(Identity::space).collect::<Vec<_>>())
 }
 
 fn count(problems: &[Problem], severity: Severity) -> usize {

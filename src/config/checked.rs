@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::batching::Batching;
+use super::model_versions::Rollout;
+use super::models::{Encoding, ExecutionProvider, NamedModel};
 use super::problem::Place;
 use crate::domain::{
     AdaptiveSlots, CorsPolicy, Fault, Headers, Hedge, HostPattern, Http2Limits, Locality, Original, OwnAnswer,
@@ -26,6 +28,8 @@ pub struct Checked {
     pub limits: Limits,
     /// What takes effect at the next start alone.
     pub startup: Startup,
+    /// The local model, which is loaded anew beside the one in force; `None` leaves the local tier off.
+    pub local_model: Option<LocalModel>,
     /// The hosts served, each with its rules in the order in which they are tried.
     pub virtual_hosts: Vec<VirtualHost>,
     /// Every pool that a rule or another pool names; [`PoolIndex`] points into it.
@@ -88,8 +92,6 @@ pub struct Startup {
     pub access_log: bool,
     /// The filter of the program's own log, in `tracing`'s directive syntax.
     pub log: String,
-    /// The local model; `None` leaves the local tier off.
-    pub local_model: Option<LocalModel>,
     /// The workload that this router is part of.
     pub workload: Workload,
     /// How names are resolved.
@@ -138,6 +140,16 @@ impl PartialEq for TlsServer {
 
 impl Eq for TlsServer {}
 
+/// Whether the router says that it is ready before the local model is loaded, or has been refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelReadiness {
+    /// It waits.
+    #[default]
+    Wait,
+    /// It does not: what can be forwarded is, and what would spill to the local model is refused until then.
+    Ignore,
+}
+
 /// Where the local model comes from and what it may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalModel {
@@ -147,14 +159,26 @@ pub struct LocalModel {
     pub file: String,
     /// The ONNX Runtime library; `None` looks for `libonnxruntime.so*` in the folder.
     pub library: Option<PathBuf>,
+    /// Which versions of it are served.
+    pub rollout: Rollout,
+    /// Whether the router is ready before it is loaded.
+    pub readiness: ModelReadiness,
     /// How texts are gathered before they are computed.
     pub batching: Batching,
+    /// The cores that the inference threads keep to, by their numbers; none lets the kernel choose.
+    pub cores: Vec<u32>,
     /// Inference threads, one session each.
     pub threads: NonZeroU32,
     /// The most texts computed in one run.
     pub max_batch: NonZeroU32,
     /// The most texts waiting.
     pub queue: NonZeroU32,
+    /// How it makes vectors of texts.
+    pub encoding: Encoding,
+    /// What is to compute, the most wanted first; the CPU comes after them all.
+    pub execution_providers: Vec<ExecutionProvider>,
+    /// The models served beside it, each by a name that no other has.
+    pub models: Vec<NamedModel>,
 }
 
 /// The workload that this router is part of: a sidecar's application, or the gateway itself.

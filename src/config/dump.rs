@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 
 use super::batching;
 use super::checked::{
-    Checked, Endpoint, Entry, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
+    Checked, Endpoint, Entry, Limits, LocalModel, ModelReadiness, Pool, Protocol, Route, RouteMatch, Startup,
+    VirtualHost, Workload,
 };
+use super::models::Encoding;
 use crate::domain::{
     Abort, Balancing, ConsistentHash, CorsPolicy, Failover, Fault, HashKey, HashTable, HeaderOps, Headers,
     LocalityBalancing, LocalityPattern, Original, OriginalBy, OutlierDetection, OwnAnswer, PathRewrite, RedirectPath,
@@ -24,6 +26,7 @@ pub fn dump(checked: &Checked) -> Value {
     json!({
         "limits": limits(&checked.limits),
         "startup": startup(&checked.startup),
+        "localModel": checked.local_model.as_ref().map(local_model),
         "virtualHosts": checked.virtual_hosts.iter().map(|host| virtual_host(host, &checked.pools)).collect::<Vec<_>>(),
         "pools": checked.pools.iter().map(|one| pool(one, &checked.pools)).collect::<Vec<_>>(),
     })
@@ -66,7 +69,6 @@ fn startup(startup: &Startup) -> Value {
         },
         "accessLog": startup.access_log,
         "log": startup.log,
-        "localModel": startup.local_model.as_ref().map(local_model),
         "workload": workload(&startup.workload),
         "dns": {
             "servers": startup.dns.servers.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -90,10 +92,43 @@ fn local_model(model: &LocalModel) -> Value {
         "folder": model.folder.to_string_lossy(),
         "file": model.file,
         "batching": batching::dump(&model.batching),
+        "rollout": {
+            "stable": model.rollout.stable,
+            "canary": model.rollout.canary.as_ref().map(|canary| json!({
+                "version": canary.version,
+                "trafficPercentage": canary.percentage,
+            })),
+        },
+        "readiness": match model.readiness {
+            ModelReadiness::Wait => "Wait",
+            ModelReadiness::Ignore => "Ignore",
+        },
         "library": model.library.as_ref().map(|library| library.to_string_lossy()),
+        "cores": model.cores,
         "threads": model.threads,
         "maxBatch": model.max_batch,
         "queue": model.queue,
+        "encoding": encoding(&model.encoding),
+        "executionProviders": model.execution_providers,
+        "models": model.models.iter().map(|model| json!({
+            "name": model.name,
+            "folder": model.folder.to_string_lossy(),
+            "file": model.file,
+            "kind": model.kind,
+            "encoding": encoding(&model.encoding),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn encoding(encoding: &Encoding) -> Value {
+    json!({
+        "name": encoding.name,
+        "pooling": encoding.pooling,
+        "normalize": encoding.normalize,
+        "maxTokens": encoding.max_tokens,
+        "prompts": encoding.prompts,
+        "defaultPrompt": encoding.default_prompt,
+        "matryoshkaDimensions": encoding.matryoshka_dimensions,
     })
 }
 

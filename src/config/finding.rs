@@ -72,6 +72,8 @@ codes! {
     ROUTE_POLICY_TWICE = "OVS207", "two RoutePolicies for one rule, or two for one VirtualService";
     ROUTE_POLICY_MISSING = "OVS208", "a RoutePolicy that names a VirtualService or rule that does not exist";
     TOO_MUCH = "OVS209", "more endpoints, or places in hash tables, than a router should bear";
+    MODEL_VERSION = "OVS220", "a ModelVersion that the local model cannot follow";
+    IDENTITY_REFUSED = "OVS221", "a route that accepts no vectors of the local model's, so that nothing spills there";
     CERTIFICATES = "OVS301", "a file of certificates or keys that is missing, wrong or out of date";
     RESTART = "OVS401", "a changed setting that takes effect at the next start alone";
 }

@@ -93,7 +93,8 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     startup.listeners = gateways::listeners(&servers, address, |port| ports.get(&port).copied());
     let catalog = Catalog::build(&written, &viewpoint, folders, &mut findings);
     analysis::report(&written, &catalog, &viewpoint, &mut findings);
-    let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
+    let local_model = settings::local_model(&written, overrides, &mut findings);
+    let policies = policies::build(&written.policies, &catalog, local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
     let policies = RoutePolicies::build(&written, &mut findings);
     let expressions = Expressions::default();
@@ -104,7 +105,7 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     };
     let virtual_hosts = routes::build(rules, &servers, &mut pools, &viewpoint, &mut findings);
     let pools = pools.finish(&mut findings);
-    let checked = findings.documents_stand().then_some(Checked { limits, startup, virtual_hosts, pools });
+    let checked = findings.documents_stand().then_some(Checked { limits, startup, local_model, virtual_hosts, pools });
     let startup_places = StartupPlaces::of(&written, files);
     Loaded { checked, problems: findings.into_sorted(), startup_places }
 }

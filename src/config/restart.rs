@@ -41,7 +41,7 @@ impl StartupPlaces {
 }
 
 /// The settings that need a restart.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 14] = [
     "listen",
     "admin",
     "workers",
@@ -54,7 +54,6 @@ const FIELDS: [&str; 15] = [
     "drain.timeout",
     "accessLog",
     "log",
-    "localModel",
     "dns",
     "workload",
 ];
@@ -74,7 +73,6 @@ pub fn restart_needed(old: &Startup, new: &Startup, places: &StartupPlaces) -> V
         old.drain_timeout != new.drain_timeout,
         old.access_log != new.access_log,
         old.log != new.log,
-        old.local_model != new.local_model,
         old.dns != new.dns,
         old.workload != new.workload,
     ];

@@ -1,6 +1,9 @@
 //! `RoutePolicy` documents into what holds for the rules of `VirtualService`s.
 
+mod accepted;
 mod rate_limits;
+
+pub use accepted::refused_spaces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,6 +90,7 @@ impl<'a> Reader<'a> {
     fn policy(&mut self) -> RoutePolicy {
         RoutePolicy {
             document: self.source.document.title().into(),
+            local_model: accepted::read(self.source),
             rate_limits: rate_limits::read(self.source, self.findings),
             priority: named(self.source.spec.priority.as_deref()),
             latency_objective: self.source.spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),

@@ -9,11 +9,13 @@ use std::time::Duration;
 use super::Overrides;
 use super::batching::{self, batching};
 use super::catalog::with_topology;
-use super::checked::{Dns, Limits, LocalModel, Startup, Workload};
+use super::checked::{Dns, Limits, LocalModel, ModelReadiness, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
+use super::model_versions;
+use super::models;
 use super::path::Path;
 use super::viewpoint::{Role, Viewpoint};
-use super::written::{self, ModelFiles, Settings, Sourced};
+use super::written::{self, ModelFiles, Settings, Sourced, Written};
 use crate::domain::{Http2Limits, Locality, parse_duration};
 
 /// Where traffic is accepted unless told otherwise.
@@ -81,6 +83,7 @@ pub(super) fn check(
     let startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
     if let Some(source) = source {
         check_gateway(source, findings);
+        models::check(source, findings);
         batching::check(source, findings);
     }
     if startup.listen == Some(startup.admin) && startup.admin.port() != 0 {
@@ -140,7 +143,6 @@ fn startup(
         drain_delay: overrides.drain_delay.unwrap_or(duration(spec.drain.delay.as_deref(), Duration::ZERO)),
         access_log: overrides.access_log.or(spec.access_log).unwrap_or(true),
         log: overrides.log.clone().unwrap_or_else(|| text(&spec.log, "info")),
-        local_model: local_model(spec.local_model.as_ref(), overrides),
         workload: Workload {
             name: text(&spec.workload.name, "overspill"),
             namespace: text(&spec.workload.namespace, "default"),
@@ -175,20 +177,32 @@ fn dns(spec: &Settings, source: Option<&Sourced<Settings>>, findings: &mut Findi
     }
 }
 
-fn local_model(written: Option<&ModelFiles>, overrides: &Overrides) -> Option<LocalModel> {
+/// The local model; `None` leaves the local tier off.
+pub(super) fn local_model(written: &Written, overrides: &Overrides, findings: &mut Findings) -> Option<LocalModel> {
     let unset = ModelFiles::default();
-    let folder = overrides.model.clone().or_else(|| written.map(|model| PathBuf::from(&model.folder)))?;
-    let model = written.unwrap_or(&unset);
+    let settings = written.settings.first().and_then(|source| source.spec.local_model.as_ref());
+    let folder = overrides.model.clone().or_else(|| settings.map(|model| PathBuf::from(&model.folder)))?;
+    let model = settings.unwrap_or(&unset);
     let count =
         |written: Option<u32>, default: u32| NonZeroU32::new(written.unwrap_or(default)).unwrap_or(NonZeroU32::MIN);
     Some(LocalModel {
-        folder,
         file: model.file.clone().unwrap_or_else(|| MODEL_FILE.to_owned()),
         library: overrides.library.clone().or_else(|| model.library.as_ref().map(PathBuf::from)),
+        rollout: model_versions::rollout(written, model, findings),
+        readiness: if model.readiness.as_deref() == Some("Ignore") {
+            ModelReadiness::Ignore
+        } else {
+            ModelReadiness::Wait
+        },
         batching: batching(model),
+        cores: model.cores.clone(),
         threads: count(model.threads, MODEL_THREADS),
         max_batch: count(model.max_batch, MODEL_BATCH),
         queue: count(model.queue, MODEL_QUEUE),
+        encoding: models::encoding(&model.encoding),
+        execution_providers: model.execution_providers.clone(),
+        models: models::beside(&model.models, &folder),
+        folder,
     })
 }
 

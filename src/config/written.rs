@@ -3,6 +3,7 @@
 mod actions;
 mod gateway;
 pub(super) mod kubernetes;
+mod model;
 mod own;
 mod route_policy;
 mod scaling;
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::models::{ExecutionProvider, ModelKind, Pooling};
+
 pub(super) use actions::{
     CorsPolicy, HeaderOperations, Headers, HttpBody, HttpDirectResponse, HttpFault, HttpFaultAbort, HttpFaultDelay,
     HttpMirrorPolicy, HttpRedirect, HttpRetry, HttpRewrite, Percent, RegexRewrite,
@@ -22,6 +25,7 @@ pub(super) use actions::{
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
+pub(super) use model::{ModelDocument, ModelVersion};
 pub(super) use own::Http2Limits;
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
@@ -223,6 +227,10 @@ pub(super) struct RequestLimits {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ModelFiles {
     pub(super) folder: String,
+    pub(super) version: Option<String>,
+    pub(super) model_ref: Option<String>,
+    pub(super) cores: Vec<u32>,
+    pub(super) readiness: Option<String>,
     pub(super) batch_window: Option<String>,
     pub(super) max_batch_tokens: Option<u32>,
     pub(super) queue_tokens: Option<u32>,
@@ -233,6 +241,34 @@ pub(super) struct ModelFiles {
     pub(super) threads: Option<u32>,
     pub(super) max_batch: Option<u32>,
     pub(super) queue: Option<u32>,
+    #[serde(flatten)]
+    pub(super) encoding: WrittenEncoding,
+    pub(super) execution_providers: Vec<ExecutionProvider>,
+    pub(super) models: Vec<WrittenModel>,
+}
+
+/// What `Settings.localModel` and each of its `models` say of how vectors are made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WrittenEncoding {
+    pub(super) name: Option<String>,
+    pub(super) pooling: Option<Pooling>,
+    pub(super) normalize: Option<bool>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) prompts: BTreeMap<String, String>,
+    pub(super) default_prompt: Option<String>,
+    pub(super) matryoshka_dimensions: Vec<u32>,
+}
+
+/// `Settings.localModel.models[]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct WrittenModel {
+    pub(super) folder: Option<String>,
+    pub(super) file: Option<String>,
+    pub(super) kind: Option<ModelKind>,
+    #[serde(flatten)]
+    pub(super) encoding: WrittenEncoding,
 }
 
 /// A `PoolPolicy`.

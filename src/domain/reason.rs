@@ -50,6 +50,10 @@ pub enum Reason {
     HeadTimeout,
     /// The local model is not loaded.
     LocalOff,
+    /// The local model is being loaded.
+    LocalLoading,
+    /// The rule accepts no vectors of the local model's.
+    LocalIdentityMismatch,
     /// The local model's queue is full.
     LocalQueueFull,
     /// By its measured pace, the local model would answer after the deadline.
@@ -109,7 +113,7 @@ const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -132,6 +136,8 @@ impl Reason {
         Self::TargetTooLong,
         Self::HeadTimeout,
         Self::LocalOff,
+        Self::LocalLoading,
+        Self::LocalIdentityMismatch,
         Self::LocalQueueFull,
         Self::LocalTooLate,
         Self::LocalUnsupported,
@@ -190,6 +196,14 @@ impl Reason {
             Self::TargetTooLong => facts("target_too_long", 414, DPE, REQUEST, "the request's target is too long"),
             Self::HeadTimeout => facts("head_timeout", 408, NONE, REQUEST, "the request's head did not come in time"),
             Self::LocalOff => facts("local_off", 503, UH, UNAVAILABLE, "the local model is not loaded"),
+            Self::LocalLoading => facts("local_loading", 503, UH, UNAVAILABLE, "the local model is being loaded"),
+            Self::LocalIdentityMismatch => facts(
+                "local_identity_mismatch",
+                503,
+                UH,
+                UNAVAILABLE,
+                "this route accepts no vectors of the local model's",
+            ),
             Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
             Self::LocalTooLate => facts(
                 "local_too_late",

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::Priority;
+use super::{AcceptedSpaces, Priority};
 
 /// What holds for the requests of some rules beside where they go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutePolicy {
     /// The document, as `RoutePolicy namespace/name`.
     pub document: Box<str>,
+    /// What may answer from the local model; `None` is anything.
+    pub local_model: Option<AcceptedSpaces>,
     /// How often requests are let through; all of these must let one.
     pub rate_limits: Vec<RateLimit>,
     /// How urgent they are where they wait for a slot.

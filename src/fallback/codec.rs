@@ -2,121 +2,200 @@
 //!
 //! Bytes in, bytes out: no connection, no queue. Errors take the shape that the API's own clients read.
 
+mod endpoint;
+mod kserve;
 mod openai;
+mod rejection;
 mod seed;
+mod tei;
+mod texts;
 
-use http::{Method, StatusCode};
+pub use endpoint::{Api, Endpoint};
+pub use kserve::TensorQuestion;
+pub use rejection::Rejection;
 
-use super::error::EmbedError;
+use endpoint::Call;
+use rejection::Fault;
+
+use super::card::Card;
+use super::engine::{Cut, Sequence};
 use super::job::Embeddings;
-use super::manifest::Identity;
+use crate::config::ModelKind;
 
-/// An API that the local model can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Api {
-    /// OpenAI's `POST /v1/embeddings`.
-    OpenAi,
-    /// `POST /api/v1/embed`: one text, one vector.
-    Seed,
+/// The models that requests may ask for.
+#[derive(Clone, Debug)]
+pub struct Catalogue<'c> {
+    /// The main model, which answers where no other is asked for.
+    pub main: &'c Card,
+    /// Those beside it, in the order of the documents.
+    pub beside: Vec<&'c Card>,
 }
 
-/// A request that was understood.
+/// Which of a [`Catalogue`]'s models is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The main one.
+    Main,
+    /// One of those beside it.
+    Beside(usize),
+}
+
+/// What a request asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// Something that is known: this is the answer's body.
+    Told(Vec<u8>),
+    /// Vectors or scores of texts.
+    Texts(Question),
+    /// Tensors of a model for tensors.
+    Tensors(TensorQuestion),
+}
+
+/// Texts to compute, and how to answer with what comes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// What to embed: at least one text, none empty.
-    pub texts: Vec<String>,
+    /// Which model is asked.
+    pub place: Place,
+    /// What to compute: at least one text, none empty.
+    pub texts: Vec<Sequence>,
+    /// How vectors are scaled.
+    pub scaling: Scaling,
     form: Form,
 }
 
-/// How the answer is written.
+/// How vectors are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    OpenAi(openai::Encoding),
-    Seed,
+pub enum Scaling {
+    /// As the model's are.
+    Own,
+    /// To length 1.
+    Unit,
+    /// Not at all.
+    Raw,
 }
 
-/// An answer of its own to a request that cannot be computed.
+/// How the answer is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// A JSON body in the shape that the API's clients read.
-    pub body: Vec<u8>,
+enum Form {
+    OpenAi(openai::Encoding, Option<usize>),
+    Seed,
+    Embed(Option<usize>),
+    Rerank(tei::Ranking),
+    Infer(kserve::Reply),
 }
 
-/// What is wrong with a request, before it has the API's shape.
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    message: String,
-    /// The field at fault, where there is one.
-    param: Option<&'static str>,
-}
+impl<'c> Catalogue<'c> {
+    /// Only the main model.
+    pub fn of(main: &'c Card) -> Self {
+        Self { main, beside: Vec::new() }
+    }
 
-impl Api {
-    /// The media type of every body that is read and written here.
-    pub const CONTENT_TYPE: &'static str = "application/json";
-
-    /// The API that a request is for, by its method and its path without the query.
-    pub fn recognise(method: &Method, path: &str) -> Option<Self> {
-        match (method, path) {
-            (&Method::POST, "/v1/embeddings") => Some(Self::OpenAi),
-            (&Method::POST, "/api/v1/embed") => Some(Self::Seed),
-            _ => None,
+    /// The card of a model that was found.
+    pub fn card(&self, place: Place) -> &'c Card {
+        match place {
+            Place::Main => self.main,
+            Place::Beside(at) => self.beside.get(at).copied().unwrap_or(self.main),
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Place, &'c Card)> {
+        let beside = self.beside.iter().enumerate().map(|(at, card)| (Place::Beside(at), *card));
+        std::iter::once((Place::Main, self.main)).chain(beside)
+    }
+
+    /// The model of that name.
+    fn named(&self, name: &str) -> Option<(Place, &'c Card)> {
+        self.all().find(|(_, card)| card.identity.name == name)
+    }
+
+    /// The encoder that a request which names `name` is answered by: the one of that name, else the main one. What spills here
+    /// names the model of its pool.
+    fn encoder(&self, name: Option<&str>) -> (Place, &'c Card) {
+        let named = name.and_then(|name| self.named(name)).filter(|(_, card)| card.kind == ModelKind::Encoder);
+        named.unwrap_or((Place::Main, self.main))
+    }
+
+    /// The first cross-encoder.
+    fn cross_encoder(&self) -> Option<(Place, &'c Card)> {
+        self.all().find(|(_, card)| card.kind == ModelKind::CrossEncoder)
+    }
+}
+
+impl Endpoint<'_> {
+    /// Whether there is a model for what is asked here, of whatever name.
+    pub fn is_served_by(&self, catalogue: &Catalogue<'_>) -> bool {
+        self.call != Call::Rerank || catalogue.cross_encoder().is_some()
     }
 
     /// Reads a request's body.
     ///
     /// # Errors
-    /// A [`Rejection`] with status 400 that says what is wrong and what to send.
-    pub fn parse(self, body: &[u8], identity: &Identity) -> Result<Question, Rejection> {
-        let question = match self {
-            Self::OpenAi => openai::parse(body, identity.dimension)
-                .map(|(texts, encoding)| Question { texts, form: Form::OpenAi(encoding) }),
-            Self::Seed => seed::parse(body).map(|text| Question { texts: vec![text], form: Form::Seed }),
+    /// A [`Rejection`] that says what is wrong and what to send.
+    pub fn read(&self, body: &[u8], catalogue: &Catalogue<'_>) -> Result<Asked, Rejection> {
+        let asked = match self.call {
+            Call::OpenAiEmbeddings => openai::parse(body, catalogue).map(Asked::Texts),
+            Call::OpenAiModels(name) => openai::models(name, catalogue).map(Asked::Told),
+            Call::Seed => seed::parse(body, catalogue.main).map(Asked::Texts),
+            Call::Embed => tei::parse(body, catalogue).map(Asked::Texts),
+            Call::Rerank => tei::rerank(body, catalogue).map(Asked::Texts),
+            Call::Info => Ok(Asked::Told(tei::info(catalogue.main))),
+            Call::Health => Ok(Asked::Told(Vec::new())),
+            Call::Infer(of) => kserve::parse(body, of, catalogue),
+            Call::Server(topic) => Ok(Asked::Told(kserve::server(topic))),
+            Call::Model(of, topic) => kserve::model(of, topic, catalogue).map(Asked::Told),
         };
-        question.map_err(|fault| self.reject(StatusCode::BAD_REQUEST, &fault))
-    }
-
-    /// A refusal in the shape that this API's clients read; `message` is for people.
-    pub fn rejection(self, status: StatusCode, message: &str) -> Rejection {
-        self.reject(status, &Fault { message: message.to_owned(), param: None })
-    }
-
-    /// The refusal of a request that got no embeddings, with the status of its [reason](EmbedError::reason).
-    pub fn rejection_of(self, error: &EmbedError) -> Rejection {
-        let status = StatusCode::from_u16(error.reason().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.rejection(status, &error.to_string())
-    }
-
-    fn reject(self, status: StatusCode, fault: &Fault) -> Rejection {
-        let body = match self {
-            Self::OpenAi => openai::error(status, fault),
-            Self::Seed => seed::error(fault),
-        };
-        Rejection { status, body }
+        asked.map_err(|fault| self.api.reject(&fault))
     }
 }
 
 impl Question {
-    /// The body of the answer (status 200). It names the model that really computed.
-    pub fn answer(&self, identity: &Identity, embeddings: &Embeddings) -> Vec<u8> {
-        match self.form {
-            Form::OpenAi(encoding) => openai::answer(encoding, identity, embeddings),
+    /// The body of the answer (status 200). It names the model that really computed, where the API has a word for it.
+    pub fn answer(&self, card: &Card, embeddings: &Embeddings) -> Vec<u8> {
+        match &self.form {
+            Form::OpenAi(encoding, dimensions) => openai::answer(*encoding, *dimensions, &card.identity, embeddings),
             Form::Seed => seed::answer(embeddings),
+            Form::Embed(dimensions) => tei::answer(*dimensions, embeddings),
+            Form::Rerank(ranking) => ranking.answer(&self.texts, embeddings),
+            Form::Infer(reply) => reply.of_texts(card, embeddings),
         }
     }
 }
 
-impl Fault {
-    fn new(param: &'static str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), param: Some(param) }
+/// The length that vectors are cut to, where `asked` is another than the model's own.
+///
+/// # Errors
+/// Where the model was not trained for that length.
+fn dimensions(asked: Option<u64>, card: &Card) -> Result<Option<usize>, Fault> {
+    let own = card.identity.dimension;
+    let Some(asked) = asked.filter(|&asked| usize::try_from(asked) != Ok(own)) else { return Ok(None) };
+    let other = card.matryoshka_dimensions.iter().copied().filter(|&length| u64::from(length) == asked);
+    if let Some(length) = other.filter_map(|length| usize::try_from(length).ok()).find(|&length| length < own) {
+        return Ok(Some(length));
     }
+    let lengths: Vec<_> = card.matryoshka_dimensions.iter().map(ToString::to_string).collect();
+    let cure = if lengths.is_empty() {
+        "leave `dimensions` out".to_owned()
+    } else {
+        format!("leave `dimensions` out, or ask for one of {}", lengths.join(", "))
+    };
+    Err(Fault::new("dimensions", format!("the local model makes vectors of {own} numbers: {cure}")))
+}
 
-    /// A body that is no JSON object of the API's fields; `serde_json` says where.
-    fn unreadable(why: &serde_json::Error) -> Self {
-        Self { message: format!("the request body cannot be read: {why}"), param: None }
-    }
+/// The vectors as they are, or cut to `dimensions` and scaled to length 1 again.
+fn shortened(embeddings: &Embeddings, dimensions: Option<usize>) -> std::borrow::Cow<'_, [Vec<f32>]> {
+    let Some(dimensions) = dimensions else { return (&embeddings.vectors).into() };
+    let cut = |vector: &Vec<f32>| {
+        let mut cut = vector[..dimensions.min(vector.len())].to_vec();
+        super::pooling::normalise(&mut cut);
+        cut
+    };
+    embeddings.vectors.iter().map(cut).collect()
+}
+
+/// The texts with the prompt before each.
+fn prompted(texts: Vec<String>, prompt: &str, cut: Cut) -> Vec<Sequence> {
+    let put = |text: String| if prompt.is_empty() { text } else { format!("{prompt}{text}") };
+    texts.into_iter().map(|text| Sequence { content: put(text), pair: None, cut }).collect()
 }
 
 /// JSON of something that serialises without fail: no maps with keys other than strings, no I/O.

@@ -1,120 +1,129 @@
-//! A sentence encoder on ONNX Runtime: tokens in, pooled vectors out.
+//! A text encoder on ONNX Runtime: tokens in, pooled vectors or scores out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use ort::session::Session;
+use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
-use tokenizers::Tokenizer;
+use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationDirection, TruncationParams, truncate_encodings};
 
-use super::engine::{Engine, EngineError, Tokens};
-use super::manifest::Pooling;
+use super::engine::{Cut, Engine, EngineError, SECOND, Sequence, Tokens};
+use super::error::EmbedError;
+use super::pooling::pool;
+use super::signature::{Filling, Signature, Width};
+use crate::config::Pooling;
 
 /// Where a text is cut before it is tokenised, in bytes: the tokenizer keeps some 20 bytes for each, and a text whose first
 /// 64 KiB hold fewer tokens than a model takes is no language.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// The output that holds one vector a token.
-const OUTPUT: &str = "last_hidden_state";
+/// As above for a model that takes thousands of tokens: few tokens are longer, in bytes.
+const MAX_TOKEN_BYTES: usize = 32;
 
 /// One session with the facts that turn its output into vectors.
 pub(super) struct Encoder {
     pub(super) session: Session,
+    /// Without truncation and padding of its own.
     pub(super) tokenizer: Arc<Tokenizer>,
-    pub(super) dimension: usize,
-    pub(super) pooling: Pooling,
-    pub(super) normalised: bool,
+    pub(super) signature: Arc<Signature>,
+    /// The most tokens of a text, special ones included.
+    pub(super) max_tokens: usize,
 }
 
 impl Engine for Encoder {
-    fn tokenise(&self, text: &str) -> Result<Tokens, EngineError> {
-        let text = &text[..text.floor_char_boundary(MAX_TEXT_BYTES)];
-        let encoding = self.tokenizer.encode_fast(text, true).map_err(|why| EngineError(why.to_string()))?;
-        if encoding.is_empty() {
-            return Err(EngineError("the tokenizer adds no special tokens, and the text is empty".to_owned()));
+    fn tokenise(&self, text: &Sequence) -> Result<Tokens, EmbedError> {
+        let first = self.encode(&text.content, text.cut)?;
+        let second = text.pair.as_deref().map(|pair| self.encode(pair, text.cut)).transpose()?;
+        // What the tokenizer puts around a text, or around a pair.
+        let special =
+            self.tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(second.is_some()));
+        let found = first.len() + second.as_ref().map_or(0, Encoding::len) + special;
+        if text.cut == Cut::Refuse && found > self.max_tokens {
+            return Err(EmbedError::TooLong { found, most: self.max_tokens });
         }
-        Ok(Tokens(encoding.get_ids().iter().map(|&id| i64::from(id)).collect()))
+        let direction = if text.cut == Cut::Left { TruncationDirection::Left } else { TruncationDirection::Right };
+        let room = self.max_tokens.saturating_sub(special);
+        let params = TruncationParams { max_length: room, direction, ..TruncationParams::default() };
+        let (first, second) = truncate_encodings(first, second, &params).map_err(refused)?;
+        let whole = self.tokenizer.post_process(first, second, true).map_err(refused)?;
+        if whole.is_empty() {
+            return Err(EmbedError::Failed("the tokenizer adds no special tokens, and the text is empty".to_owned()));
+        }
+        let ids = whole.get_ids().iter().zip(whole.get_type_ids());
+        Ok(Tokens(ids.map(|(&id, &segment)| i64::from(id) | if segment == 1 { SECOND } else { 0 }).collect()))
     }
 
     fn embed(&mut self, texts: &[&Tokens]) -> Result<Vec<Vec<f32>>, EngineError> {
-        let (dimension, pooling, normalised) = (self.dimension, self.pooling, self.normalised);
         let width = texts.iter().map(|tokens| tokens.0.len()).max().unwrap_or(0);
-        let shape = [texts.len(), width];
-        let padded = |value: fn(i64) -> i64| {
-            let mut data = vec![0_i64; texts.len() * width];
-            for (row, tokens) in data.chunks_exact_mut(width.max(1)).zip(texts) {
-                for (cell, &id) in row.iter_mut().zip(&tokens.0) {
-                    *cell = value(id);
-                }
-            }
-            Tensor::from_array((shape, data))
-        };
-        let inputs = ort::inputs![
-            "input_ids" => padded(|id| id)?,
-            "attention_mask" => padded(|_| 1)?,
-            "token_type_ids" => padded(|_| 0)?,
-        ];
+        let signature = Arc::clone(&self.signature);
+        let inputs = signature
+            .inputs
+            .iter()
+            .map(|(name, filling, bits)| Ok((Cow::from(name.as_str()), input(texts, width, *filling, *bits)?)))
+            .collect::<Result<Vec<_>, EngineError>>()?;
         let outputs = self.session.run(inputs)?;
-        let output = outputs.get(OUTPUT).ok_or_else(|| EngineError(format!("it has no output `{OUTPUT}`")))?;
+        let output = outputs
+            .get(&signature.output)
+            .ok_or_else(|| EngineError(format!("it has no output `{}`", signature.output)))?;
         let (shape, states) = output.try_extract_tensor::<f32>()?;
-        if states.len() != texts.len() * width * dimension {
-            return Err(EngineError(format!("its output is {shape:?} where vectors of {dimension} were expected")));
+        let rows = if signature.pooling == Pooling::Model { 1 } else { width };
+        let dimension = shape.last().and_then(|&last| usize::try_from(last).ok()).unwrap_or(0);
+        if dimension == 0 || states.len() != texts.len() * rows * dimension {
+            return Err(EngineError(format!("its output is {shape:?} for {} texts of {width} tokens", texts.len())));
         }
-        let rows = states.chunks_exact((width * dimension).max(1)).zip(texts);
-        Ok(rows
-            .map(|(states, tokens)| {
-                let Pooling::Mean = pooling;
-                let mut vector = mean(&states[..tokens.0.len() * dimension], dimension);
-                if normalised {
-                    normalise(&mut vector);
-                }
-                vector
-            })
-            .collect())
+        let vectors = states.chunks_exact(rows * dimension).zip(texts).map(|(states, tokens)| {
+            pool(signature.pooling, &states[..tokens.0.len().min(rows) * dimension], dimension)
+        });
+        Ok(vectors.collect())
     }
+}
+
+impl Encoder {
+    fn encode(&self, text: &str, cut: Cut) -> Result<Encoding, EmbedError> {
+        let most = MAX_TEXT_BYTES.max(self.max_tokens.saturating_mul(MAX_TOKEN_BYTES));
+        let text = match cut {
+            Cut::Left => &text[text.ceil_char_boundary(text.len().saturating_sub(most))..],
+            Cut::Right | Cut::Refuse => &text[..text.floor_char_boundary(most)],
+        };
+        self.tokenizer.encode_fast(text, false).map_err(refused)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what an error is mapped by")]
+fn refused(why: tokenizers::Error) -> EmbedError {
+    EmbedError::Failed(why.to_string())
+}
+
+/// An input of `texts`, each padded with zeros to `width` tokens.
+fn input(
+    texts: &[&Tokens],
+    width: usize,
+    filling: Filling,
+    bits: Width,
+) -> Result<SessionInputValue<'static>, EngineError> {
+    let mut data = vec![0_i64; texts.len() * width];
+    for (row, Tokens(ids)) in data.chunks_exact_mut(width.max(1)).zip(texts) {
+        for ((cell, &id), place) in row.iter_mut().zip(ids).zip(0..) {
+            *cell = match filling {
+                Filling::Ids => id & !SECOND,
+                Filling::Mask => 1,
+                Filling::Types => i64::from(id & SECOND != 0),
+                Filling::Positions => place,
+            };
+        }
+    }
+    let shape = [texts.len(), width];
+    Ok(match bits {
+        Width::Bits64 => Tensor::from_array((shape, data))?.into(),
+        Width::Bits32 => {
+            let narrow: Vec<i32> = data.into_iter().map(|value| i32::try_from(value).unwrap_or(i32::MAX)).collect();
+            Tensor::from_array((shape, narrow))?.into()
+        }
+    })
 }
 
 impl From<ort::Error> for EngineError {
     fn from(why: ort::Error) -> Self {
         Self(why.to_string())
-    }
-}
-
-/// The mean of the rows of `states`, which are `dimension` long; padding is not among them.
-fn mean(states: &[f32], dimension: usize) -> Vec<f32> {
-    let mut sum = vec![0.0_f32; dimension];
-    for row in states.chunks_exact(dimension) {
-        for (total, value) in sum.iter_mut().zip(row) {
-            *total += value;
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a text has some hundred tokens")]
-    let rows = (states.len() / dimension) as f32;
-    for total in &mut sum {
-        *total /= rows;
-    }
-    sum
-}
-
-/// Scales a vector to length 1. The floor is the one sentence-transformers has, for a vector of zeros.
-fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
-    for value in vector {
-        *value /= length;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mean_is_over_tokens_and_has_length_one_afterwards() {
-        let mut vector = mean(&[1.0, 0.0, 5.0, 8.0], 2);
-        assert_eq!(vector, [3.0, 4.0]);
-        normalise(&mut vector);
-        assert_eq!(vector, [0.6, 0.8]);
-        let mut zeros = [0.0_f32; 2];
-        normalise(&mut zeros);
-        assert!(zeros.iter().all(|value| value.is_finite()));
     }
 }

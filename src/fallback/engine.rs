@@ -1,18 +1,77 @@
 //! What the threads need of a model. The real one is [`super::encoder::Encoder`]; the tests of the queue have their own.
 
-/// A text as the model takes it: ids of its vocabulary, special tokens included. Never empty.
+use super::error::EmbedError;
+
+/// A text to compute, as a request gives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sequence {
+    /// The text, with the prompt before it.
+    pub content: String,
+    /// The text that it is scored with, for a cross-encoder.
+    pub pair: Option<String>,
+    /// What becomes of tokens beyond those that the model takes.
+    pub cut: Cut,
+}
+
+/// What becomes of tokens beyond those that the model takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// The last ones are left out.
+    #[default]
+    Right,
+    /// The first ones are left out.
+    Left,
+    /// The request is refused.
+    Refuse,
+}
+
+impl Sequence {
+    /// Its length in bytes, with the pair's.
+    pub(super) fn bytes(&self) -> usize {
+        self.content.len() + self.pair.as_ref().map_or(0, String::len)
+    }
+
+    /// The text, where its tokens are those of the text alone.
+    pub(super) fn plain(&self) -> Option<&str> {
+        (self.pair.is_none() && self.cut == Cut::Right).then_some(&self.content)
+    }
+}
+
+impl From<String> for Sequence {
+    fn from(content: String) -> Self {
+        Self { content, ..Self::default() }
+    }
+}
+
+impl From<&str> for Sequence {
+    fn from(content: &str) -> Self {
+        content.to_owned().into()
+    }
+}
+
+/// A text as the model takes it: ids of its vocabulary, special tokens included. Those of a pair's second text have the bit
+/// [`SECOND`] set. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tokens(pub(super) Vec<i64>);
+
+/// Marks an id of the second text of a pair; no vocabulary is as large.
+pub(super) const SECOND: i64 = 1 << 40;
 
 /// What a batch went wrong by, in the words of the library that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EngineError(pub(super) String);
 
+impl From<EngineError> for EmbedError {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error.0)
+    }
+}
+
 /// A model on one thread.
 pub(super) trait Engine: Send + 'static {
     /// Cuts a text into tokens, at most as many as the model takes.
-    fn tokenise(&self, text: &str) -> Result<Tokens, EngineError>;
+    fn tokenise(&self, text: &Sequence) -> Result<Tokens, EmbedError>;
 
-    /// One vector for each of `texts`, in their order. Shorter texts are padded to the longest.
+    /// One vector for each of `texts`, in their order, not yet scaled. Shorter texts are padded to the longest.
     fn embed(&mut self, texts: &[&Tokens]) -> Result<Vec<Vec<f32>>, EngineError>;
 }

@@ -111,9 +111,22 @@ pub enum EmbedError {
         /// How long it would take.
         needed: Duration,
     },
+    /// A text has more tokens than the model takes, and its request does not want it cut.
+    #[error(
+        "`inputs` must have at most {most} tokens, and a text has {found}: shorten it, or ask for it to be cut (`truncate`)"
+    )]
+    TooLong {
+        /// The text's tokens.
+        found: usize,
+        /// The most that the model takes.
+        most: usize,
+    },
     /// The deadline passed before the computation began.
     #[error("the deadline passed before the local model came to this request")]
     Expired,
+    /// The model could not compute these tensors; it goes on with the next request.
+    #[error("the model cannot compute these tensors: {0}")]
+    Refused(String),
     /// The model failed; it goes on with the next request.
     #[error("the local model failed: {0}")]
     Failed(String),
@@ -131,12 +144,19 @@ impl EmbedError {
         }
     }
 
+    /// Whether the request is at fault, so that it would be refused at any other time.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::TooLong { .. } | Self::Refused(_))
+    }
+
     /// The reason by which this is counted, logged and answered.
     pub const fn reason(&self) -> Reason {
         match self {
             Self::QueueFull => Reason::LocalQueueFull,
+            Self::TooLong { .. } => Reason::BodyTooLarge,
             Self::TooLate { .. } => Reason::LocalTooLate,
             Self::Expired => Reason::RequestTimeout,
+            Self::Refused(_) => Reason::MalformedRequest,
             Self::Failed(_) => Reason::LocalFailed,
             Self::Stopped => Reason::LocalOff,
         }

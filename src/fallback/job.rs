@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::error::EmbedError;
+use super::pooling::normalise;
 
 /// The answer to one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,13 @@ pub struct Embeddings {
     pub queued: Duration,
     /// From the start of its first batch to the end of its last.
     pub inference: Duration,
+}
+
+impl Embeddings {
+    /// Scales each vector to length 1.
+    pub fn normalise(&mut self) {
+        self.vectors.iter_mut().for_each(|vector| normalise(vector));
+    }
 }
 
 /// What a request is answered with.

@@ -10,18 +10,26 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 
 use super::error::LoadError;
+use super::hash::sha256;
 
-/// The library in use and its environment. ONNX Runtime lives as long as the process: unloading it is not safe.
-static IN_USE: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+/// The library in use, the hash of its content, and its environment. ONNX Runtime lives as long as the process: unloading it
+/// is not safe.
+static IN_USE: Mutex<Option<(PathBuf, String, Environment)>> = Mutex::new(None);
 
-/// Loads the library at `path`, or gives what is loaded where it is the same one.
+/// The library in use, if one is.
+pub(super) fn loaded() -> Option<Environment> {
+    let in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+    in_use.as_ref().map(|(_, _, environment)| environment.clone())
+}
+
+/// Loads the library at `path`, or gives what is loaded where it is the same one: each version of a model may have a copy.
 ///
 /// Nothing is reported to the library's maker: 1.28 and older never do on Linux, and events are switched off besides.
 pub(super) fn load(path: &Path) -> Result<Environment, LoadError> {
     let path = path.canonicalize().map_err(|why| LoadError::File { path: path.to_owned(), why })?;
     let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((loaded, environment)) = in_use.as_ref() {
-        return if *loaded == path {
+    if let Some((loaded, hash, environment)) = in_use.as_ref() {
+        return if *loaded == path || sha256(&path)? == *hash {
             Ok(environment.clone())
         } else {
             Err(LoadError::OtherLibrary { path, loaded: loaded.clone() })
@@ -37,7 +45,8 @@ pub(super) fn load(path: &Path) -> Result<Environment, LoadError> {
         .with_telemetry(false)
         .build()
         .map_err(|why| wrong(why.to_string()))?;
-    *in_use = Some((path.clone(), environment.clone()));
+    let hash = sha256(&path)?;
+    *in_use = Some((path.clone(), hash, environment.clone()));
     Ok(environment)
 }
 

@@ -6,9 +6,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::LoadError;
+use super::hash::sha256;
+use super::hints::Hints;
+use crate::config::Pooling;
+use crate::domain::EmbeddingSpace;
 
 /// The manifest's name in the model's folder.
-const FILE: &str = "manifest.json";
+pub(super) const FILE: &str = "manifest.json";
+
+/// The tokenizer's name in a folder without a manifest.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
 
 /// Room for the special tokens around a text, which a tokenizer asked for fewer cannot leave out.
 const LEAST_MAX_TOKENS: usize = 8;
@@ -22,8 +29,8 @@ pub(super) struct Manifest {
     pub(super) tokenizer: Listed,
     /// The ONNX files: variants of one model, which share the tokenizer and the golden input.
     pub(super) models: Vec<Model>,
-    /// A text and its vector, to tell a model that computes wrongly.
-    pub(super) golden: Golden,
+    /// A text and its vector, to tell a model that computes wrongly; without one only a run that fails is noticed.
+    pub(super) golden: Option<Golden>,
 }
 
 /// A file and its content's hash.
@@ -44,10 +51,10 @@ pub(super) struct Model {
     pub(super) sha256: String,
     /// The model's name.
     pub(super) name: String,
-    /// The length of its vectors.
-    pub(super) dimension: usize,
-    /// How a text's vector is made of its tokens' vectors.
-    pub(super) pooling: Pooling,
+    /// The length of its vectors; `None` is what a run gives.
+    pub(super) dimension: Option<usize>,
+    /// How a text's vector is made of its tokens' vectors; `None` is found out from its outputs.
+    pub(super) pooling: Option<Pooling>,
     /// Whether vectors are scaled to length 1.
     pub(super) normalised: bool,
     /// Longer texts are cut to this many tokens.
@@ -63,14 +70,6 @@ pub(super) struct Golden {
     pub(super) text: String,
     /// Its vector.
     pub(super) embedding: Vec<f32>,
-}
-
-/// How a text's vector is made of its tokens' vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pooling {
-    /// Their mean.
-    Mean,
 }
 
 /// What vectors come from: those of two identities do not mix in one index.
@@ -90,10 +89,26 @@ pub struct Identity {
     pub file: String,
 }
 
+impl Identity {
+    /// The space that its vectors are of.
+    pub fn space(&self) -> EmbeddingSpace<'_> {
+        EmbeddingSpace {
+            name: &self.name,
+            revision: &self.revision,
+            dimension: self.dimension,
+            pooling: self.pooling.as_str(),
+            normalized: self.normalised,
+        }
+    }
+}
+
 impl Manifest {
-    /// Reads the manifest of `folder`.
-    pub(super) fn read(folder: &Path) -> Result<Self, LoadError> {
+    /// Reads the manifest of `folder`, or makes one up for `file` and what lies beside it where there is none.
+    pub(super) fn read(folder: &Path, file: &str) -> Result<Self, LoadError> {
         let path = folder.join(FILE);
+        if !path.exists() && folder.join(file).is_file() {
+            return assumed(folder, file);
+        }
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(_) if !folder.is_dir() => return Err(LoadError::Folder(folder.to_owned())),
@@ -101,7 +116,7 @@ impl Manifest {
         };
         let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|why| LoadError::Manifest { path: path.clone(), why: why.to_string() })?;
-        if manifest.models.iter().any(|model| model.dimension == 0 || model.max_tokens < LEAST_MAX_TOKENS) {
+        if manifest.models.iter().any(|model| model.dimension == Some(0) || model.max_tokens < LEAST_MAX_TOKENS) {
             let why = format!("every `dimension` is at least 1, and every `max_tokens` at least {LEAST_MAX_TOKENS}");
             return Err(LoadError::Manifest { path, why });
         }
@@ -118,16 +133,23 @@ impl Manifest {
     }
 }
 
-impl Model {
-    /// What its vectors come from.
-    pub(super) fn identity(&self) -> Identity {
-        Identity {
-            name: self.name.clone(),
-            revision: self.sha256.clone(),
-            dimension: self.dimension,
-            pooling: self.pooling,
-            normalised: self.normalised,
-            file: self.file.clone(),
-        }
-    }
+/// A manifest for an ONNX file that came without one: a tokenizer beside it or in the folder, and what the files of
+/// sentence-transformers there say. Nothing vouches for the files; their hashes are what is found.
+fn assumed(folder: &Path, file: &str) -> Result<Manifest, LoadError> {
+    let listed = |file: &str| -> Result<Listed, LoadError> {
+        Ok(Listed { file: file.to_owned(), sha256: sha256(&folder.join(file))? })
+    };
+    let hints = Hints::read(folder);
+    let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let model = Model {
+        file: file.to_owned(),
+        sha256: listed(file)?.sha256,
+        name: name.unwrap_or_else(|| file.to_owned()),
+        dimension: None,
+        pooling: hints.pooling,
+        normalised: hints.normalised,
+        max_tokens: hints.max_tokens.max(LEAST_MAX_TOKENS),
+        least_agreement: 0.0,
+    };
+    Ok(Manifest { library: None, tokenizer: listed(TOKENIZER)?, models: vec![model], golden: None })
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch::{self, Candidate, Most};
-use super::engine::Tokens;
+use super::engine::{Sequence, Tokens};
 use super::error::EmbedError;
 use super::forecast::{Pace, Work as Ahead};
 use super::job::Job;
@@ -41,7 +41,7 @@ pub(super) struct Terms {
     pub(super) threads: usize,
 }
 
-/// A text in a thread's hands: `S` is a `String` while it is raw and [`Tokens`] afterwards.
+/// A text in a thread's hands: `S` is a [`Sequence`] while it is raw and [`Tokens`] afterwards.
 pub(super) struct Waiting<S> {
     pub(super) job: Arc<Job>,
     /// Its place among the job's texts.
@@ -52,7 +52,7 @@ pub(super) struct Waiting<S> {
 /// What a thread is to do next.
 pub(super) enum Work {
     /// Tokenise these and give them back with [`Queue::put_back`].
-    Tokenise(Vec<Waiting<String>>),
+    Tokenise(Vec<Waiting<Sequence>>),
     /// Compute these together, and say so to [`Queue::computed`].
     Compute(Vec<Waiting<Tokens>>),
 }
@@ -94,7 +94,7 @@ impl Queue {
     /// # Errors
     /// [`EmbedError::QueueFull`], [`EmbedError::TooLate`] where it could not be answered by its deadline, or
     /// [`EmbedError::Stopped`].
-    pub(super) fn push(&self, job: &Arc<Job>, texts: Vec<String>) -> Result<usize, EmbedError> {
+    pub(super) fn push(&self, job: &Arc<Job>, texts: Vec<Sequence>) -> Result<usize, EmbedError> {
         let texts = self.recall(texts);
         let remembered = texts.iter().filter(|text| matches!(text, Text::Tokenised(_))).count();
         let mut state = self.state();
@@ -114,10 +114,13 @@ impl Queue {
     }
 
     /// The tokens of the texts that are remembered.
-    fn recall(&self, texts: Vec<String>) -> Vec<Text> {
+    fn recall(&self, texts: Vec<Sequence>) -> Vec<Text> {
         let mut cache = self.cache();
-        let recall = |text: String| cache.get(&text).map_or(Text::Raw(text), Text::Tokenised);
-        texts.into_iter().map(recall).collect()
+        let mut recall = |text: Sequence| {
+            let known = text.plain().and_then(|plain| cache.get(plain));
+            known.map_or(Text::Raw(text), Text::Tokenised)
+        };
+        texts.into_iter().map(&mut recall).collect()
     }
 
     /// Waits for work; `None` once the queue is stopped.
@@ -147,17 +150,19 @@ impl Queue {
     }
 
     /// Takes back what [`Work::Tokenise`] gave out, those that could be tokenised with their texts.
-    pub(super) fn put_back(&self, tokenised: Vec<Waiting<(String, Tokens)>>) {
+    pub(super) fn put_back(&self, tokenised: Vec<Waiting<(Sequence, Tokens)>>) {
         let mut cache = self.cache();
         for Waiting { content: (text, tokens), .. } in &tokenised {
-            cache.put(text, tokens);
+            if let Some(plain) = text.plain() {
+                cache.put(plain, tokens);
+            }
         }
         drop(cache);
         let mut state = self.state();
         for Waiting { job, index, content: (text, tokens) } in tokenised {
-            state.pace.tokenised(text.len(), tokens.0.len());
+            state.pace.tokenised(text.bytes(), tokens.0.len());
             match state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job)) {
-                Some(request) => request.tokenised(index, text.len(), tokens),
+                Some(request) => request.tokenised(index, text.bytes(), tokens),
                 None => job.fail(EmbedError::Stopped),
             }
         }
@@ -261,7 +266,7 @@ impl State {
     }
 
     /// Raw texts, of each request in turn, as many as are worth tokenising now.
-    fn to_tokenise(&mut self) -> Vec<Waiting<String>> {
+    fn to_tokenise(&mut self) -> Vec<Waiting<Sequence>> {
         let known: usize = self.requests.iter().map(|request| request.lengths().len()).sum();
         let mut wanted = CHOSEN_FROM.saturating_sub(known).min(TOKENISED_AT_ONCE);
         let next_has_none = self.requests.first().is_some_and(|request| !request.has_tokens());

@@ -5,7 +5,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use super::batch::Most;
-use super::engine::Engine;
+use super::card::Card;
+use super::engine::{Engine, Sequence};
 use super::error::{EmbedError, LoadError};
 use super::job::{Embeddings, Job};
 use super::load::{self, Loaded};
@@ -23,7 +24,7 @@ const NICE: i32 = 10;
 /// being computed are done (tens of milliseconds).
 pub struct LocalTier {
     queue: Arc<Queue>,
-    identity: Identity,
+    card: Card,
     observe: Arc<Observe>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -47,24 +48,33 @@ impl LocalTier {
         settings: &LocalModel,
         observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
-        let Loaded { engines, identity, longest, pace } = load::load(settings)?;
-        let queue = Queue::new(terms(settings, longest), pace);
-        Self::with_engines(engines, identity, queue, observe)
+        Self::serve(load::load(settings)?, settings, observe)
+    }
+
+    /// Starts the threads of a model that is loaded.
+    pub(super) fn serve(
+        Loaded { engines, card, pace }: Loaded,
+        settings: &LocalModel,
+        observe: impl Fn(&Observation) + Send + Sync + 'static,
+    ) -> Result<Self, LoadError> {
+        let queue = Queue::new(terms(settings, card.max_tokens), pace);
+        Self::with_engines((engines, &settings.cores), card, queue, observe)
     }
 
     fn with_engines<E: Engine>(
-        engines: Vec<E>,
-        identity: Identity,
+        (engines, cores): (Vec<E>, &[u32]),
+        card: Card,
         queue: Queue,
         observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
         let observe: Arc<Observe> = Arc::new(observe);
         // Made first, so that an error on the way stops the threads already started.
-        let mut tier = Self { queue: Arc::new(queue), identity, observe: Arc::clone(&observe), threads: Vec::new() };
+        let mut tier = Self { queue: Arc::new(queue), card, observe: Arc::clone(&observe), threads: Vec::new() };
         for (number, mut engine) in engines.into_iter().enumerate() {
-            let (queue, observe) = (Arc::clone(&tier.queue), Arc::clone(&observe));
+            let (queue, observe, cores) = (Arc::clone(&tier.queue), Arc::clone(&observe), cores.to_vec());
             let thread = thread::Builder::new().name(format!("local-model-{number}")).spawn(move || {
                 lower_priority();
+                keep_to(&cores);
                 worker::run(&mut engine, &queue, &*observe);
             });
             tier.threads.push(thread.map_err(LoadError::Thread)?);
@@ -72,15 +82,35 @@ impl LocalTier {
         Ok(tier)
     }
 
-    /// Asks for one vector a text. The request takes its place in the queue, or is refused, as this is called; dropping the
-    /// future gives it up. A deadline that passes is noticed when a thread comes to the request, so that a caller who must
-    /// answer on time keeps a timer of its own.
+    /// Asks for one vector a text, of length 1 where the model's are. The request takes its place in the queue, or is refused,
+    /// as this is called; dropping the future gives it up. A deadline that passes is noticed when a thread comes to the request,
+    /// so that a caller who must answer on time keeps a timer of its own.
     ///
     /// # Errors
     /// The future gives [`EmbedError`].
-    pub fn embed(
+    pub fn embed<S: Into<Sequence>>(
         &self,
-        texts: Vec<String>,
+        texts: Vec<S>,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Embeddings, EmbedError>> + Send + use<S> {
+        let normalised = self.card.identity.normalised;
+        let computed = self.embed_raw(texts.into_iter().map(Into::into).collect(), deadline);
+        async move {
+            let mut embeddings = computed.await?;
+            if normalised {
+                embeddings.normalise();
+            }
+            Ok(embeddings)
+        }
+    }
+
+    /// As [`LocalTier::embed`], with each vector as the model and its pooling make it, or each pair's scores.
+    ///
+    /// # Errors
+    /// The future gives [`EmbedError`].
+    pub fn embed_raw(
+        &self,
+        texts: Vec<Sequence>,
         deadline: Instant,
     ) -> impl Future<Output = Result<Embeddings, EmbedError>> + Send + use<> {
         let count = texts.len();
@@ -102,7 +132,12 @@ impl LocalTier {
 
     /// What its vectors come from.
     pub fn identity(&self) -> &Identity {
-        &self.identity
+        &self.card.identity
+    }
+
+    /// What is known of the model.
+    pub fn card(&self) -> &Card {
+        &self.card
     }
 
     /// What waits now.
@@ -142,10 +177,24 @@ fn count(number: u32) -> usize {
 }
 
 /// Forwarding comes first where cores are short. On Linux the nice value belongs to the calling thread (setpriority(2), under BUGS).
-fn lower_priority() {
+pub fn lower_priority() {
     // Refused by some sandboxes, and of no consequence but the lost preference.
     #[cfg(target_os = "linux")]
     let _refused = rustix::process::setpriority_process(None, NICE);
+}
+
+/// Keeps the calling thread on `cores`, where there are any. The kernel refuses where none of them may be used.
+fn keep_to(cores: &[u32]) {
+    #[cfg(target_os = "linux")]
+    if !cores.is_empty() {
+        let mut set = rustix::thread::CpuSet::new();
+        for core in cores.iter().filter_map(|core| usize::try_from(*core).ok()) {
+            set.set(core);
+        }
+        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+            tracing::warn!(%error, ?cores, "the local model cannot be kept to `cores`, and uses any");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,10 @@ impl TokenCache {
 
     /// The tokens of `text`, if they are known.
     pub(super) fn get(&mut self, text: &str) -> Option<Tokens> {
+        if text.len() > LONGEST {
+            // Hashing it would cost more than it can save.
+            return None;
+        }
         if let Some(tokens) = self.young.get(text) {
             return Some(tokens.clone());
         }

@@ -19,7 +19,7 @@ pub(super) fn all<E: Engine>(
 ) -> Result<Pace, EngineError> {
     let shapes = shapes(longest, most);
     let one = |engine: &mut E| {
-        let sample = engine.tokenise(sample)?;
+        let sample = engine.tokenise(&sample.into()).map_err(|why| EngineError(why.to_string()))?;
         let mut pace = Pace::default();
         for &(texts, tokens) in &shapes {
             let text = Tokens(sample.0.iter().copied().cycle().take(tokens).collect());

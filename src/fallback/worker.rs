@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::engine::{Engine, EngineError, Tokens};
+use super::engine::{Engine, EngineError, Sequence, Tokens};
 use super::error::EmbedError;
 use super::job::Computed;
 use super::queue::{Queue, Waiting, Work};
@@ -46,12 +46,12 @@ pub(super) fn run<E: Engine>(engine: &mut E, queue: &Queue, observe: &dyn Fn(&Ob
 }
 
 /// Texts that cannot be tokenised fail their jobs and are left out.
-fn tokenise<E: Engine>(engine: &E, texts: Vec<Waiting<String>>) -> Vec<Waiting<(String, Tokens)>> {
+fn tokenise<E: Engine>(engine: &E, texts: Vec<Waiting<Sequence>>) -> Vec<Waiting<(Sequence, Tokens)>> {
     let tokenised =
         texts.into_iter().filter_map(|Waiting { job, index, content }| match contained(|| engine.tokenise(&content)) {
             Ok(tokens) => Some(Waiting { job, index, content: (content, tokens) }),
-            Err(EngineError(why)) => {
-                job.fail(EmbedError::Failed(why));
+            Err(error) => {
+                job.fail(error);
                 None
             }
         });
@@ -90,6 +90,7 @@ fn compute<E: Engine>(engine: &mut E, batch: Vec<Waiting<Tokens>>, queue: &Queue
 }
 
 /// Keeps a panic of the tokenizer or of the runtime, which read what strangers wrote, from ending the thread.
-fn contained<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(EngineError("it panicked on this text".to_owned())))
+fn contained<T, E: From<EngineError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let panicked = |_| Err(EngineError("it panicked on this text".to_owned()).into());
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
 }

@@ -1,52 +1,179 @@
 //! The local tier as requests and the admin API see it.
+//!
+//! One writer ([`Local::publish`]) puts versions of the model in force; requests keep the one that they began with until they are
+//! over, whatever has taken its place.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use crate::domain::Reason;
-use crate::fallback::LocalTier;
-use crate::telemetry::{LocalGauges, LocalMetrics};
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::domain::{AcceptedSpaces, Reason};
+use crate::fallback::{Card, LocalTier, Repository};
+use crate::telemetry::{LocalGauges, LocalMetrics, LocalVersion};
+
+/// What the local tier serves.
+#[derive(Clone, Default)]
+pub struct Serving {
+    /// How far it has come.
+    pub phase: Phase,
+    /// The version that takes what the canary does not.
+    pub stable: Option<Arc<Served>>,
+    /// The version on trial, with its share of a hundred.
+    pub canary: Option<(Arc<Served>, u8)>,
+    /// What was to be served and is not.
+    pub refused: Vec<Refusal>,
+}
+
+/// How far the local tier has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The settings name no local model.
+    #[default]
+    Off,
+    /// It is being loaded for the first time.
+    Loading,
+    /// It was loaded or refused.
+    Settled,
+}
+
+/// A version that is loaded.
+pub struct Served {
+    /// Its name.
+    pub version: String,
+    /// Its threads.
+    pub tier: LocalTier,
+    /// The models beside it; a canary has none, since the stable version's serve.
+    pub beside: Repository,
+    /// The resident memory that loading it took, in bytes.
+    pub memory: u64,
+    /// The time that loading it took.
+    pub took: Duration,
+}
+
+/// A version that is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its name.
+    pub version: String,
+    /// Why, and what to do.
+    pub why: String,
+}
 
 /// The local model, if it is loaded, with a count of the requests that it is answering.
 #[derive(Clone)]
 pub struct Local {
-    tier: Option<Arc<LocalTier>>,
+    serving: Arc<ArcSwap<Serving>>,
+    phase: watch::Sender<Phase>,
     in_flight: Arc<AtomicU32>,
     metrics: LocalMetrics,
 }
 
 impl Local {
-    /// A local tier; `None` is one that is off.
-    pub fn new(tier: Option<LocalTier>, metrics: LocalMetrics) -> Self {
-        Self { tier: tier.map(Arc::new), in_flight: Arc::default(), metrics }
+    /// A local tier that serves nothing yet.
+    pub fn new(phase: Phase, metrics: LocalMetrics) -> Self {
+        let serving = Serving { phase, ..Serving::default() };
+        let serving = Arc::new(ArcSwap::from_pointee(serving));
+        Self { serving, phase: watch::Sender::new(phase), in_flight: Arc::default(), metrics }
     }
 
-    /// The model, counted as answering one more request until the answer is dropped.
+    /// Puts `serving` in force for the requests that come from now on.
+    pub fn publish(&self, serving: Serving) {
+        let phase = serving.phase;
+        self.serving.store(Arc::new(serving));
+        self.phase.send_replace(phase);
+    }
+
+    /// What is in force.
+    pub fn serving(&self) -> Arc<Serving> {
+        self.serving.load_full()
+    }
+
+    /// Completes once nothing is loaded for the first time any more.
+    pub async fn settled(&self) {
+        // The sender is `self`, so it cannot be gone.
+        self.phase.subscribe().wait_for(|phase| *phase != Phase::Loading).await.ok();
+    }
+
+    /// Where its requests are counted.
+    pub fn metrics(&self) -> &LocalMetrics {
+        &self.metrics
+    }
+
+    /// The version that `draw` falls to, counted as answering one more request until the answer is dropped. Only vectors that
+    /// are `accepted` may come of it: where the canary's are not, the stable version answers.
     ///
     /// # Errors
-    /// [`Reason::LocalOff`].
-    pub fn engage(&self) -> Result<Engaged, Reason> {
-        let tier = self.tier.clone().ok_or(Reason::LocalOff)?;
+    /// [`Reason::LocalOff`], [`Reason::LocalLoading`] or [`Reason::LocalIdentityMismatch`].
+    pub fn engage(&self, draw: u64, accepted: Option<&AcceptedSpaces>) -> Result<Engaged, Reason> {
+        let serving = self.serving.load();
+        let Some(stable) = &serving.stable else {
+            return Err(if serving.phase == Phase::Loading { Reason::LocalLoading } else { Reason::LocalOff });
+        };
+        let on_trial = serving.canary.as_ref().filter(|(_, share)| draw % 100 < u64::from(*share));
+        let fits =
+            |served: &&Arc<Served>| accepted.is_none_or(|accepted| accepted.accept(&served.tier.identity().space()));
+        let mut candidates = on_trial.map(|(canary, _)| canary).into_iter().chain([stable]);
+        let served = candidates.find(fits).ok_or(Reason::LocalIdentityMismatch)?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Ok(Engaged { tier, in_flight: Arc::clone(&self.in_flight), metrics: self.metrics.clone() })
-    }
-
-    /// The model, if it is loaded.
-    pub fn tier(&self) -> Option<&LocalTier> {
-        self.tier.as_deref()
+        Ok(Engaged {
+            served: Arc::clone(served),
+            stable: Arc::clone(stable),
+            in_flight: Arc::clone(&self.in_flight),
+            metrics: self.metrics.clone(),
+        })
     }
 
     /// Its state now.
     pub fn gauges(&self) -> LocalGauges {
-        match &self.tier {
-            None => LocalGauges::default(),
-            Some(tier) => LocalGauges {
-                ready: true,
-                queued: dense(tier.stats().waiting),
-                in_flight: self.in_flight.load(Ordering::Relaxed),
-                dimension: dense(tier.identity().dimension),
-            },
+        let serving = self.serving.load();
+        let waiting = serving.versions().map(|(served, _)| served.tier.stats().waiting).sum();
+        LocalGauges {
+            ready: serving.stable.is_some(),
+            queued: dense(waiting),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            dimension: serving.stable.as_ref().map_or(0, |served| dense(served.tier.identity().dimension)),
+            versions: serving.versions().map(|(served, share)| gauges_of(served, share)).collect(),
+            on_cpu_instead: serving.cards().any(|card| !card.provider.refused.is_empty()),
         }
+    }
+}
+
+impl Serving {
+    /// The versions in force, each with its share of a hundred.
+    pub fn versions(&self) -> impl Iterator<Item = (&Arc<Served>, u8)> {
+        let on_trial = self.canary.as_ref().map_or(0, |(_, share)| *share);
+        let stable = self.stable.as_ref().map(|stable| (stable, 100 - on_trial.min(100)));
+        stable.into_iter().chain(self.canary.as_ref().map(|(canary, share)| (canary, *share)))
+    }
+
+    /// What is known of each model in force, those beside the versions among them.
+    pub fn cards(&self) -> impl Iterator<Item = &Card> {
+        self.versions().flat_map(|(served, _)| served.cards())
+    }
+}
+
+impl Served {
+    /// What is known of its model and of those beside it.
+    fn cards(&self) -> impl Iterator<Item = &Card> {
+        std::iter::once(self.tier.card()).chain(self.beside.cards())
+    }
+}
+
+fn gauges_of(served: &Served, share: u8) -> LocalVersion {
+    let identity = served.tier.identity();
+    let space = identity.space();
+    LocalVersion {
+        version: served.version.clone(),
+        name: identity.name.clone(),
+        revision: identity.revision.clone(),
+        dimension: space.dimension,
+        pooling: space.pooling.to_owned(),
+        normalized: space.normalized,
+        share,
+        memory: served.memory,
     }
 }
 
@@ -57,7 +184,9 @@ fn dense(count: usize) -> u32 {
 
 /// The local model while it answers one request.
 pub struct Engaged {
-    tier: Arc<LocalTier>,
+    served: Arc<Served>,
+    /// Whose models are those beside.
+    stable: Arc<Served>,
     in_flight: Arc<AtomicU32>,
     metrics: LocalMetrics,
 }
@@ -65,7 +194,17 @@ pub struct Engaged {
 impl Engaged {
     /// The model.
     pub fn tier(&self) -> &LocalTier {
-        &self.tier
+        &self.served.tier
+    }
+
+    /// The models beside it.
+    pub fn beside(&self) -> &Repository {
+        &self.stable.beside
+    }
+
+    /// Notes a request that was answered, or that was not and why.
+    pub fn finished(&self, outcome: Result<(), Reason>) {
+        self.metrics.finished(&self.served.version, outcome);
     }
 
     /// Where its requests are counted.

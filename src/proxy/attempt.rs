@@ -17,13 +17,14 @@ use super::http1::Upgraded;
 use super::load;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
-use super::refuse::{name_server, refuse};
+use super::refuse::{name_server, refuse, refuse_as};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
 use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
 use super::send::note;
 use super::tunnel;
 use crate::domain::Reason;
+use crate::fallback::Endpoint;
 use crate::live::{Held, Wait};
 use crate::pool::Outcome;
 use crate::routing::Asked;
@@ -186,7 +187,12 @@ fn patience(exchange: &Exchange, pool: PoolId, deadlines: Deadlines) -> Instant 
 fn without_a_queue(exchange: &Exchange, local: Option<Reason>) -> Reason {
     match local {
         Some(
-            reason @ (Reason::LocalQueueFull | Reason::LocalTooLate | Reason::LocalFailed | Reason::RequestTimeout),
+            reason @ (Reason::LocalLoading
+            | Reason::LocalIdentityMismatch
+            | Reason::LocalQueueFull
+            | Reason::LocalTooLate
+            | Reason::LocalFailed
+            | Reason::RequestTimeout),
         ) => reason,
         _ => exchange.spills().first().map_or(Reason::NoEndpoint, |(_, reason)| *reason),
     }
@@ -265,10 +271,15 @@ fn conclude(
 ) -> Response<AnswerBody> {
     match found {
         Err(reason) => {
-            if let Some((head, body)) = outbound.request.map(Request::into_parts) {
-                body.let_go(&head.headers);
+            let Some((head, body)) = outbound.request.map(Request::into_parts) else {
+                return refuse(exchange, reason);
+            };
+            body.let_go(&head.headers);
+            // A client that the local model could have answered reads the errors of its own API.
+            match exchange.declined_for().and_then(|_| Endpoint::recognise(head.uri.path())) {
+                Some(endpoint) => refuse_as(exchange, reason, endpoint.api),
+                None => refuse(exchange, reason),
             }
-            refuse(exchange, reason)
         }
         Ok(Served::Local(answer)) => local::respond(exchange, answer),
         Ok(Served::Endpoint(pool, served)) => {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::exchange::Exchange;
 use super::relay::AnswerBody;
 use crate::domain::{GrpcStatus, Reason, Tier};
+use crate::fallback::Api;
 
 const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -23,6 +24,19 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 pub(super) fn refuse(exchange: Exchange, reason: Reason) -> Response<AnswerBody> {
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     refuse_with(exchange, reason, status)
+}
+
+/// Refuses a request that the local model was asked to answer, in the shape that the clients of `api` read.
+pub(super) fn refuse_as(exchange: Exchange, reason: Reason, api: Api) -> Response<AnswerBody> {
+    if api == Api::OpenAi {
+        return refuse(exchange, reason);
+    }
+    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(Bytes::from(api.rejection(status, reason.detail()).body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
+    send_refusal(exchange, (reason, details), response)
 }
 
 /// Refuses what is no request for `reason`, and says what is wrong with it.

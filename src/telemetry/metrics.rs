@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use prometheus::IntCounter;
 
 pub use limits::LimitCounters;
-pub use local::{LoadResult, LocalGauges, LocalMetrics};
+pub use local::{LoadResult, LocalGauges, LocalMetrics, LocalVersion};
 pub use lookups::Lookup;
 pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;

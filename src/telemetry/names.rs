@@ -256,6 +256,11 @@ pub(super) const LOCAL_READY: Definition<0> =
     define("overspill_local_model_ready", [], "1 while the local model answers, else 0.");
 pub(super) const LOCAL_DIMENSIONS: Definition<0> =
     define("overspill_local_model_embedding_dimensions", [], "Length of the local model's vectors.");
+pub(super) const LOCAL_PROVIDER_FALLBACK: Definition<0> = define(
+    "overspill_local_model_execution_provider_fallback",
+    [],
+    "1 where an execution provider that the settings prefer cannot be used, else 0.",
+);
 pub(super) const LOCAL_QUEUE_SIZE: Definition<0> =
     define("overspill_local_model_queue_size", [], "Requests that wait for the local model now.");
 pub(super) const LOCAL_BATCH_SIZE: Definition<0> =
@@ -266,13 +271,35 @@ pub(super) const LOCAL_QUEUE_WAIT: Definition<0> =
     define("overspill_local_model_queue_wait_seconds", [], "Time that a request waited for the local model.");
 pub(super) const LOCAL_INFERENCE: Definition<0> =
     define("overspill_local_model_inference_duration_seconds", [], "Time of one inference.");
-pub(super) const LOCAL_REQUESTS: Definition<0> = define(
+pub(super) const LOCAL_REQUESTS: Definition<1> = define(
     "overspill_local_model_inference_requests_total",
-    [],
+    [VERSION],
     "Requests to the local model, failed ones among them.",
 );
-pub(super) const LOCAL_ERRORS: Definition<1> =
-    define("overspill_local_model_inference_errors_total", [REASON], "Requests that the local model did not answer.");
+pub(super) const LOCAL_ERRORS: Definition<2> = define(
+    "overspill_local_model_inference_errors_total",
+    [REASON, VERSION],
+    "Requests that the local model did not answer.",
+);
+/// A version of the local model.
+const VERSION: &str = "version";
+pub(super) const LOCAL_LOAD_TIME: Definition<0> =
+    define("overspill_local_model_load_duration_seconds", [], "Time that loading the local model took.");
+pub(super) const LOCAL_MEMORY: Definition<1> = define(
+    "overspill_local_model_memory_bytes",
+    [VERSION],
+    "Resident memory that loading the local model took; other work of the process at that moment is in it.",
+);
+pub(super) const LOCAL_SHARE: Definition<1> = define(
+    "overspill_local_model_traffic_percentage",
+    [VERSION],
+    "Share of the local model's requests that a version in force takes, of a hundred.",
+);
+pub(super) const LOCAL_INFO: Definition<6> = define(
+    "overspill_local_model_info",
+    [VERSION, "model", "revision", "dimension", "pooling", "normalized"],
+    "Always 1; the labels say what vectors of a version in force come from.",
+);
 pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
     "overspill_local_model_tokenizer_cache_total",
     ["result"],

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use overspill::config::{Batching, LocalModel};
+use overspill::config::{Batching, Encoding, LocalModel, ModelReadiness, Rollout};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -30,10 +30,16 @@ pub(crate) fn settings(folder: &Path, file: &str) -> LocalModel {
         folder: folder.to_owned(),
         file: file.to_owned(),
         library: None,
+        rollout: Rollout::default(),
+        readiness: ModelReadiness::Wait,
         batching: Batching::default(),
+        cores: Vec::new(),
         threads: number(1),
         max_batch: number(32),
         queue: number(64),
+        encoding: Encoding::default(),
+        execution_providers: Vec::new(),
+        models: Vec::new(),
     }
 }
 

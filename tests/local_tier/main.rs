@@ -6,6 +6,8 @@
 mod harness;
 
 mod batching;
+mod guard;
+mod life;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

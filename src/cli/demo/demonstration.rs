@@ -61,7 +61,7 @@ impl Demonstration {
     /// [`DemoError`], with its cure.
     pub(super) async fn start(configuration: Configuration, path: PathBuf) -> Result<Self, DemoError> {
         let checked = configuration.checked().clone();
-        let model = checked.startup.local_model.as_ref().ok_or(DemoError::NoLocalModel(path))?;
+        let model = checked.local_model.as_ref().ok_or(DemoError::NoLocalModel(path))?;
         let sites = sites(&checked)?;
         let embedder = Arc::new(Embedder::start(model)?);
         let pace = Arc::new(Pace::default());

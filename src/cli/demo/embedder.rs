@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use dashmap::DashMap;
 
 use crate::config::LocalModel;
-use crate::fallback::{EmbedError, Embeddings, Identity, LoadError, LocalTier};
+use crate::fallback::{Card, EmbedError, Embeddings, LoadError, LocalTier, Version};
 
 /// How long a text may wait for the model.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ impl Embedder {
     /// # Errors
     /// [`LoadError`], which says which file is at fault and what to do.
     pub(super) fn start(settings: &LocalModel) -> Result<Self, LoadError> {
-        let settings = LocalModel { threads: NonZeroU32::MIN, ..settings.clone() };
+        let settings = LocalModel { threads: NonZeroU32::MIN, ..Version::stable(settings)?.settings };
         Ok(Self { model: LocalTier::start(&settings, |_| {})?, remembered: DashMap::new() })
     }
 
@@ -64,9 +64,9 @@ impl Embedder {
         self.remembered.get(text)?.vectors.first().cloned()
     }
 
-    /// What the vectors come from.
-    pub(super) fn identity(&self) -> &Identity {
-        self.model.identity()
+    /// What is known of the model.
+    pub(super) fn card(&self) -> &Card {
+        self.model.card()
     }
 
     async fn compute(&self, texts: Vec<String>) -> Result<Embeddings, EmbedError> {

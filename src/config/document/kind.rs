@@ -13,6 +13,9 @@ pub(in crate::config) enum Kind {
     Settings,
     PoolPolicy,
     RoutePolicy,
+    AiModel,
+    ModelVersion,
+    ModelRegistry,
     /// Passed over, as the next two are, and looked up by what is read.
     Secret,
     Node,
@@ -23,9 +26,15 @@ pub(super) const ISTIO: &str = "networking.istio.io";
 pub(super) const OWN: &str = "overspill.dev";
 /// The groups whose every kind is known here, so that a kind they do not have is a slip.
 pub(super) const GROUPS: [&str; 2] = [ISTIO, OWN];
-/// The kinds of Kubernetes that are read, with their `apiVersion`.
-pub(super) const KUBERNETES: [(&str, Kind); 3] =
-    [("v1", Kind::Service), ("discovery.k8s.io/v1", Kind::EndpointSlice), ("v1", Kind::Pod)];
+/// The kinds of Kubernetes, and of models' releases, that are read, with their `apiVersion`.
+pub(super) const KUBERNETES: [(&str, Kind); 6] = [
+    ("v1", Kind::Service),
+    ("discovery.k8s.io/v1", Kind::EndpointSlice),
+    ("v1", Kind::Pod),
+    ("suoke.life/v1", Kind::AiModel),
+    ("suoke.life/v1", Kind::ModelVersion),
+    ("suoke.life/v1", Kind::ModelRegistry),
+];
 /// The kinds that are passed over and looked up, with their `apiVersion`.
 pub(super) const LOOKED_UP: [(&str, Kind); 4] = [
     ("v1", Kind::Secret),
@@ -51,7 +60,10 @@ impl Kind {
 
     /// Whether the API server checks it by a schema that is none of ours or Istio's.
     pub(super) const fn is_kubernetes(self) -> bool {
-        matches!(self, Self::Service | Self::EndpointSlice | Self::Pod)
+        matches!(
+            self,
+            Self::Service | Self::EndpointSlice | Self::Pod | Self::AiModel | Self::ModelVersion | Self::ModelRegistry
+        )
     }
 
     /// Whether requests are served as if documents of it were not there, which has been said of each.
@@ -71,6 +83,9 @@ impl Kind {
             Self::Settings => "Settings",
             Self::PoolPolicy => "PoolPolicy",
             Self::RoutePolicy => "RoutePolicy",
+            Self::AiModel => "AIModel",
+            Self::ModelVersion => "ModelVersion",
+            Self::ModelRegistry => "ModelRegistry",
             Self::Secret => "Secret",
             Self::Node => "Node",
             Self::RequestAuthentication => "RequestAuthentication",
@@ -80,6 +95,7 @@ impl Kind {
     pub(super) const fn group(self) -> &'static str {
         match self {
             Self::Settings | Self::PoolPolicy | Self::RoutePolicy => OWN,
+            Self::AiModel | Self::ModelVersion | Self::ModelRegistry => "suoke.life",
             Self::EndpointSlice => "discovery.k8s.io",
             Self::RequestAuthentication => "security.istio.io",
             Self::Service | Self::Pod | Self::Secret | Self::Node => "",

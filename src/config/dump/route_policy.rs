@@ -2,15 +2,28 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{RateLimit, RateLimitKey, RoutePolicy, format_duration};
+use crate::domain::{AcceptedSpace, RateLimit, RateLimitKey, RoutePolicy, format_duration};
 
 /// The whole policy.
 pub(super) fn dump(policy: &RoutePolicy) -> Value {
     json!({
         "document": policy.document,
+        "localModel": policy.local_model.as_ref().map(|accepted| json!({
+            "accepts": accepted.any_of.iter().map(accepted_space).collect::<Vec<_>>(),
+        })),
         "priority": policy.priority.as_str(),
         "latencyObjective": policy.latency_objective.map(format_duration),
         "rateLimits": policy.rate_limits.iter().map(rate_limit).collect::<Vec<_>>(),
+    })
+}
+
+fn accepted_space(space: &AcceptedSpace) -> Value {
+    json!({
+        "name": space.name,
+        "revision": space.revision,
+        "dimension": space.dimension,
+        "pooling": space.pooling,
+        "normalized": space.normalized,
     })
 }
 

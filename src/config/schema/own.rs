@@ -49,6 +49,10 @@ static LIMITS: Table = Table {
 static LOCAL_MODEL: Table = Table {
     fields: &[
         field("folder", TEXT).required(),
+        field("version", TEXT),
+        field("modelRef", TEXT),
+        field("cores", Shape::List(&Shape::Int(0, 1023))),
+        field("readiness", Shape::Enum(&["Wait", "Ignore"])),
         field("batchWindow", ANY_DURATION),
         field("maxBatchTokens", Shape::Int(1, 1 << 20)),
         field("queueTokens", Shape::Int(1, 1 << 30)),
@@ -59,6 +63,40 @@ static LOCAL_MODEL: Table = Table {
         field("threads", Shape::Int(1, 1024)),
         field("maxBatch", Shape::Int(1, 1024)),
         field("queue", COUNT),
+        field("name", TEXT),
+        field("pooling", POOLING),
+        field("normalize", BOOL),
+        field("maxTokens", MAX_TOKENS),
+        field("prompts", LABELS),
+        field("defaultPrompt", TEXT),
+        field("matryoshkaDimensions", DIMENSIONS),
+        field("executionProviders", Shape::List(&EXECUTION_PROVIDER)),
+        field("models", Shape::List(&Shape::Object(&MODEL))),
+    ],
+    one_of: &[],
+};
+
+const EXECUTION_PROVIDER: Shape = Shape::Enum(&["CUDA", "TensorRT", "MIGraphX", "OpenVINO", "XNNPACK", "CPU"]);
+
+const POOLING: Shape = Shape::Enum(&["mean", "cls", "lastToken", "model"]);
+
+/// Fewer leave no room for the special tokens around a text.
+const MAX_TOKENS: Shape = Shape::Int(8, 1 << 20);
+
+const DIMENSIONS: Shape = Shape::List(&Shape::Int(1, 1 << 20));
+
+static MODEL: Table = Table {
+    fields: &[
+        field("name", TEXT).required(),
+        field("folder", TEXT),
+        field("file", TEXT),
+        field("kind", Shape::Enum(&["encoder", "crossEncoder", "tensors"])),
+        field("pooling", POOLING),
+        field("normalize", BOOL),
+        field("maxTokens", MAX_TOKENS),
+        field("prompts", LABELS),
+        field("defaultPrompt", TEXT),
+        field("matryoshkaDimensions", DIMENSIONS),
     ],
     one_of: &[],
 };

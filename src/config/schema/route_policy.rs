@@ -24,10 +24,25 @@ static RATE_LIMIT: Table = Table {
     one_of: &[&["unit", "window"]],
 };
 
+static ACCEPTED: Table = Table {
+    fields: &[
+        field("name", TEXT).required(),
+        field("revision", TEXT),
+        field("dimension", Shape::Int(1, 1 << 20)),
+        field("pooling", Shape::Enum(&["mean", "cls", "lastToken", "model"])),
+        field("normalized", BOOL),
+    ],
+    one_of: &[],
+};
+
+static LOCAL_MODEL: Table =
+    Table { fields: &[field("accepts", Shape::Items(&Shape::Object(&ACCEPTED), 0, 64))], one_of: &[] };
+
 pub(in crate::config) static ROUTE_POLICY: Table = Table {
     fields: &[
         field("virtualService", TEXT).required(),
         field("route", TEXT),
+        field("localModel", Shape::Object(&LOCAL_MODEL)),
         field("priority", Shape::Enum(&["LatencySensitive", "Standard"])),
         field("latencyObjective", DURATION),
         field("rateLimits", Shape::Items(&Shape::Object(&RATE_LIMIT), 0, 16)),

@@ -9,9 +9,28 @@ pub(in crate::config) struct RoutePolicy {
     /// A name in the policy's namespace, or `namespace/name`.
     pub(in crate::config) virtual_service: String,
     pub(in crate::config) route: Option<String>,
+    pub(in crate::config) local_model: Option<LocalSpaces>,
     pub(in crate::config) rate_limits: Vec<RateLimit>,
     pub(in crate::config) priority: Option<String>,
     pub(in crate::config) latency_objective: Option<String>,
+}
+
+/// `RoutePolicy.localModel`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct LocalSpaces {
+    pub(in crate::config) accepts: Option<Vec<Accepted>>,
+}
+
+/// `RoutePolicy.localModel.accepts[]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::config) struct Accepted {
+    pub(in crate::config) name: String,
+    pub(in crate::config) revision: Option<String>,
+    pub(in crate::config) dimension: Option<u32>,
+    pub(in crate::config) pooling: Option<String>,
+    pub(in crate::config) normalized: Option<bool>,
 }
 
 /// `RoutePolicy.rateLimits[]`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::kubernetes::{EndpointSlice, Pod, Service};
+use super::model::{AiModel, ModelDocument, ModelVersion};
 use super::{DestinationRule, Gateway, PoolPolicy, RoutePolicy, ServiceEntry, Settings, VirtualService};
 use crate::config::admission;
 use crate::config::document::{Document, Documents, Kind};
@@ -49,6 +50,8 @@ pub(in crate::config) struct Written {
     pub(in crate::config) settings: Vec<Sourced<Settings>>,
     pub(in crate::config) policies: Vec<Sourced<PoolPolicy>>,
     pub(in crate::config) route_policies: Vec<Sourced<RoutePolicy>>,
+    pub(in crate::config) ai_models: Vec<Sourced<ModelDocument<AiModel>>>,
+    pub(in crate::config) model_versions: Vec<Sourced<ModelDocument<ModelVersion>>>,
     /// Those of kinds that are passed over, for others to refer to.
     pub(in crate::config) passed_over: Vec<Document>,
     /// Whether some document could not be read, so that whatever is missing may stand there.
@@ -82,6 +85,10 @@ pub(in crate::config) fn sort(documents: Documents, findings: &mut Findings) -> 
             Kind::Settings => written.settings.push(sourced(document, &SETTINGS, findings)),
             Kind::PoolPolicy => written.policies.push(sourced(document, &POOL_POLICY, findings)),
             Kind::RoutePolicy => written.route_policies.push(sourced(document, &ROUTE_POLICY, findings)),
+            Kind::AiModel => written.ai_models.push(unwalked(document, findings)),
+            Kind::ModelVersion => written.model_versions.push(unwalked(document, findings)),
+            // It says where models are kept, and the local model is fetched from nowhere.
+            Kind::ModelRegistry => {}
             Kind::Secret | Kind::Node | Kind::RequestAuthentication => written.passed_over.push(document),
         }
     }
@@ -102,8 +109,15 @@ pub(in crate::config) fn judge(document: &Document, findings: &mut Findings) {
         Kind::PoolPolicy => &POOL_POLICY,
         Kind::RoutePolicy => &ROUTE_POLICY,
         Kind::Service => return report_unknown(document, findings),
-        // Kubernetes' own are the API server's to check, as are those that are passed over.
-        Kind::EndpointSlice | Kind::Pod | Kind::Secret | Kind::Node | Kind::RequestAuthentication => return,
+        // Kubernetes' own are the API server's to check, as are those of models, and those that are passed over.
+        Kind::EndpointSlice
+        | Kind::Pod
+        | Kind::AiModel
+        | Kind::ModelVersion
+        | Kind::ModelRegistry
+        | Kind::Secret
+        | Kind::Node
+        | Kind::RequestAuthentication => return,
     };
     admit(document, table, findings);
 }

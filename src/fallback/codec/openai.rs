@@ -1,20 +1,19 @@
 //! OpenAI's embeddings API (<https://platform.openai.com/docs/api-reference/embeddings/create>).
 //!
-//! `model` and `user` are read past: the local model is what answers, and the answer says so.
-
-mod input;
+//! `user` is read past, and so is a `model` that is none of ours: the local model is what answers, and the answer says so.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde::ser::SerializeSeq as _;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
-use super::{Embeddings, Fault, Identity, json};
-use input::Input;
-
-/// The most texts of one request, as OpenAI's documentation says.
-const MAX_TEXTS: usize = 2048;
+use super::rejection::{Fault, Kind};
+use super::texts::Input;
+use super::{Catalogue, Embeddings, Form, Question, Scaling, dimensions, json, prompted, shortened};
+use crate::fallback::engine::Cut;
+use crate::fallback::manifest::Identity;
 
 /// How vectors are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -31,38 +30,40 @@ pub(super) enum Encoding {
 struct Request {
     #[serde(default)]
     input: Input,
+    #[serde(default)]
+    model: Value,
     encoding_format: Option<Encoding>,
     dimensions: Option<u64>,
+    /// No field of OpenAI's; text-embeddings-inference's name for it.
+    prompt_name: Option<String>,
 }
 
-/// Reads a request: its texts and how to write their vectors, which are `dimension` long.
-pub(super) fn parse(body: &[u8], dimension: usize) -> Result<(Vec<String>, Encoding), Fault> {
+/// Reads a request: its texts and how to write their vectors.
+pub(super) fn parse(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question, Fault> {
     let request: Request = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
-    if let Some(asked) = request.dimensions
-        && usize::try_from(asked) != Ok(dimension)
-    {
-        let message = format!("the local model makes vectors of {dimension} numbers: leave `dimensions` out");
-        return Err(Fault::new("dimensions", message));
-    }
-    let fault = |message: &str| Err(Fault::new("input", message));
-    let texts = match request.input {
-        Input::Missing => return fault("`input` is missing: send a text or a list of texts"),
-        Input::Tokens => {
-            return fault(
-                "`input` holds token ids, and the local model has another vocabulary: send text (LangChain's \
-                 OpenAIEmbeddings does with check_embedding_ctx_length=False)",
-            );
-        }
-        Input::TooMany => return fault("`input` has more than 2048 texts: send them in several requests"),
-        Input::Other => return fault("`input` is neither a text nor a list of texts"),
-        Input::Texts(texts) => texts,
+    let (place, card) = catalogue.encoder(request.model.as_str());
+    let dimensions = dimensions(request.dimensions, card)?;
+    let texts = request.input.texts("input")?;
+    let prompt = card.prompt(request.prompt_name.as_deref()).map_err(|message| Fault::new("prompt_name", message))?;
+    Ok(Question {
+        place,
+        texts: prompted(texts, prompt, Cut::Right),
+        scaling: Scaling::Own,
+        form: Form::OpenAi(request.encoding_format.unwrap_or_default(), dimensions),
+    })
+}
+
+/// The models, or the one of a name, as `GET /v1/models` lists them.
+pub(super) fn models(name: Option<&str>, catalogue: &Catalogue<'_>) -> Result<Vec<u8>, Fault> {
+    let told = |identity: &Identity| serde_json::json!({ "id": identity.name, "object": "model", "created": 0, "owned_by": "overspill" });
+    let Some(name) = name else {
+        let all: Vec<_> = catalogue.all().map(|(_, card)| told(&card.identity)).collect();
+        return Ok(json(&serde_json::json!({ "object": "list", "data": all })));
     };
-    if texts.is_empty() || texts.iter().any(String::is_empty) {
-        return fault(
-            "`input` is empty or holds an empty text: send at least one text, and only texts with something in them",
-        );
+    match catalogue.named(name) {
+        Some((_, card)) => Ok(json(&told(&card.identity))),
+        None => Err(Fault::of(Kind::Of(StatusCode::NOT_FOUND), "model", format!("there is no model `{name}` here"))),
     }
-    Ok((texts, request.encoding_format.unwrap_or_default()))
 }
 
 #[derive(Serialize)]
@@ -107,8 +108,14 @@ impl Serialize for Vector<'_> {
     }
 }
 
-pub(super) fn answer(encoding: Encoding, identity: &Identity, embeddings: &Embeddings) -> Vec<u8> {
-    let data = embeddings.vectors.iter().enumerate().map(|(index, vector)| Item {
+pub(super) fn answer(
+    encoding: Encoding,
+    dimensions: Option<usize>,
+    identity: &Identity,
+    embeddings: &Embeddings,
+) -> Vec<u8> {
+    let vectors = shortened(embeddings, dimensions);
+    let data = vectors.iter().enumerate().map(|(index, vector)| Item {
         object: "embedding",
         index,
         embedding: Vector(vector, encoding),
@@ -137,6 +144,7 @@ struct Details<'a> {
 
 pub(super) fn error(status: StatusCode, fault: &Fault) -> Vec<u8> {
     let (kind, code) = match status.as_u16() {
+        404 => ("invalid_request_error", Some("model_not_found")),
         429 => ("rate_limit_error", Some("rate_limit_exceeded")),
         400..=499 => ("invalid_request_error", None),
         _ => ("server_error", None),

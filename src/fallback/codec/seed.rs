@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Embeddings, Fault, json};
+use super::rejection::{Fault, Kind};
+use super::{Embeddings, Form, Place, Question, Scaling, json, prompted};
+use crate::fallback::card::Card;
+use crate::fallback::engine::Cut;
 
 #[derive(Deserialize)]
 struct Request {
@@ -16,14 +19,14 @@ struct Answer<'a> {
     processing_time_ms: f64,
 }
 
-#[derive(Serialize)]
-struct Error<'a> {
-    error: &'a str,
-}
-
-pub(super) fn parse(body: &[u8]) -> Result<String, Fault> {
+pub(super) fn parse(body: &[u8], card: &Card) -> Result<Question, Fault> {
     let Request { text } = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
-    if text.is_empty() { Err(Fault::new("text", "`text` is empty: send a text to embed")) } else { Ok(text) }
+    if text.is_empty() {
+        return Err(Fault::of(Kind::Empty, "text", "`text` is empty: send a text to embed"));
+    }
+    let prompt = card.prompt(None).map_err(|message| Fault::new("text", message))?;
+    let texts = prompted(vec![text], prompt, Cut::Right);
+    Ok(Question { place: Place::Main, texts, scaling: Scaling::Own, form: Form::Seed })
 }
 
 /// `processing_time_ms` is the computation alone, without the wait in the queue.
@@ -31,8 +34,4 @@ pub(super) fn answer(embeddings: &Embeddings) -> Vec<u8> {
     let embedding = embeddings.vectors.first().map_or(&[][..], Vec::as_slice);
     let processing_time_ms = (embeddings.inference.as_secs_f64() * 1e6).round() / 1e3;
     json(&Answer { embedding, dimension: embedding.len(), processing_time_ms })
-}
-
-pub(super) fn error(fault: &Fault) -> Vec<u8> {
-    json(&Error { error: &fault.message })
 }

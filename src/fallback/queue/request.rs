@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::super::engine::Tokens;
+use super::super::engine::{Sequence, Tokens};
 use super::super::job::Job;
 use super::{Load, Waiting};
 
 /// A text as it comes into the queue.
 pub(super) enum Text {
-    Raw(String),
+    Raw(Sequence),
     /// Its tokens were remembered.
     Tokenised(Tokens),
 }
@@ -20,7 +20,7 @@ pub(super) struct Request {
     /// Whether it came while nothing waited and nothing was computed.
     pub(super) is_alone: bool,
     /// Texts, with their places among the job's.
-    raw: VecDeque<(usize, String)>,
+    raw: VecDeque<(usize, Sequence)>,
     tokenised: Vec<(usize, Tokens)>,
     /// The tokens that each of the job's texts is expected to have until it is tokenised.
     expected: Vec<usize>,
@@ -40,7 +40,7 @@ impl Request {
         };
         for (index, text) in texts.into_iter().enumerate() {
             let load = match &text {
-                Text::Raw(text) => Load { texts: 1, tokens: expect(text.len()), bytes: text.len() },
+                Text::Raw(text) => Load { texts: 1, tokens: expect(text.bytes()), bytes: text.bytes() },
                 Text::Tokenised(tokens) => Load { texts: 1, tokens: tokens.0.len(), bytes: 0 },
             };
             request.left = request.left.plus(load);
@@ -73,7 +73,7 @@ impl Request {
     }
 
     /// Gives out its first raw text to be tokenised.
-    pub(super) fn take_raw(&mut self) -> Option<Waiting<String>> {
+    pub(super) fn take_raw(&mut self) -> Option<Waiting<Sequence>> {
         let (index, content) = self.raw.pop_front()?;
         Some(Waiting { job: Arc::clone(&self.job), index, content })
     }

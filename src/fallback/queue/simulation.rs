@@ -35,7 +35,7 @@ impl World {
     /// Asks for `texts` texts; `batches` is how many were computed until now.
     fn ask(&mut self, texts: usize, deadline: Duration, batches: usize) -> Result<usize, EmbedError> {
         let (job, outcome) = Job::new(texts, self.now, self.now + deadline);
-        let texts: Vec<_> = (0..texts).map(|_| Text::Raw("x".repeat(self.random.usize(2..=128)))).collect();
+        let texts: Vec<_> = (0..texts).map(|_| Text::Raw("x".repeat(self.random.usize(2..=128)).into())).collect();
         let count = texts.len();
         let request = Request::new(Arc::new(job), texts, |bytes| bytes.min(TERMS.longest));
         self.state.admit(&request, &self.terms)?;
@@ -53,8 +53,8 @@ impl World {
                 assert!(texts.len() <= TOKENISED_AT_ONCE);
                 for Waiting { job, index, content } in texts {
                     let request = self.state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job));
-                    let tokens = Tokens(vec![0; content.len()]);
-                    request.expect("nothing else drops a request").tokenised(index, content.len(), tokens);
+                    let tokens = Tokens(vec![0; content.bytes()]);
+                    request.expect("nothing else drops a request").tokenised(index, content.bytes(), tokens);
                 }
                 Some(0)
             }

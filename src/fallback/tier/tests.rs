@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::super::engine::{EngineError, Tokens};
 use super::super::forecast::Pace;
-use super::super::manifest::Pooling;
 use super::super::worker::BatchObservation;
 use super::*;
+use crate::config::{ModelKind, Pooling};
 
 /// An engine that says what it is asked to compute, and goes on when it is told to. A text has a token a byte.
 struct Scripted {
@@ -15,9 +15,9 @@ struct Scripted {
 }
 
 impl Engine for Scripted {
-    fn tokenise(&self, text: &str) -> Result<Tokens, EngineError> {
-        match text {
-            "untokenisable" => Err(EngineError("no".to_owned())),
+    fn tokenise(&self, text: &Sequence) -> Result<Tokens, EmbedError> {
+        match text.content.as_str() {
+            "untokenisable" => Err(EmbedError::Failed("no".to_owned())),
             text => Ok(Tokens(vec![0; text.len()])),
         }
     }
@@ -71,13 +71,19 @@ fn staged(terms: Terms) -> Stage {
             record.lock().unwrap().push(batch.clone());
         }
     };
-    let tier = LocalTier::with_engines(engines, identity, Queue::new(terms, Pace::default()), observe).unwrap();
+    let tier = LocalTier::with_engines(
+        (engines, &[]),
+        Card::of_texts(identity, ModelKind::Encoder, 512),
+        Queue::new(terms, Pace::default()),
+        observe,
+    )
+    .unwrap();
     Stage { tier, asked, go: Some(go), observed }
 }
 
 impl Stage {
     fn ask(&self, lengths: &[usize]) -> impl Future<Output = Result<Embeddings, EmbedError>> + use<> {
-        let texts = lengths.iter().map(|&length| "x".repeat(length)).collect();
+        let texts: Vec<String> = lengths.iter().map(|&length| "x".repeat(length)).collect();
         self.tier.embed(texts, Instant::now() + Duration::from_mins(1))
     }
 

@@ -3,15 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus::Histogram;
 use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, IntCounter};
 
 use crate::domain::Reason;
 use crate::telemetry::family::{Counters, Single};
 use crate::telemetry::names;
 
+/// A version of the local model that is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalVersion {
+    /// Its name.
+    pub version: String,
+    /// The model's name.
+    pub name: String,
+    /// The SHA-256 of the model's file.
+    pub revision: String,
+    /// The length of its vectors.
+    pub dimension: usize,
+    /// How a text's vector is made of its tokens' vectors.
+    pub pooling: String,
+    /// Whether vectors are scaled to length 1.
+    pub normalized: bool,
+    /// Its share of the requests, of a hundred.
+    pub share: u8,
+    /// The resident memory that loading it took, in bytes.
+    pub memory: u64,
+}
+
 /// What the local model is at the moment of a scrape.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalGauges {
     /// Whether it answers.
     pub ready: bool,
@@ -21,6 +42,10 @@ pub struct LocalGauges {
     pub in_flight: u32,
     /// The length of its vectors; zero where there is no model.
     pub dimension: u32,
+    /// The versions in force.
+    pub versions: Vec<LocalVersion>,
+    /// Whether an execution provider that the settings prefer cannot be used.
+    pub on_cpu_instead: bool,
 }
 
 /// How an attempt to load the local model ended.
@@ -48,10 +73,11 @@ pub struct LocalMetrics {
     batch_tokens: Single<Histogram>,
     queue_wait: Single<Histogram>,
     inference: Single<Histogram>,
-    requests: Single<IntCounter>,
-    errors: Arc<Counters<1>>,
-    tokenized: Arc<Counters<1>>,
+    requests: Arc<Counters<1>>,
+    errors: Arc<Counters<2>>,
     loads: Arc<Counters<1>>,
+    load_time: Single<Histogram>,
+    tokenized: Arc<Counters<1>>,
 }
 
 impl LocalMetrics {
@@ -61,10 +87,11 @@ impl LocalMetrics {
             batch_tokens: Single::new(&names::LOCAL_BATCH_TOKENS, names::TOKEN_EDGES),
             queue_wait: Single::new(&names::LOCAL_QUEUE_WAIT, names::WAIT_EDGES),
             inference: Single::new(&names::LOCAL_INFERENCE, names::DURATION_EDGES),
-            requests: Single::new(&names::LOCAL_REQUESTS, ()),
+            requests: Arc::new(Counters::new(&names::LOCAL_REQUESTS, ())),
+            loads: Arc::new(Counters::new(&names::LOCAL_LOADS, ())),
+            load_time: Single::new(&names::LOCAL_LOAD_TIME, names::DURATION_EDGES),
             errors: Arc::new(Counters::new(&names::LOCAL_ERRORS, ())),
             tokenized: Arc::new(Counters::new(&names::LOCAL_TOKENIZED, ())),
-            loads: Arc::new(Counters::new(&names::LOCAL_LOADS, ())),
         }
     }
 
@@ -74,6 +101,11 @@ impl LocalMetrics {
         for each in [LoadResult::Succeeded, LoadResult::Failed] {
             self.loads.with([each.as_str()]).inc_by(u64::from(each == result));
         }
+    }
+
+    /// Notes how long a load took that succeeded.
+    pub fn load_took(&self, took: Duration) {
+        self.load_time.series.observe(took.as_secs_f64());
     }
 
     /// Notes one inference over `texts` texts and `tokens` tokens (with padding) that took `took`.
@@ -95,15 +127,15 @@ impl LocalMetrics {
         self.queue_wait.series.observe(wait.as_secs_f64());
     }
 
-    /// Notes a request that was answered, or that was not and why.
-    pub fn finished(&self, outcome: Result<(), Reason>) {
-        self.requests.series.inc();
+    /// Notes a request that `version` answered, or that it did not and why.
+    pub fn finished(&self, version: &str, outcome: Result<(), Reason>) {
+        self.requests.with([version]).inc();
         if let Err(reason) = outcome {
-            self.errors.with([reason.code()]).inc();
+            self.errors.with([reason.code(), version]).inc();
         }
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 8] {
+    pub(super) fn collect(&self) -> [MetricFamily; 9] {
         [
             self.batch_size.collect(),
             self.batch_tokens.collect(),
@@ -113,6 +145,7 @@ impl LocalMetrics {
             self.errors.collect(),
             self.tokenized.collect(),
             self.loads.collect(),
+            self.load_time.collect(),
         ]
     }
 }

@@ -134,11 +134,21 @@ fn weights(snapshot: &Snapshot) -> MetricFamily {
     gauges(&names::ROUTE_WEIGHT, samples)
 }
 
-fn local_model(local: &LocalGauges) -> [MetricFamily; 3] {
+fn local_model(local: &LocalGauges) -> [MetricFamily; 7] {
+    let versions = || local.versions.iter();
+    let dimensions: Vec<String> = versions().map(|version| version.dimension.to_string()).collect();
+    let info = versions().zip(&dimensions).map(|(version, dimension)| {
+        let normalized = if version.normalized { "true" } else { "false" };
+        ([&*version.version, &version.name, &version.revision, dimension, &version.pooling, normalized], 1.0)
+    });
     [
+        gauges(&names::LOCAL_INFO, info),
+        gauges(&names::LOCAL_SHARE, versions().map(|version| ([&*version.version], f64::from(version.share)))),
+        gauges(&names::LOCAL_MEMORY, versions().map(|version| ([&*version.version], whole(version.memory)))),
         gauge(&names::LOCAL_READY, f64::from(u8::from(local.ready))),
         gauge(&names::LOCAL_DIMENSIONS, f64::from(local.dimension)),
         gauge(&names::LOCAL_QUEUE_SIZE, f64::from(local.queued)),
+        gauge(&names::LOCAL_PROVIDER_FALLBACK, f64::from(u8::from(local.on_cpu_instead))),
     ]
 }
 

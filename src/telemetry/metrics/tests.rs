@@ -199,7 +199,14 @@ fn gauges_are_those_of_the_live_snapshot() {
     while !gpu.endpoints[0].state.health.failed_to_connect(now) {}
     let connections = [metrics.client_connected(), metrics.client_connected()];
 
-    let local = LocalGauges { ready: true, queued: 5, in_flight: 6, dimension: 384 };
+    let local = LocalGauges {
+        ready: true,
+        queued: 5,
+        in_flight: 6,
+        dimension: 384,
+        versions: Vec::new(),
+        on_cpu_instead: true,
+    };
     let scrape = Exposition::read(&metrics.render(&snapshot, now, &Gauges { local, ..Gauges::default() }));
     let of = |name: &str, labels: &[(&str, &str)]| scrape.sum(&format!("overspill_{name}"), labels);
     let gpu = [("pool", "gpu.example:80"), ("tier", "gpu")];
@@ -218,6 +225,7 @@ fn gauges_are_those_of_the_live_snapshot() {
     assert_eq!(of("local_model_ready", &[]), Some(1.0));
     assert_eq!(of("local_model_queue_size", &[]), Some(5.0));
     assert_eq!(of("local_model_embedding_dimensions", &[]), Some(384.0));
+    assert_eq!(of("local_model_execution_provider_fallback", &[]), Some(1.0));
     assert_eq!(of("build_info", &[("version", env!("CARGO_PKG_VERSION"))]), Some(1.0));
     assert!(of("memory_usage_bytes", &[]) > Some(1e6));
     line.seated(&ticket, now);
@@ -281,8 +289,8 @@ fn the_local_model_counts_batches_waits_and_errors() {
     let local = metrics.local();
     local.inferred(3, 60, Duration::from_millis(12));
     local.waited(Duration::from_millis(2));
-    local.finished(Ok(()));
-    local.finished(Err(Reason::LocalQueueFull));
+    local.finished("v1", Ok(()));
+    local.finished("v1", Err(Reason::LocalQueueFull));
     let scrape = Exposition::of(&metrics, &snapshot);
     for (name, labels, value) in [
         ("batch_size_sum", &[][..], 3.0),
@@ -291,7 +299,7 @@ fn the_local_model_counts_batches_waits_and_errors() {
         ("batch_tokens_sum", &[], 60.0),
         ("inference_duration_seconds_sum", &[], 0.012),
         ("queue_wait_seconds_sum", &[], 0.002),
-        ("inference_requests_total", &[], 2.0),
+        ("inference_requests_total", &[("version", "v1")], 2.0),
         ("inference_errors_total", &[("reason", "local_queue_full")], 1.0),
     ] {
         assert_eq!(scrape.sum(&format!("overspill_local_model_{name}"), labels), Some(value), "{name} {labels:?}");

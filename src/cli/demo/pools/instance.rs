@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Pace;
 use crate::cli::demo::embedder::Embedder;
 use crate::cli::demo::service::{Profile, ServiceTime};
-use crate::fallback::{Api, Rejection};
+use crate::fallback::{Api, Asked, Catalogue, Endpoint, Rejection};
 
 /// The largest request body of the deployments that this stands in for, in bytes.
 const MAX_BODY: usize = 10_485_760;
@@ -65,12 +65,15 @@ impl Instance {
         if head.method == Method::GET && head.uri.path() == "/health" {
             return response(StatusCode::OK, br#"{"status":"ok"}"#.to_vec());
         }
-        let Some(api) = Api::recognise(&head.method, head.uri.path()) else {
+        let Some(endpoint) = Endpoint::recognise(head.uri.path()) else {
             return response(StatusCode::NOT_FOUND, br#"{"error":"POST /api/v1/embed or /v1/embeddings"}"#.to_vec());
         };
         let outcome = match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => self.serve(api, &body.to_bytes()).await,
-            Err(why) => Err(api.rejection(StatusCode::PAYLOAD_TOO_LARGE, &why.to_string())),
+            Ok(body) => match endpoint.admit(&head.method, &head.headers) {
+                Ok(()) => self.serve(endpoint, &body.to_bytes()).await,
+                Err(rejection) => Err(rejection),
+            },
+            Err(why) => Err(endpoint.api.rejection(StatusCode::PAYLOAD_TOO_LARGE, &why.to_string())),
         };
         match outcome {
             Ok(body) => response(StatusCode::OK, body),
@@ -78,20 +81,25 @@ impl Instance {
         }
     }
 
-    async fn serve(&self, api: Api, body: &[u8]) -> Result<Vec<u8>, Rejection> {
-        let question = api.parse(body, self.embedder.identity())?;
+    async fn serve(&self, endpoint: Endpoint<'_>, body: &[u8]) -> Result<Vec<u8>, Rejection> {
+        let question = match endpoint.read(body, &Catalogue::of(self.embedder.card()))? {
+            Asked::Told(body) => return Ok(body),
+            Asked::Texts(question) => question,
+            Asked::Tensors(_) => return Err(endpoint.api.rejection(StatusCode::NOT_FOUND, "there is no such model")),
+        };
+        let api = endpoint.api;
         let unavailable = |why: &str| api.rejection(StatusCode::SERVICE_UNAVAILABLE, why);
         let Some(_inside) = self.enter() else { return Err(unavailable("the emulated instance is full")) };
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_closed| unavailable("the emulated instance has stopped"))?;
         let started = Instant::now();
         let service = self.service.draw(fastrand::f64(), fastrand::f64());
-        let result = self.embedder.embed(question.texts.clone()).await;
+        let result = self.embedder.embed(question.texts.iter().map(|text| text.content.clone()).collect()).await;
         sleep_until(started + service.saturating_sub(TIMER_LAG)).await;
         self.rest(place, service);
         let mut embeddings = result.map_err(|error| api.rejection_of(&error))?;
         embeddings.inference = started.elapsed();
-        Ok(question.answer(self.embedder.identity(), &embeddings))
+        Ok(question.answer(self.embedder.card(), &embeddings))
     }
 
     fn enter(&self) -> Option<Inside<'_>> {

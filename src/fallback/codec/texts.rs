@@ -1,12 +1,16 @@
-//! The field `input`: a text, a list of texts, or token ids, which are told apart without building what is not wanted.
+//! The fields `input` of OpenAI and `inputs` of text-embeddings-inference: a text, a list of texts, or token ids, which are told
+//! apart without building what is not wanted.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::MAX_TEXTS;
+use super::rejection::{Fault, Kind};
 
-/// What `input` holds.
+/// The most texts of one request, as OpenAI's documentation says.
+pub(super) const MAX_TEXTS: usize = 2048;
+
+/// What the field holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) enum Input {
     /// Nothing: it is left out or null.
@@ -20,6 +24,34 @@ pub(super) enum Input {
     TooMany,
     /// Anything else.
     Other,
+}
+
+impl Input {
+    /// The texts, at least one, none empty.
+    ///
+    /// # Errors
+    /// What the field `name` holds instead, and what to send.
+    pub(super) fn texts(self, name: &'static str) -> Result<Vec<String>, Fault> {
+        let fault = |kind, said: &str| Err(Fault::of(kind, name, format!("`{name}` {said}")));
+        let texts = match self {
+            Self::Missing => return fault(Kind::Invalid, "is missing: send a text or a list of texts"),
+            Self::Tokens => {
+                return fault(
+                    Kind::Invalid,
+                    "holds token ids, and the local model has another vocabulary: send text (LangChain's OpenAIEmbeddings \
+                     does with check_embedding_ctx_length=False)",
+                );
+            }
+            Self::TooMany => return fault(Kind::TooLarge, "has more than 2048 texts: send them in several requests"),
+            Self::Other => return fault(Kind::Invalid, "is neither a text nor a list of texts"),
+            Self::Texts(texts) => texts,
+        };
+        if texts.is_empty() || texts.iter().any(String::is_empty) {
+            let said = "is empty or holds an empty text: send at least one text, and only texts with something in them";
+            return fault(Kind::Empty, said);
+        }
+        Ok(texts)
+    }
 }
 
 impl<'de> Deserialize<'de> for Input {

@@ -1,0 +1,199 @@
+//! Which paths are an API's, and which methods and media types they take.
+
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::kserve::{ModelTopic, Of, ServerTopic};
+use super::rejection::Rejection;
+
+/// An API that the local model can answer, as far as the shape of its errors goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// OpenAI's: `POST /v1/embeddings`, `GET /v1/models`.
+    OpenAi,
+    /// `POST /api/v1/embed`: one text, one vector.
+    Seed,
+    /// text-embeddings-inference's: `POST /embed`, `POST /rerank`, `GET /info`, `GET /health`.
+    Tei,
+    /// KServe's Open Inference Protocol: what is under `/v2`.
+    KServe,
+}
+
+/// What a path is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint<'p> {
+    /// Whose API it is.
+    pub api: Api,
+    pub(super) call: Call<'p>,
+}
+
+/// What is asked at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call<'p> {
+    OpenAiEmbeddings,
+    /// Every model, or the one of that name.
+    OpenAiModels(Option<&'p str>),
+    Seed,
+    Embed,
+    Rerank,
+    Info,
+    Health,
+    Infer(Of<'p>),
+    Server(ServerTopic),
+    Model(Of<'p>, ModelTopic),
+}
+
+impl Api {
+    /// The media type of every body that is read and written here.
+    pub const CONTENT_TYPE: &'static str = "application/json";
+}
+
+impl<'p> Endpoint<'p> {
+    /// The endpoint of a path without its query.
+    pub fn recognise(path: &'p str) -> Option<Self> {
+        let (api, call) = match path {
+            "/v1/embeddings" => (Api::OpenAi, Call::OpenAiEmbeddings),
+            "/v1/models" => (Api::OpenAi, Call::OpenAiModels(None)),
+            "/api/v1/embed" => (Api::Seed, Call::Seed),
+            "/embed" => (Api::Tei, Call::Embed),
+            "/rerank" => (Api::Tei, Call::Rerank),
+            "/info" => (Api::Tei, Call::Info),
+            "/health" => (Api::Tei, Call::Health),
+            "/v2" | "/v2/" => (Api::KServe, Call::Server(ServerTopic::Metadata)),
+            "/v2/health/live" => (Api::KServe, Call::Server(ServerTopic::Live)),
+            "/v2/health/ready" => (Api::KServe, Call::Server(ServerTopic::Ready)),
+            other => match other.strip_prefix("/v1/models/") {
+                Some(name) => (Api::OpenAi, Call::OpenAiModels(Some(name))),
+                None => (Api::KServe, of_model(other.strip_prefix("/v2/models/")?)?),
+            },
+        };
+        Some(Self { api, call })
+    }
+
+    /// Whether a request to it with this method and these fields can be read.
+    ///
+    /// # Errors
+    /// A [`Rejection`]: 405 for another method, 415 for a body that is no JSON in UTF-8, or is compressed.
+    pub fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<(), Rejection> {
+        let allowed = if self.takes_a_body() { "POST" } else { "GET, HEAD" };
+        if !allowed.split(", ").any(|one| method.as_str() == one) {
+            let message = format!("{method} is not allowed here: use {}", allowed.replace(", ", " or "));
+            let rejection = self.api.rejection(StatusCode::METHOD_NOT_ALLOWED, &message);
+            return Err(Rejection { field: Some((ALLOW, allowed)), ..rejection });
+        }
+        if !self.takes_a_body() {
+            return Ok(());
+        }
+        let unsupported = |message: &str| self.api.rejection(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        let is_plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+        if !values(headers, &CONTENT_ENCODING).all(|codings| codings.split(',').all(is_plain)) {
+            let rejection = unsupported("compressed bodies are not read here: send the body without Content-Encoding");
+            return Err(Rejection { field: Some((ACCEPT_ENCODING, "identity")), ..rejection });
+        }
+        if headers.contains_key("inference-header-content-length") {
+            return Err(unsupported("binary tensors are not read here: send their data as JSON"));
+        }
+        if !values(headers, &CONTENT_TYPE).all(is_json) {
+            return Err(unsupported("the body must be JSON in UTF-8: send it as `Content-Type: application/json`"));
+        }
+        Ok(())
+    }
+
+    fn takes_a_body(&self) -> bool {
+        matches!(self.call, Call::OpenAiEmbeddings | Call::Seed | Call::Embed | Call::Rerank | Call::Infer(_))
+    }
+}
+
+/// `MODEL[/versions/VERSION][/ready|/infer]`.
+fn of_model(path: &str) -> Option<Call<'_>> {
+    let mut parts = path.split('/');
+    let model = parts.next().filter(|name| !name.is_empty())?;
+    let mut next = parts.next();
+    let mut version = None;
+    if next == Some("versions") {
+        version = Some(parts.next().filter(|version| !version.is_empty())?);
+        next = parts.next();
+    }
+    let of = Of { model, version };
+    let call = match next {
+        None => Call::Model(of, ModelTopic::Metadata),
+        Some("ready") => Call::Model(of, ModelTopic::Ready),
+        Some("infer") => Call::Infer(of),
+        Some(_) => return None,
+    };
+    parts.next().is_none().then_some(call)
+}
+
+/// The field's values; one that is no text is none that is known.
+fn values<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> impl Iterator<Item = &'h str> {
+    headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// Whether a media type is JSON in UTF-8 (RFC 8259 knows no other charset; ASCII is a part of it).
+fn is_json(value: &str) -> bool {
+    let mut parts = value.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_json = media == "application/json" || media.starts_with("application/") && media.ends_with("+json");
+    is_json
+        && parts.all(|parameter| {
+            let (name, charset) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let charset = charset.trim_matches('"').to_ascii_lowercase();
+            !name.eq_ignore_ascii_case("charset") || matches!(charset.as_str(), "utf-8" | "utf8" | "us-ascii")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn paths_are_those_of_the_apis_and_no_others() {
+        let of = |model, version| Of { model, version };
+        for (path, expected) in [
+            ("/v1/embeddings", Some(Call::OpenAiEmbeddings)),
+            ("/v1/models/a", Some(Call::OpenAiModels(Some("a")))),
+            ("/embed", Some(Call::Embed)),
+            ("/v2", Some(Call::Server(ServerTopic::Metadata))),
+            ("/v2/models/a", Some(Call::Model(of("a", None), ModelTopic::Metadata))),
+            ("/v2/models/a/versions/1", Some(Call::Model(of("a", Some("1")), ModelTopic::Metadata))),
+            ("/v2/models/a/versions/1/ready", Some(Call::Model(of("a", Some("1")), ModelTopic::Ready))),
+            ("/v2/models/a/infer", Some(Call::Infer(of("a", None)))),
+            ("/v2/models/a/versions/1/infer", Some(Call::Infer(of("a", Some("1"))))),
+            ("/v2/models/", None),
+            ("/v2/models/a/infer/", None),
+            ("/v2/models/a/versions", None),
+            ("/v2/models/a/generate", None),
+            ("/v1/embeddings/", None),
+            ("/v1/chat/completions", None),
+        ] {
+            assert_eq!(Endpoint::recognise(path).map(|endpoint| endpoint.call), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_methods_and_bodies_are_refused_with_what_is_taken() {
+        for (path, method, field, expected) in [
+            ("/embed", Method::POST, None, 200),
+            ("/embed", Method::GET, None, 405),
+            ("/embed", Method::HEAD, None, 405),
+            ("/info", Method::HEAD, None, 200),
+            ("/info", Method::POST, None, 405),
+            ("/embed", Method::POST, Some(("content-type", "application/json; charset=UTF-8")), 200),
+            ("/embed", Method::POST, Some(("content-type", "application/problem+json")), 200),
+            ("/embed", Method::POST, Some(("content-type", "text/plain")), 415),
+            ("/embed", Method::POST, Some(("content-type", "application/json; charset=latin1")), 415),
+            ("/embed", Method::POST, Some(("content-encoding", "identity")), 200),
+            ("/embed", Method::POST, Some(("content-encoding", "gzip")), 415),
+            ("/v2/models/a/infer", Method::POST, Some(("inference-header-content-length", "9")), 415),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some((name, value)) = field {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            let endpoint = Endpoint::recognise(path).unwrap();
+            let status = endpoint.admit(&method, &headers).map_or_else(|rejection| rejection.status.as_u16(), |()| 200);
+            assert_eq!(status, expected, "{method} {path} {field:?}");
+        }
+    }
+}

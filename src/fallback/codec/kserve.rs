@@ -1,0 +1,267 @@
+//! KServe's Open Inference Protocol, version 2
+//! (<https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md>).
+//!
+//! Each model has one version, 1. A model for texts takes them as `BYTES` and gives vectors or scores; a model for tensors takes and
+//! gives what its ONNX file says. Data is JSON, flat or nested; the binary extension is not served.
+
+mod data;
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json as value};
+
+use super::rejection::{Fault, Kind};
+use super::tei::share;
+use super::texts::MAX_TEXTS;
+use super::{Asked, Catalogue, Embeddings, Form, Place, Question, Scaling, json, prompted, shortened};
+use crate::config::ModelKind;
+use crate::fallback::card::Card;
+use crate::fallback::engine::{Cut, Sequence};
+use crate::fallback::tensor::TensorSpec;
+use crate::fallback::tensor_data::Tensor;
+use data::Data;
+
+/// The version of every model.
+const VERSION: &str = "1";
+
+/// Of which model something is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Of<'p> {
+    pub(super) model: &'p str,
+    pub(super) version: Option<&'p str>,
+}
+
+/// What is asked of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServerTopic {
+    Metadata,
+    Live,
+    Ready,
+}
+
+/// What is asked of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ModelTopic {
+    Metadata,
+    Ready,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    #[serde(default)]
+    id: Option<String>,
+    inputs: Vec<Input>,
+    #[serde(default)]
+    outputs: Vec<Output>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    name: String,
+    shape: Vec<u64>,
+    datatype: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    name: String,
+}
+
+/// How an answer is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    id: Option<String>,
+}
+
+/// Tensors to compute, and how to answer with what comes of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorQuestion {
+    /// Which model is asked.
+    pub place: Place,
+    /// Every input of the model by its name.
+    pub inputs: Vec<(String, Tensor)>,
+    /// The outputs that are wanted, by their names.
+    pub outputs: Vec<String>,
+    reply: Reply,
+}
+
+/// What is told of the server.
+pub(super) fn server(topic: ServerTopic) -> Vec<u8> {
+    json(&match topic {
+        ServerTopic::Metadata => {
+            value!({ "name": "overspill", "version": env!("CARGO_PKG_VERSION"), "extensions": [] })
+        }
+        ServerTopic::Live => value!({ "live": true }),
+        ServerTopic::Ready => value!({ "ready": true }),
+    })
+}
+
+/// What is told of a model.
+pub(super) fn model(of: Of<'_>, topic: ModelTopic, catalogue: &Catalogue<'_>) -> Result<Vec<u8>, Fault> {
+    let (_, card) = find(of, catalogue)?;
+    Ok(json(&match topic {
+        ModelTopic::Ready => value!({ "name": card.identity.name, "ready": true }),
+        ModelTopic::Metadata => value!({
+            "name": card.identity.name,
+            "versions": [VERSION],
+            "platform": "onnx_onnxruntime",
+            "inputs": card.inputs,
+            "outputs": card.outputs,
+        }),
+    }))
+}
+
+fn find<'c>(of: Of<'_>, catalogue: &Catalogue<'c>) -> Result<(Place, &'c Card), Fault> {
+    let missing = |message| Fault::of(Kind::Of(StatusCode::NOT_FOUND), "model", message);
+    let Some(found) = catalogue.named(of.model) else {
+        let known: Vec<_> = catalogue.all().map(|(_, card)| format!("`{}`", card.identity.name)).collect();
+        return Err(missing(format!("there is no model `{}` here: ask for one of {}", of.model, known.join(", "))));
+    };
+    match of.version {
+        Some(version) if version != VERSION => {
+            Err(missing(format!("model `{}` has no version `{version}`, only {VERSION}", of.model)))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Reads a request to infer.
+pub(super) fn parse(body: &[u8], of: Of<'_>, catalogue: &Catalogue<'_>) -> Result<Asked, Fault> {
+    let (place, card) = find(of, catalogue)?;
+    let request: Request = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
+    let outputs = outputs(&request.outputs, &card.outputs)?;
+    let id = request.id;
+    let mut tensors: Vec<(String, Tensor)> = Vec::new();
+    for Input { name, shape, datatype, data } in request.inputs {
+        let Some(spec) = card.inputs.iter().find(|spec| spec.name == name).or_else(|| only_texts(card)) else {
+            return Err(Fault::new(
+                "inputs",
+                format!("there is no input `{name}`: the inputs are {}", names(&card.inputs)),
+            ));
+        };
+        if tensors.iter().any(|(known, _)| *known == spec.name) {
+            return Err(Fault::new("inputs", format!("the input `{}` is there twice", spec.name)));
+        }
+        let tensor = tensor(spec, &shape, &datatype, data)
+            .map_err(|said| Fault::new("inputs", format!("the input `{name}` {said}")))?;
+        tensors.push((spec.name.clone(), tensor));
+    }
+    if let Some(missing) = card.inputs.iter().find(|spec| tensors.iter().all(|(name, _)| *name != spec.name)) {
+        return Err(Fault::new("inputs", format!("the input `{}` is missing", missing.name)));
+    }
+    match card.kind {
+        ModelKind::Tensors => {
+            Ok(Asked::Tensors(TensorQuestion { place, inputs: tensors, outputs, reply: Reply { id } }))
+        }
+        ModelKind::Encoder | ModelKind::CrossEncoder => texts(place, card, tensors, Reply { id }).map(Asked::Texts),
+    }
+}
+
+/// The one input of a model for texts, whatever a client calls it.
+fn only_texts(card: &Card) -> Option<&TensorSpec> {
+    (card.kind == ModelKind::Encoder).then(|| card.inputs.first()).flatten()
+}
+
+fn names(specs: &[TensorSpec]) -> String {
+    specs.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The outputs asked for, or all of them.
+fn outputs(asked: &[Output], known: &[TensorSpec]) -> Result<Vec<String>, Fault> {
+    if let Some(unknown) = asked.iter().find(|output| known.iter().all(|spec| spec.name != output.name)) {
+        return Err(Fault::new(
+            "outputs",
+            format!("there is no output `{}`: the outputs are {}", unknown.name, names(known)),
+        ));
+    }
+    let is_wanted = |spec: &&TensorSpec| asked.is_empty() || asked.iter().any(|output| output.name == spec.name);
+    Ok(known.iter().filter(is_wanted).map(|spec| spec.name.clone()).collect())
+}
+
+/// An input as its model takes it.
+fn tensor(spec: &TensorSpec, shape: &[u64], datatype: &str, data: Data) -> Result<Tensor, String> {
+    let expected = spec.datatype.as_str();
+    if datatype != expected {
+        return Err(format!("is of datatype `{datatype}`, and {expected} is taken"));
+    }
+    let is_free = |(&own, &asked): (&i64, &u64)| own < 0 || u64::try_from(own) == Ok(asked);
+    // A list of texts may come as one column.
+    let is_column = expected == "BYTES" && spec.shape.len() == 1 && shape.len() == 2 && shape[1] == 1;
+    if !is_column && (shape.len() != spec.shape.len() || !spec.shape.iter().zip(shape).all(is_free)) {
+        return Err(format!("has the shape {shape:?}, and {:?} is taken (-1 is any length)", spec.shape));
+    }
+    let elements = shape.iter().try_fold(1_u64, |product, &length| product.checked_mul(length));
+    let found = data.len();
+    if elements.and_then(|elements| usize::try_from(elements).ok()) != Some(found) {
+        return Err(format!("has {found} elements, and its shape is {shape:?}"));
+    }
+    let shape = shape.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX)).collect();
+    Ok(Tensor { shape, data: data.of(spec.datatype)? })
+}
+
+fn texts(place: Place, card: &Card, tensors: Vec<(String, Tensor)>, reply: Reply) -> Result<Question, Fault> {
+    let mut lists: BTreeMap<_, _> =
+        tensors.into_iter().map(|(name, tensor)| (name, tensor.data.into_texts())).collect();
+    let mut list = |of: &str| lists.remove(of).unwrap_or_default();
+    let texts = match card.kind {
+        ModelKind::CrossEncoder => {
+            let query = list("query").into_iter().next().unwrap_or_default();
+            let pair = |text| Sequence { content: query.clone(), pair: Some(text), cut: Cut::Right };
+            list("text").into_iter().map(pair).collect()
+        }
+        ModelKind::Encoder | ModelKind::Tensors => {
+            let prompt = card.prompt(None).map_err(|message| Fault::new("inputs", message))?;
+            prompted(list("text"), prompt, Cut::Right)
+        }
+    };
+    let is_empty = |text: &Sequence| text.content.is_empty() || text.pair.as_ref().is_some_and(String::is_empty);
+    if texts.is_empty() || texts.iter().any(is_empty) {
+        return Err(Fault::of(
+            Kind::Empty,
+            "inputs",
+            "there is no text, or an empty one: send texts with something in them",
+        ));
+    }
+    if texts.len() > MAX_TEXTS {
+        let message = format!("there are more than {MAX_TEXTS} texts: send them in several requests");
+        return Err(Fault::of(Kind::TooLarge, "inputs", message));
+    }
+    Ok(Question { place, texts, scaling: Scaling::Own, form: Form::Infer(reply) })
+}
+
+impl Reply {
+    /// The answer of a model for texts.
+    pub(super) fn of_texts(&self, card: &Card, embeddings: &Embeddings) -> Vec<u8> {
+        let vectors = shortened(embeddings, None);
+        let (shape, data): (Value, Vec<f32>) = match card.kind {
+            ModelKind::CrossEncoder => (value!([vectors.len()]), vectors.iter().map(|logits| share(logits)).collect()),
+            ModelKind::Encoder | ModelKind::Tensors => {
+                (value!([vectors.len(), card.identity.dimension]), vectors.iter().flatten().copied().collect())
+            }
+        };
+        let name = card.outputs.first().map(|spec| spec.name.as_str());
+        let output = value!({ "name": name, "datatype": "FP32", "shape": shape, "data": data });
+        self.write(card, &[output])
+    }
+
+    fn write(&self, card: &Card, outputs: &[Value]) -> Vec<u8> {
+        let mut answer = value!({ "model_name": card.identity.name, "model_version": VERSION, "outputs": outputs });
+        if let Some(id) = &self.id {
+            answer["id"] = id.as_str().into();
+        }
+        json(&answer)
+    }
+}
+
+impl TensorQuestion {
+    /// The body of the answer (status 200).
+    pub fn answer(&self, card: &Card, outputs: &[(String, Tensor)]) -> Vec<u8> {
+        let written = outputs.iter().map(|(name, Tensor { shape, data })| {
+            value!({ "name": name, "datatype": data.datatype().as_str(), "shape": shape, "data": data })
+        });
+        self.reply.write(card, &written.collect::<Vec<_>>())
+    }
+}
