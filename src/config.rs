@@ -40,7 +40,7 @@ pub use checked::{
     Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
-pub use finding::{CODES, Code, unreadable, unusable_certificates};
+pub use finding::{CODES, Code, unreadable, unusable_certificates, unusable_provider};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use model_versions::{Canary, Rollout};
 pub use models::{Encoding, ExecutionProvider, ModelKind, NamedModel, Pooling};
