@@ -38,6 +38,7 @@ pub use engine::{Cut, Sequence};
 pub use error::{EmbedError, LoadError};
 pub use job::Embeddings;
 pub use manifest::Identity;
+pub use provider::missing_providers;
 pub use repository::Repository;
 pub use tensor::{Datatype, TensorSpec};
 pub use tensor_data::{Elements, Tensor};

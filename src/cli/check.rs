@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Failure, Output};
 use crate::config::{self, Checked, Overrides, Problem, Severity, SourceFile};
 use crate::control::Folder;
-use crate::fallback::{Identity, Version};
+use crate::fallback::{Identity, Version, missing_providers};
 use crate::tls;
 
 #[derive(Debug, Args)]
@@ -51,7 +51,9 @@ fn judge(files: &[SourceFile]) -> Vec<Problem> {
     let loaded = config::load(files, &Overrides::default());
     let certificates = loaded.checked.iter().flat_map(|checked| tls::problems(checked, SystemTime::now()));
     let spaces = loaded.checked.iter().flat_map(refused_spaces);
-    loaded.problems.into_iter().chain(certificates).chain(spaces).collect()
+    let models = loaded.checked.iter().filter_map(|checked| checked.local_model.as_ref());
+    let providers = models.flat_map(missing_providers).map(config::unusable_provider);
+    loaded.problems.into_iter().chain(certificates).chain(spaces).chain(providers).collect()
 }
 
 /// The rules that accept none of the local model's versions, where their folder can be read here.

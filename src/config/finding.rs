@@ -74,6 +74,7 @@ codes! {
     TOO_MUCH = "OVS209", "more endpoints, or places in hash tables, than a router should bear";
     MODEL_VERSION = "OVS220", "a ModelVersion that the local model cannot follow";
     IDENTITY_REFUSED = "OVS221", "a route that accepts no vectors of the local model's, so that nothing spills there";
+    PROVIDER = "OVS222", "an execution provider of the local model that cannot be used where this is read";
     CERTIFICATES = "OVS301", "a file of certificates or keys that is missing, wrong or out of date";
     RESTART = "OVS401", "a changed setting that takes effect at the next start alone";
 }
@@ -88,6 +89,14 @@ pub fn unreadable(file: String, message: String) -> Problem {
 /// The warning that a file which TLS settings at `place` name cannot be used as it is.
 pub fn unusable_certificates(place: Place, message: String, cure: String) -> Problem {
     Problem { code: CERTIFICATES, severity: Severity::Warning, place, message, cure, tolerated: false }
+}
+
+/// The warning that an execution provider which the settings name cannot be used, and why.
+pub fn unusable_provider(message: String) -> Problem {
+    let place = Place { path: "spec.localModel.executionProviders".to_owned(), ..Place::default() };
+    let cure =
+        "Install its libraries and an ONNX Runtime that has it, or leave it out: the next one, or the CPU, computes.";
+    Problem { code: PROVIDER, severity: Severity::Warning, place, message, cure: cure.to_owned(), tolerated: false }
 }
 
 /// Whether a problem keeps a configuration from being used.

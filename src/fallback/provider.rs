@@ -9,7 +9,8 @@ use ort::session::builder::SessionBuilder;
 
 use super::card::Provider;
 use super::engine::EngineError;
-use crate::config::ExecutionProvider;
+use super::library;
+use crate::config::{ExecutionProvider, LocalModel};
 
 /// Opens a session on the first of `wanted` that works, else on the CPU.
 pub(super) fn open(
@@ -27,6 +28,34 @@ pub(super) fn open(
     }
     let mut builder = builder(environment)?;
     Ok((builder.commit_from_file(path)?, Provider { refused, ..Provider::default() }))
+}
+
+/// Why each execution provider that `settings` ask for cannot be had, as far as the files beside ONNX Runtime's library show
+/// it: nothing is loaded. Nothing is said of a library that is not here.
+pub fn missing_providers(settings: &LocalModel) -> Vec<String> {
+    let library = settings.library.clone().or_else(|| library::find(&settings.folder).ok());
+    let Some(folder) = library.filter(|path| path.is_file()).and_then(|path| path.canonicalize().ok()) else {
+        return Vec::new();
+    };
+    let missing = settings.execution_providers.iter().filter_map(|&provider| {
+        let file = folder.with_file_name(shared_library(provider)?);
+        let said = || {
+            format!("`{}` cannot be used: ONNX Runtime looks for {}, which is missing.", name(provider), file.display())
+        };
+        (!file.exists()).then(said)
+    });
+    missing.collect()
+}
+
+/// The library that ONNX Runtime loads for a provider from beside its own; `None` where it is a part of that.
+const fn shared_library(provider: ExecutionProvider) -> Option<&'static str> {
+    match provider {
+        ExecutionProvider::Cuda => Some("libonnxruntime_providers_cuda.so"),
+        ExecutionProvider::TensorRt => Some("libonnxruntime_providers_tensorrt.so"),
+        ExecutionProvider::MiGraphX => Some("libonnxruntime_providers_migraphx.so"),
+        ExecutionProvider::OpenVino => Some("libonnxruntime_providers_openvino.so"),
+        ExecutionProvider::Xnnpack | ExecutionProvider::Cpu => None,
+    }
 }
 
 /// A builder of sessions that compute on the calling thread alone. Spinning is off: it burns a core after each run.

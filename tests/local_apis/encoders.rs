@@ -1,8 +1,10 @@
 //! Encoders, cross-encoders and models for tensors, against what was worked out without them.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
-use super::harness::log_field;
+use super::harness::{Folder, log_field};
 use super::stage::{Models, Stage, every_model, same, settings};
 
 const PROVIDER_FALLBACK: &str = "overspill_local_model_execution_provider_fallback";
@@ -202,6 +204,11 @@ fn an_execution_provider_that_cannot_be_had_is_told_loudly_and_the_cpu_computes(
     let provider = &dump["local_models"][0]["execution_provider"];
     assert_eq!(provider["in_use"], json!("CPU"));
     assert!(provider["refused"][0].as_str().expect("why").starts_with("CUDA: "), "{provider}");
+    let folder = Folder::with(&own);
+    let check = Command::new(env!("CARGO_BIN_EXE_overspill")).arg("check").arg(folder.path()).output();
+    let found = String::from_utf8(check.expect("the program starts").stdout).expect("text");
+    let said = "warning OVS222: spec.localModel.executionProviders: `CUDA` cannot be used";
+    assert!(found.contains(said) && found.contains("libonnxruntime_providers_cuda.so"), "{found}");
     assert_eq!(Stage::start(&every_model()).router.metrics().count(PROVIDER_FALLBACK, &[]), 0);
 }
 

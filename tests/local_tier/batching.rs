@@ -104,7 +104,7 @@ fn a_batch_holds_as_many_texts_and_tokens_as_the_settings_say() {
 fn the_settings_are_shown_as_they_are_in_force() {
     let router = start("", "batchWindow: 20ms, maxBatchTokens: 1024, queueTokens: 5000, tokenizerCache: 0");
     let dump = get(router.admin, "/config_dump").json();
-    let batching = &dump["config"]["startup"]["localModel"]["batching"];
+    let batching = &dump["config"]["localModel"]["batching"];
     assert_eq!(
         (&batching["batchWindow"], &batching["maxBatchTokens"], &batching["queueTokens"], &batching["tokenizerCache"]),
         (&"20ms".into(), &1024.into(), &5000.into(), &0.into()),
