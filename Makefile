@@ -8,7 +8,7 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model build release bench-peers bench-instructions \
+.PHONY: run test test-python lint format check-tools local-model build release bench-peers bench-instructions \
 	check-benches bench-matching
 
 run: build local-model
@@ -16,7 +16,7 @@ run: build local-model
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model
+test: check-tools local-model test-python
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -64,6 +64,11 @@ format:
 local-model: check-tools
 	@echo "== obtaining the local model (some 110 MB the first time, nothing after)"
 	@$(PYTHON) src/fallback/assets/obtain.py
+
+# The Python packages that tests use as clients, into target/test-python.
+test-python: check-tools
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade \
+		--target target/test-python --requirement tests/requirements.txt
 
 check-tools:
 	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \

@@ -31,8 +31,8 @@ mod written;
 mod yaml;
 
 pub use checked::{
-    Address, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex, Protocol, Queue,
-    Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
+    Address, Autoscaling, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex,
+    Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};

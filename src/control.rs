@@ -5,10 +5,12 @@
 
 mod folder;
 mod names;
+mod peers;
 mod reconcile;
 mod watch;
 
 pub use folder::{Folder, SourceError};
 pub use names::{Names, Report, RequestedNames, Until, Waiter};
+pub use peers::Peers;
 pub use reconcile::{Reconciler, Reload, Start, log_problems};
 pub use watch::{Trigger, watch};

@@ -6,8 +6,10 @@
 
 mod board;
 mod capacity;
+pub mod keda;
 mod load;
 mod meter;
+mod metric;
 mod report;
 mod rule;
 mod trend;
@@ -16,7 +18,8 @@ mod window;
 pub use board::{Board, Known};
 pub use capacity::{Bounds, Capacity};
 pub use load::{Latencies, Load};
-pub use meter::{Loads, Meter, Others, PoolLoad};
+pub use meter::{Loads, Meter, Others, Own, PoolLoad};
+pub use metric::Metric;
 pub use report::{PoolReport, Report, RouterFault, Routers, key};
 pub use rule::{Terms, demand, desired, needed};
 pub use window::{RECENT, Reading, WINDOW, Window};

@@ -29,6 +29,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         traffic,
         admin: admin_listener,
         admin_address,
+        scaler,
         mut certificates,
         local,
         metrics,
@@ -41,7 +42,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     control::log_problems(&found);
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
-    let board = scaling::follow(Arc::clone(&publisher));
+    let board = scaling::follow(Arc::clone(&publisher), fastrand::u64(..), (&startup.scaling, &startup.dns));
+    scaling::serve_scaler(scaler, &board)?;
     let sources =
         Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
     let admin = Admin::new(sources, found);

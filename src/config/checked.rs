@@ -79,6 +79,19 @@ pub struct Startup {
     pub workload: Workload,
     /// How names are resolved.
     pub dns: Dns,
+    /// How autoscalers are told of the demand.
+    pub scaling: Autoscaling,
+}
+
+/// How autoscalers are told of the demand, beside the admin API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaling {
+    /// Where KEDA's external scaler is served; `None` serves none.
+    pub external_scaler: Option<SocketAddr>,
+    /// The admin addresses of routers that answer together with this one, or names that have several.
+    pub peers: Vec<Address>,
+    /// How long a peer may take to answer.
+    pub peer_timeout: Duration,
 }
 
 /// How names are resolved.

@@ -58,6 +58,7 @@ fn startup(startup: &Startup) -> Value {
             "timeout": format_duration(startup.dns.timeout),
             "startTimeout": format_duration(startup.dns.start_timeout),
         },
+        "scaling": scaling::autoscaling(&startup.scaling),
     })
 }
 

@@ -20,6 +20,7 @@ pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
         ("log", old.log != new.log),
         ("localModel", old.local_model != new.local_model),
         ("dns", old.dns != new.dns),
+        ("scaling", old.scaling != new.scaling),
         ("workload", old.workload != new.workload),
     ];
     let settings = changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| {

@@ -20,6 +20,7 @@ pub(super) use actions::{
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
+pub(super) use own::Autoscaling;
 use own::{NameServers, OwnWorkload};
 pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
@@ -173,6 +174,7 @@ pub(super) struct Settings {
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
     pub(super) istio_certificates: Option<String>,
+    pub(super) scaling: Autoscaling,
 }
 
 /// `Settings.drain`.

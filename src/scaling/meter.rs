@@ -35,6 +35,15 @@ pub struct PoolLoad {
 /// What one router knows of every pool, by the pools' names.
 pub type Loads = BTreeMap<String, PoolLoad>;
 
+/// What one router tells its peers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Own {
+    /// A number that no other router has.
+    pub router: u64,
+    /// The pools that anything is asked of.
+    pub pools: Loads,
+}
+
 /// What the peers said.
 #[derive(Clone, Debug, Default)]
 pub struct Others {
@@ -55,9 +64,15 @@ struct Kept {
 pub struct Meter {
     pools: BTreeMap<String, Kept>,
     generation: u64,
+    router: u64,
 }
 
 impl Meter {
+    /// A meter of the router that peers know by the number `router`.
+    pub fn new(router: u64) -> Self {
+        Self { router, ..Self::default() }
+    }
+
     /// Looks at what `snapshot`'s pools are doing `now`, and says what is known of them with what the `others` know.
     pub fn read(&mut self, snapshot: &Snapshot, now: Moment, others: &Others) -> Known {
         if self.generation != snapshot.generation() {
@@ -85,7 +100,11 @@ impl Meter {
             answered: routers.answered.saturating_add(1),
             faults: routers.faults.clone(),
         };
-        Known { own: Arc::new(loads), alone, all: Arc::new(Report { routers, pools }) }
+        Known {
+            own: Arc::new(Own { router: self.router, pools: loads }),
+            alone,
+            all: Arc::new(Report { routers, pools }),
+        }
     }
 
     /// What this router knows of `pool`, whose replicas have `elsewhere` requests at once of other routers.

@@ -2,7 +2,17 @@
 
 use serde_json::{Value, json};
 
+use crate::config::checked::Autoscaling;
 use crate::domain::{Preset, ScaleTarget, Scaling, Targets, format_duration};
+
+/// How autoscalers are told.
+pub(super) fn autoscaling(ways: &Autoscaling) -> Value {
+    json!({
+        "externalScaler": ways.external_scaler.map(|address| address.to_string()),
+        "peers": ways.peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "peerTimeout": format_duration(ways.peer_timeout),
+    })
+}
 
 /// As it is written; `null` is left to the preset.
 pub(super) fn scaling(scaling: &Scaling) -> Value {

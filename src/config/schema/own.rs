@@ -49,6 +49,11 @@ static GATEWAY: Table =
 static OUTBOUND_TRAFFIC_POLICY: Table =
     Table { fields: &[field("mode", Shape::Enum(&["REGISTRY_ONLY", "ALLOW_ANY"]))], one_of: &[] };
 
+static AUTOSCALING: Table = Table {
+    fields: &[field("externalScaler", TEXT), field("peers", TEXTS), field("peerTimeout", DURATION)],
+    one_of: &[],
+};
+
 pub(in crate::config) static SETTINGS: Table = Table {
     fields: &[
         field("listen", TEXT),
@@ -70,6 +75,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("limits", Shape::Object(&LIMITS)),
         field("localModel", Shape::Object(&LOCAL_MODEL)),
         field("istioCertificates", TEXT),
+        field("scaling", Shape::Object(&AUTOSCALING)),
     ],
     one_of: &[],
 };
