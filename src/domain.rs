@@ -39,7 +39,7 @@ pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use scaling::{
-    COLD_START, Change, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
+    COLD_START, Change, Hold, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
     SelectPolicy, Targets,
 };
 pub use tier::Tier;

@@ -8,6 +8,7 @@ mod demand;
 mod endpoint;
 mod hash;
 mod health;
+mod hold;
 mod locality;
 mod outlier;
 mod proximity;
@@ -26,6 +27,7 @@ pub use demand::{Arrived, Counts, DemandState, Elsewhere, LATENCY_BUCKETS, laten
 pub use endpoint::{Endpoint, EndpointState};
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health};
+pub use hold::{HoldState, Holding};
 pub use locality::{Group, Groups};
 pub use outlier::Outcome;
 pub use proximity::{Arrangement, Member, Rank, arrange};
@@ -36,8 +38,8 @@ pub use slot::Slot;
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    ConnectionSettings, HashKey, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey, Protocol, Reason,
-    Scaling, Tier, Warmup,
+    ConnectionSettings, HashKey, Hold, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey, Protocol,
+    Reason, Scaling, Tier, Warmup,
 };
 use balance::{Asked, mix};
 use locality::{Candidate, View};
@@ -83,6 +85,10 @@ pub struct Pool {
     pub demand: Arc<DemandState>,
     /// The latency that its users expect.
     pub latency_objective: Option<Duration>,
+    /// The room where requests wait for its first endpoint; `None` holds none.
+    pub hold: Option<Hold>,
+    /// Those that do; outlives the snapshot.
+    pub held: Arc<HoldState>,
     /// What it is scaled by, if a `PoolPolicy` says.
     pub scaling: Option<Box<Scaling>>,
     /// How long a connection to an endpoint may take to open.

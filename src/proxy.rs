@@ -12,6 +12,7 @@ mod destination;
 mod exchange;
 mod fault;
 mod fields;
+mod hold;
 mod listen;
 mod local;
 mod mirror;

@@ -23,7 +23,7 @@ pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};
-use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, RetryPolicy};
+use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, PoolKey, RetryPolicy};
 use crate::pool::Pool;
 use crate::routing::{Matcher, PathIndex, Split};
 use entries::Entries;
@@ -169,6 +169,11 @@ impl Snapshot {
     /// One pool.
     pub fn pool(&self, id: PoolId) -> &Pool {
         &self.pools[id.index()]
+    }
+
+    /// The pool that is called `key`.
+    pub fn pool_of(&self, key: &PoolKey) -> Option<PoolId> {
+        self.pools().find(|(_, pool)| pool.key == *key).map(|(id, _)| id)
     }
 
     /// How Istio's metrics label the service behind a pool.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::problem::Place;
 pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy, Rewrite,
-    Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    CorsPolicy, Fault, Headers, Hold, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy,
+    Rewrite, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
 };
 
 /// A whole configuration.
@@ -296,6 +296,8 @@ pub struct Pool {
     pub latency_objective: Option<Duration>,
     /// What it is scaled by; `None` where no `PoolPolicy` says.
     pub scaling: Option<Scaling>,
+    /// The room where requests wait for its first endpoint; `None` holds none.
+    pub hold: Option<Hold>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.

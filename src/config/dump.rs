@@ -250,6 +250,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),
         "scaling": pool.scaling.as_ref().map(scaling::scaling),
+        "holdAtZero": pool.hold.as_ref().map(scaling::hold),
         "connectTimeout": format_duration(pool.connect_timeout),
         "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
         "localityLbSetting": locality(&pool.traffic.load_balancer.locality),

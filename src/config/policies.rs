@@ -10,7 +10,7 @@ use super::finding::{Findings, LOCAL_OFF, OWN_SCHEMA, POLICY_MISSING, POLICY_TWI
 use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
-use crate::domain::{Host, HostPattern, PoolKey, Scaling, Tier, parse_duration};
+use crate::domain::{Hold, Host, HostPattern, PoolKey, Scaling, Tier, parse_duration};
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
 const SLOTS_PER_ENDPOINT: u32 = 1024;
@@ -31,6 +31,7 @@ pub(super) struct Policy {
     pub(super) local_model: bool,
     pub(super) latency_objective: Option<Duration>,
     pub(super) scaling: Option<Scaling>,
+    pub(super) hold: Option<Hold>,
 }
 
 /// One place in a spill order.
@@ -65,6 +66,7 @@ impl Policy {
             local_model: false,
             latency_objective: None,
             scaling: None,
+            hold: None,
         }
     }
 
@@ -147,6 +149,7 @@ impl<'a> Reader<'a> {
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
             scaling: self.scaling(),
+            hold: spec.hold_at_zero.as_ref().map(scaling::hold),
             ..default
         })
     }

@@ -119,6 +119,7 @@ impl<'a> Pools<'a> {
             local_model: policy.local_model,
             latency_objective: policy.latency_objective,
             scaling: policy.scaling.clone(),
+            hold: policy.hold,
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             traffic,
             tls_place: tls.map(|tls| tls.place).unwrap_or_default(),

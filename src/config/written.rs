@@ -22,7 +22,7 @@ pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayT
 
 pub(super) use own::Autoscaling;
 use own::{NameServers, OwnWorkload};
-pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
+pub(super) use scaling::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
@@ -236,6 +236,7 @@ pub(super) struct PoolPolicy {
     pub(super) local_model: Option<String>,
     pub(super) latency_objective: Option<String>,
     pub(super) scaling: Option<PoolScaling>,
+    pub(super) hold_at_zero: Option<HoldAtZero>,
 }
 
 /// `PoolPolicy.queue`.

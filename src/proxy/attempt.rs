@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout_at};
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
+use super::hold;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
 use super::refuse::{name_server, refuse};
@@ -135,6 +136,9 @@ async fn search(
     let full = exchange.spills().iter().find(|(_, reason)| *reason == Reason::SlotsTaken);
     match full.map(|(pool, _)| *pool) {
         Some(pool) => Box::pin(wait_for(exchange, pool, outbound, deadlines)).await,
+        None if hold::holds(exchange, candidates[0]) => {
+            Box::pin(hold::wait(exchange, candidates[0], outbound, deadlines)).await
+        }
         None => Err(without_a_queue(exchange, local)),
     }
 }

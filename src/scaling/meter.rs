@@ -117,7 +117,7 @@ impl Meter {
         let Some(Kept { window, capacity }) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
         let reading = Reading {
             in_flight: pool.in_flight(),
-            queued: pool.queue.pending(),
+            queued: pool.queue.pending().saturating_add(pool.held.requests()),
             elsewhere: pool.demand.elsewhere(),
             counts: pool.demand.counts(),
         };

@@ -10,7 +10,7 @@ use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
-use crate::pool::{DemandState, EndpointState, Pool, QueueState, RetryLimit, RetryState};
+use crate::pool::{DemandState, EndpointState, HoldState, Pool, QueueState, RetryLimit, RetryState};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -87,6 +87,7 @@ pub(super) struct Known<'p> {
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
     demand: HashMap<&'p PoolKey, &'p Arc<DemandState>>,
+    held: HashMap<&'p PoolKey, &'p Arc<HoldState>>,
 }
 
 impl<'p> Known<'p> {
@@ -99,6 +100,7 @@ impl<'p> Known<'p> {
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
             demand: previous.pools.iter().map(|pool| (&pool.key, &pool.demand)).collect(),
+            held: previous.pools.iter().map(|pool| (&pool.key, &pool.held)).collect(),
         }
     }
 }
@@ -181,6 +183,8 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         local_model: pool.local_model,
         demand: known.demand.get(&pool.key).map(|demand| Arc::clone(demand)).unwrap_or_default(),
         latency_objective: pool.latency_objective,
+        hold: pool.hold,
+        held: known.held.get(&pool.key).map(|held| Arc::clone(held)).unwrap_or_default(),
         scaling: pool.scaling.clone().map(Box::new),
         connect_timeout: pool.connect_timeout,
     }

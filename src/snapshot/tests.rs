@@ -32,6 +32,7 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
         local_model: name == "gpu",
         latency_objective: None,
         scaling: None,
+        hold: None,
         connect_timeout: Duration::from_secs(1),
         tls_place: config::Place::default(),
         traffic: TrafficPolicy::default(),

@@ -73,6 +73,7 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         local_model: false,
         latency_objective: None,
         scaling: None,
+        hold: None,
         connect_timeout: Duration::from_secs(1),
         tls_place: config::Place::default(),
         traffic: TrafficPolicy::default(),

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::harness::{Answer, Lines, Router, Upstream, Wire, log_field};
-use super::{POOL, begin, documents};
+use super::{KEY, POOL, begin, documents};
 
 const SETTINGS: &str = "scaling: {externalScaler: '127.0.0.1:0'}";
 
@@ -174,4 +174,18 @@ fn what_is_unknown_is_inactive_and_zero_and_said_to_be_so() {
         let (spec, warning) = keda.ask("GetMetricSpec", &object(&wrong));
         assert!(spec["metricSpecs"][0]["targetSizeFloat"] == 1.0 && warning.is_string(), "{wrong}: {spec} {warning}");
     }
+}
+
+#[test]
+fn a_request_that_is_held_for_a_pool_at_zero_wakes_the_autoscaler() {
+    let router = Router::start(&documents(SETTINGS, &[], "scaling: {minReplicas: 0}, holdAtZero: {}"));
+    let Some(mut keda) = Keda::of(&router) else { return };
+    let stream = keda.begin("StreamIsActive", &object(&json!({ "pool": KEY })));
+    assert_eq!(keda.wait_for(stream, |line| !line["message"].is_null())["message"]["result"], false);
+    let mut client = begin(router.traffic);
+    keda.wait_for(stream, |line| line["message"]["result"] == true);
+    let gpu = Upstream::start(Wire::H1, Answer::Echo("gpu".to_owned()));
+    let scaled = documents(SETTINGS, &[gpu.address], "scaling: {minReplicas: 0}, holdAtZero: {}");
+    router.folder().replace("documents.yaml", &scaled);
+    assert_eq!(client.read_reply().head.status, 200);
 }

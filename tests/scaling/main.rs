@@ -6,6 +6,7 @@
 mod harness;
 
 mod figures;
+mod hold;
 mod keda;
 mod peers;
 

@@ -83,6 +83,11 @@ pub(in crate::config) static SETTINGS: Table = Table {
 static QUEUE: Table =
     Table { fields: &[field("maxPending", Shape::Int(0, 1_000_000)), field("timeout", ANY_DURATION)], one_of: &[] };
 
+static HOLD_AT_ZERO: Table = Table {
+    fields: &[field("maxRequests", COUNT), field("maxBytes", Shape::Int(0, i64::MAX)), field("timeout", DURATION)],
+    one_of: &[],
+};
+
 static SPILL_TO: Table =
     Table { fields: &[field("host", TEXT).required(), field("subset", TEXT), field("port", PORT)], one_of: &[] };
 
@@ -98,6 +103,7 @@ pub(in crate::config) static POOL_POLICY: Table = Table {
         field("localModel", Shape::Enum(&["Allow", "Deny"])),
         field("latencyObjective", DURATION),
         field("scaling", Shape::Object(&SCALING)),
+        field("holdAtZero", Shape::Object(&HOLD_AT_ZERO)),
     ],
     one_of: &[],
 };
