@@ -9,7 +9,7 @@ PYTHON ?= python3
 FOR ?=
 
 .PHONY: run test test-python lint format check-tools local-model build release bench-peers bench-instructions \
-	check-benches bench-matching
+	check-benches bench-matching bench-scaling
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
@@ -45,6 +45,11 @@ bench-instructions: check-tools
 bench-matching: check-tools
 	@echo "== building the bench as the program is shipped (minutes the first time)"
 	$(CARGO) bench --locked --bench matching
+
+# Days of load against autoscalers: a table of requests late or refused and replica-hours, and a plot.
+bench-scaling: check-tools
+	@echo "== building the bench as the program is shipped (minutes the first time)"
+	$(CARGO) bench --locked --bench scaling
 
 lint: check-tools
 	$(CARGO) fmt --check

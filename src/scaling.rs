@@ -16,10 +16,10 @@ mod trend;
 mod window;
 
 pub use board::{Board, Known};
-pub use capacity::{Bounds, Capacity};
+pub use capacity::{Answers, Bounds, Capacity};
 pub use load::{Latencies, Load};
-pub use meter::{Loads, Meter, Others, Own, PoolLoad};
+pub use meter::{Loads, Meter, Others, Own, PoolLoad, PoolMeter, Replicas};
 pub use metric::Metric;
 pub use report::{PoolReport, Report, RouterFault, Routers, key};
 pub use rule::{Terms, demand, desired, needed};
-pub use window::{RECENT, Reading, WINDOW, Window};
+pub use window::{RECENT, Reading, WINDOW};

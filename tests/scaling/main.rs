@@ -9,6 +9,9 @@ mod figures;
 mod hold;
 mod keda;
 mod peers;
+#[path = "../../benches/scaling/simulation.rs"]
+mod simulation;
+mod simulation_check;
 
 use std::net::SocketAddr;
 
