@@ -33,7 +33,7 @@ impl Hpa {
         // Upwards the least of the window holds, downwards the most.
         let least = within(&scale_up).min().unwrap_or(wanted);
         let most = within(&scale_down).max().unwrap_or(wanted);
-        let stable = current.max(least).min(current.max(most)).max(current.min(most));
+        let stable = current.max(least).min(most);
         let next = if stable > current {
             stable.min(self.limit(now, current, &scale_up, Direction::Up)).max(current)
         } else {

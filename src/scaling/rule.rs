@@ -38,14 +38,14 @@ impl Terms {
     }
 }
 
-/// What is planned beyond the arrivals where requests wait, so that what waits is served too.
-const CATCHING_UP: f64 = 1.25;
+/// What is planned beyond the arrivals where requests wait, so that what waits is served soon too.
+const CATCHING_UP: f64 = 2.0;
 
 /// The concurrency to have replicas for: the greater of the last minute's and the last quarter's, with what was refused as if
 /// it had been served, and what growth adds by the time that a replica asked for now answers. Growth at most doubles it.
 ///
 /// Replicas that have too much are slow, and slowness alone makes requests pile up: by Little's law no more than the arrivals
-/// times `pace`, the seconds that an answer takes where replicas have what they carry, is demand, and a quarter more to catch
+/// times `pace`, the seconds that an answer takes where replicas have what they carry, is demand, and as much again to catch
 /// up. A `pace` of zero is unknown, and bounds nothing.
 pub fn demand(load: &Load, pace: f64, cold_start: Duration) -> f64 {
     let taken = if pace > 0.0 { pace } else { load.latencies.mean().map_or(0.0, |mean| mean.as_secs_f64()) };
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn requests_that_pile_up_because_answers_are_slow_are_no_demand() {
         let arrivals = Load { arrivals_per_second: 300.0, recent_arrivals_per_second: 100.0, ..steady(900.0) };
-        assert!((demand(&arrivals, 0.2, Duration::ZERO) - 75.0).abs() < 1e-9);
+        assert!((demand(&arrivals, 0.2, Duration::ZERO) - 120.0).abs() < 1e-9);
         assert!((demand(&arrivals, 0.0, Duration::ZERO) - 900.0).abs() < 1e-9);
         assert!(
             (demand(&Load { concurrency: 10.0, recent_concurrency: 10.0, ..arrivals }, 0.2, Duration::ZERO) - 10.0)

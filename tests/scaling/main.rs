@@ -10,6 +10,7 @@ mod hold;
 mod keda;
 mod peers;
 #[path = "../../benches/scaling/simulation.rs"]
+#[allow(dead_code, reason = "the bench uses the rest")]
 mod simulation;
 mod simulation_check;
 
