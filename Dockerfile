@@ -1,16 +1,51 @@
-# The router with the ONNX Runtime library and the local model: no shell, not root, nothing written at run time.
+# syntax=docker/dockerfile:1
+# The router: one program, the ONNX Runtime library and the licences of both. No shell, not root, nothing written.
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 --tag REGISTRY/overspill:0.1.0 --push .
+#   docker buildx build --platform linux/amd64,linux/arm64 --tag REGISTRY/overspill-model:0.1.0 --target model --push .
+#
+# The second fills a volume with the local model, which is mounted at /model (manifests/components/local-model).
+
+# Training runs the program, so that this stage is of the architecture that it builds for.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3-pip \
+    && rm -rf /var/lib/apt/lists/*
+RUN rustup component add llvm-tools
 COPY . .
-RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*
-RUN rustup component add llvm-tools && make release && python3 src/fallback/assets/obtain.py /model
+RUN make release
+# Of every crate that was built with, as its authors wrote them.
+RUN mkdir /licences \
+    && cp LICENSE /licences/LICENSE \
+    && cd "$CARGO_HOME"/registry/src/* \
+    && find . -maxdepth 2 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) \
+        -exec cp --parents --target-directory=/licences {} +
+
+# Downloads alone: it runs where the image is built, and takes what fits where the image runs.
+FROM --platform=$BUILDPLATFORM python:3.13-slim-bookworm AS library
+ARG TARGETARCH
+COPY src/fallback/assets /assets
+RUN python3 /assets/obtain.py --library "$TARGETARCH" /library
+
+FROM python:3.13-slim-bookworm AS model
+COPY src/fallback/assets /assets
+ENV PIP_NO_CACHE_DIR=1
+USER 65532:65532
+ENTRYPOINT ["python3", "/assets/obtain.py"]
+CMD ["/model"]
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/overspill /overspill
-COPY --from=build /src/LICENSE /LICENSE
-COPY --from=build /model /model
-# The pinned library reports nothing; a later one would unless told not to before it loads.
-ENV ORT_DISABLE_TELEMETRY=1
+COPY --from=build /licences /licences
+COPY --from=library /library/libonnxruntime.so.1.28.0 /usr/lib/overspill/libonnxruntime.so.1.28.0
+COPY --from=library /library/LICENSE /library/ThirdPartyNotices.txt /licences/onnxruntime/
+# The local tier is on once a volume with the model is mounted at /model. The pinned library reports nothing; a later one
+# would unless told not to before it loads.
+ENV OVERSPILL_MODEL=/model \
+    OVERSPILL_MODEL_LIBRARY=/usr/lib/overspill/libonnxruntime.so.1.28.0 \
+    ORT_DISABLE_TELEMETRY=1
+USER 65532:65532
 EXPOSE 8080 15000
 ENTRYPOINT ["/overspill"]
 CMD ["run"]

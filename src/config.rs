@@ -6,11 +6,14 @@
 
 mod admission;
 mod analysis;
+mod batching;
 mod by_host;
 mod catalog;
 mod checked;
+mod definitions;
 mod document;
 mod dump;
+mod expressions;
 mod finding;
 mod gateways;
 mod load;
@@ -19,24 +22,30 @@ mod policies;
 mod pools;
 mod problem;
 mod restart;
+mod route_policies;
 mod routes;
 mod schema;
 mod secrets;
 mod settings;
 mod suggest;
+mod sums;
 mod unexecuted;
 mod viewpoint;
 mod visibility;
+mod write;
 mod written;
 mod yaml;
 
+pub use batching::Batching;
 pub use checked::{
     Address, Autoscaling, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, Pool, PoolIndex,
     Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
 };
+pub use definitions::custom_resource_definitions;
 pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use problem::{Place, Problem, Severity};
-pub use restart::restart_needed;
+pub use restart::{StartupPlaces, restart_needed};
 pub use unexecuted::{NotExecuted, not_executed};
+pub use write::to_yaml;

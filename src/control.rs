@@ -1,16 +1,18 @@
 //! The control plane: from documents in a folder to what is in force.
 //!
-//! Owns reading the source, noticing that it changed, resolving names, and publishing. The last good configuration stays in force whatever
+//! Owns reading the source, noticing that it changed, resolving names, publishing, and what endpoints are asked beside requests. The last good configuration stays in force whatever
 //! happens to the documents. Never touches a request.
 
 mod folder;
 mod names;
 mod peers;
 mod reconcile;
+mod upkeep;
 mod watch;
 
 pub use folder::{Folder, SourceError};
 pub use names::{Names, Report, RequestedNames, Until, Waiter};
 pub use peers::Peers;
 pub use reconcile::{Reconciler, Reload, Start, log_problems};
+pub use upkeep::{FirstChecks, Upkeep};
 pub use watch::{Trigger, watch};

@@ -9,6 +9,9 @@ mod connection;
 mod cors;
 mod duration;
 mod fault;
+mod hedge;
+mod limit;
+mod load_report;
 mod locality;
 mod mirror;
 mod moment;
@@ -17,10 +20,13 @@ mod original;
 mod pattern;
 mod reason;
 mod retry;
+mod route_policy;
 mod scaling;
+mod slots;
 mod tier;
 mod tls;
 mod traffic;
+mod upkeep;
 
 pub use action::{
     DirectResponse, HeaderOps, Headers, OwnAnswer, PathRewrite, Redirect, RedirectPath, RedirectPort, Rewrite,
@@ -30,6 +36,9 @@ pub use connection::{ConnectionSettings, Keepalive};
 pub use cors::{CorsPolicy, UnmatchedPreflights};
 pub use duration::{DurationError, format_duration, parse_duration, parse_nanoseconds};
 pub use fault::{Abort, AbortAnswer, Fault, GrpcStatus, Percentage, speaks_grpc};
+pub use hedge::{Hedge, HedgeAfter, HedgeEnd, HedgedMethods};
+pub use limit::{Http2Limits, Limit};
+pub use load_report::{LOAD_METRICS, LOAD_METRICS_BIN, LOAD_METRICS_FORMAT, LoadReport};
 pub use locality::{Distribution, Failover, Locality, LocalityBalancing, LocalityPattern};
 pub use mirror::{MirrorEnd, shadow_authority};
 pub use moment::Moment;
@@ -38,13 +47,16 @@ pub use original::{Original, OriginalBy};
 pub use pattern::{Expression, PatternError, StringMatch};
 pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
+pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
 pub use scaling::{
     COLD_START, Change, Hold, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
     SelectPolicy, Targets,
 };
+pub use slots::{AdaptiveSlots, Priority, QueueOrder};
 pub use tier::Tier;
 pub use tls::{Alpn, Authorities, ClientCertificates, ClientTls, HostCheck, KeyPair, ServerTls, Sni, TlsVersion};
 pub use traffic::{
     Balancing, ConnectionPool, ConsistentHash, HashCookie, HashKey, HashTable, LoadBalancer, OutlierDetection,
     TrafficPolicy, Warmup,
 };
+pub use upkeep::{CheckKind, HealthCheck, LoadSources, MetricsPage, OwnRequest, Reports, Upkeep, WarmupRequest};

@@ -5,11 +5,12 @@
 
 mod destinations;
 mod local;
+mod rate_limits;
 mod room;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -17,12 +18,13 @@ use tokio::time::timeout_at;
 
 pub use destinations::{Ask, Asked, Destination, Destinations, KnownHosts};
 pub use local::{Engaged, Local};
+pub use rate_limits::{Judged, PolicyLimits, RateLimits};
 pub use room::Held;
 use room::Room;
 
 use crate::config::Checked;
-use crate::domain::{Address, Host, Moment, Reason};
-use crate::pool::Place;
+use crate::domain::{Address, Host, Moment, Priority, Reason};
+use crate::pool::{Pool, Terms, Tried, Wish};
 use crate::snapshot::{PoolId, Resolved, Snapshot, Use, compile, names, resolve};
 use crate::tls::{self, Clients};
 
@@ -35,11 +37,15 @@ pub struct Live {
     pub checked: Arc<Checked>,
     /// What its endpoints are known by; connections to others are of no more use.
     pub addresses: Arc<HashSet<Address>>,
+    /// How often its routes let requests through.
+    pub rate_limits: Arc<RateLimits>,
     rooms: Box<[Arc<Room>]>,
     clients: Clients,
     epoch: Instant,
     /// Told of the first request for a pool that nothing was asked of.
     woken: watch::Sender<()>,
+    /// How often there was something else in force before.
+    view: u64,
 }
 
 impl Live {
@@ -51,6 +57,16 @@ impl Live {
     /// What the endpoints of `pool` are spoken to with over TLS; `None` where they are spoken to in clear.
     pub fn tls(&self, pool: PoolId) -> Option<&tls::Client> {
         self.clients[pool.index()].as_deref()
+    }
+
+    /// The same to keep; see [`Live::tls`].
+    pub fn tls_client(&self, pool: PoolId) -> Option<Arc<tls::Client>> {
+        self.clients[pool.index()].clone()
+    }
+
+    /// Has the first request that waits for a slot of `pool` ask again: an endpoint has come to admit requests.
+    pub fn admits(&self, pool: PoolId) {
+        self.rooms[pool.index()].call_next();
     }
 
     /// Tells whoever follows the demand that a pool is asked for of which nothing was asked before.
@@ -69,27 +85,41 @@ impl Live {
         self.take_in_turn(pool, draw, tried)
     }
 
-    /// Waits for a slot of `pool`, of another endpoint than those `tried`, until `until`.
+    /// Waits for a slot of `pool`, of another endpoint than those tried.
     ///
     /// # Errors
-    /// [`Reason::QueueFull`] where every place is taken, [`Reason::QueueTimeout`] where the wait was in vain.
-    pub async fn wait(
-        &self,
-        pool: PoolId,
-        draw: u64,
-        tried: &[usize],
-        until: Instant,
-    ) -> Result<(usize, Held), Reason> {
-        let queue = self.snapshot.pool(pool);
-        let _place = Place::take(&queue.queue, queue.max_pending).ok_or(Reason::QueueFull)?;
+    /// [`Reason::QueueFull`] where every place is taken, [`Reason::QueueTimeout`] where the wait was in vain,
+    /// [`Reason::WaitTooLong`] as soon as it can be seen to be.
+    pub async fn wait(&self, pool: PoolId, wait: Wait<'_>) -> Result<(usize, Held), Reason> {
+        let Wait { draw, tried, priority, until } = wait;
+        let to = self.snapshot.pool(pool);
+        let terms = Terms { most: to.max_pending, order: to.queue_order };
+        let picky = if tried.is_empty() { Tried::None } else { Tried::Some };
+        let wish = Wish { priority, until: Moment::between(self.epoch, until), tried: picky, view: self.view };
+        let mut seat = self.rooms[pool.index()].join(wish, terms)?;
+        let mut look_again = until;
         loop {
-            // Listening begins before the try, so that a slot given back between the two is not missed.
-            let mut freed = std::pin::pin!(self.rooms[pool.index()].freed());
-            freed.as_mut().enable();
-            if let Ok(taken) = self.take_in_turn(pool, draw, tried) {
-                return Ok(taken);
+            match timeout_at(look_again.into(), seat.called()).await {
+                Ok(called) => called?,
+                Err(_) if look_again >= until => return Err(Reason::QueueTimeout),
+                Err(_) => {}
             }
-            timeout_at(until.into(), freed).await.map_err(|_| Reason::QueueTimeout)?;
+            match self.take_in_turn(pool, draw, tried) {
+                Ok(taken) if to.queue.pending() > 1 && to.has_slot(self.now()) => {
+                    seat.taken_of_several();
+                    return Ok(taken);
+                }
+                Ok(taken) => {
+                    seat.taken();
+                    return Ok(taken);
+                }
+                Err(reason) => {
+                    seat.turned_down();
+                    // No slot that comes free tells that an ejection is over.
+                    let soon = (reason == Reason::NoEndpoint).then(|| Instant::now() + EJECTION_LOOK);
+                    look_again = soon.map_or(until, |soon| soon.min(until));
+                }
+            }
         }
     }
 
@@ -99,10 +129,30 @@ impl Live {
     }
 }
 
+/// How often a request that waits looks whether an endpoint is admitted again, where none is.
+const EJECTION_LOOK: Duration = Duration::from_millis(20);
+
+/// What a request that waits asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait<'t> {
+    /// What its endpoint is chosen by.
+    pub draw: u64,
+    /// The endpoints that it leaves out.
+    pub tried: &'t [usize],
+    /// Its priority.
+    pub priority: Priority,
+    /// When it gives up.
+    pub until: Instant,
+}
+
 /// What the endpoints of `snapshot` are known by.
 fn addresses(snapshot: &Snapshot) -> Arc<HashSet<Address>> {
     let endpoints = snapshot.pools().flat_map(|(_, pool)| &pool.endpoints);
     Arc::new(endpoints.map(|endpoint| endpoint.address.clone()).collect())
+}
+
+fn room(pool: &Pool, epoch: Instant) -> Arc<Room> {
+    Arc::new(Room::new(Arc::clone(&pool.queue), epoch))
 }
 
 /// The one writer of what is in force.
@@ -119,15 +169,18 @@ impl Publisher {
     pub fn new(checked: Checked, clients: Clients) -> Self {
         let resolved = Resolved::default();
         let snapshot = compile(&checked, &resolved, None);
-        let rooms = snapshot.pools().map(|_| Arc::default()).collect();
+        let epoch = Instant::now();
+        let rooms = snapshot.pools().map(|(_, pool)| room(pool, epoch)).collect();
         let live = Live {
             addresses: addresses(&snapshot),
+            rate_limits: Arc::new(RateLimits::of(&snapshot, None)),
             snapshot,
             checked: Arc::new(checked),
             rooms,
             clients,
-            epoch: Instant::now(),
+            epoch,
             woken: watch::Sender::new(()),
+            view: 0,
         };
         Self {
             live: Arc::new(ArcSwap::from_pointee(live)),
@@ -167,16 +220,26 @@ impl Publisher {
     fn swap(&self, before: &Live, snapshot: Snapshot, (checked, clients): (Arc<Checked>, Clients)) -> Arc<Live> {
         let known: HashMap<_, _> =
             before.snapshot.pools().map(|(id, pool)| (&pool.key, &before.rooms[id.index()])).collect();
-        let rooms =
-            snapshot.pools().map(|(_, pool)| known.get(&pool.key).map(|room| Arc::clone(room)).unwrap_or_default());
+        let new = |pool| room(pool, before.epoch);
+        let rooms = snapshot
+            .pools()
+            .map(|(_, pool)| known.get(&pool.key).map_or_else(|| new(pool), |room| Arc::clone(room)))
+            .inspect(|room| room.renew(before.view + 1));
+        let rate_limits = if Arc::ptr_eq(&checked, &before.checked) {
+            Arc::clone(&before.rate_limits)
+        } else {
+            Arc::new(RateLimits::of(&snapshot, Some(&before.rate_limits)))
+        };
         let live = Live {
             addresses: addresses(&snapshot),
+            rate_limits,
             rooms: rooms.collect(),
             clients,
             snapshot,
             checked,
             epoch: before.epoch,
             woken: before.woken.clone(),
+            view: before.view + 1,
         };
         let live = Arc::new(live);
         self.live.store(Arc::clone(&live));

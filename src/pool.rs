@@ -4,17 +4,24 @@
 //! connects to anything and never waits.
 
 mod balance;
+mod checks;
 mod demand;
 mod endpoint;
+mod endpoint_load;
+mod gradient;
 mod hash;
 mod health;
 mod hold;
+mod latencies;
+mod load;
 mod locality;
 mod outlier;
+mod outlook;
 mod proximity;
 mod queue;
 mod retries;
 mod slot;
+mod timing;
 mod warmup;
 
 use std::num::NonZeroU32;
@@ -23,26 +30,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use balance::Balancer;
+pub use checks::{CheckResult, CheckTally};
 pub use demand::{Arrived, Counts, DemandState, Elsewhere, LATENCY_BUCKETS, latency_edge};
 pub use endpoint::{Endpoint, EndpointState};
+pub use endpoint_load::Load;
 pub use hash::{Table, stable_hash};
-pub use health::{Admission, Health};
+pub use health::{Admission, Health, Readiness};
 pub use hold::{HoldState, Holding};
+pub use latencies::Latencies;
+pub use load::PoolLoad;
 pub use locality::{Group, Groups};
-pub use outlier::Outcome;
+pub use outlier::{Ejections, Outcome};
+pub use outlook::Outlook;
 pub use proximity::{Arrangement, Member, Rank, arrange};
-pub use queue::{Place, QueueState};
+pub use queue::{Called, Joined, Line, QueueState, Terms, Ticket, Tried, Wish};
 pub use retries::{RetryLimit, RetryState, Retrying};
 pub use slot::Slot;
+pub use timing::Timed;
 
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    ConnectionSettings, HashKey, Hold, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey, Protocol,
-    Reason, Scaling, Tier, Warmup,
+    AdaptiveSlots, ConnectionSettings, HashKey, Hedge, Hold, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection,
+    PoolKey, Protocol, QueueOrder, Reason, Reports, Scaling, Tier, Upkeep, Warmup,
 };
 use balance::{Asked, mix};
+use gradient::Bounds;
+use load::Share;
 use locality::{Candidate, View};
+use outlier::is_error;
+use slot::Measure;
 
 /// The endpoints behind one destination.
 #[derive(Debug)]
@@ -65,14 +82,22 @@ pub struct Pool {
     pub endpoints: Box<[Endpoint]>,
     /// Where its requests go in place of an endpoint.
     pub original: Option<Box<Original>>,
-    /// Requests in flight that one endpoint takes.
+    /// Requests in flight that one endpoint takes; where an adaptive limit begins.
     pub slots_per_endpoint: NonZeroU32,
+    /// The bounds of a limit that follows the latency of each endpoint; `None` keeps it fixed.
+    pub adaptive_slots: Option<AdaptiveSlots>,
     /// Requests in flight that all endpoints together take, where there is such a limit.
     pub max_requests: Option<NonZeroU32>,
+    /// What it bears as a whole; outlives the snapshot.
+    pub load: Arc<PoolLoad>,
+    /// Whether the time that requests take is measured, since something goes by it.
+    pub measures: bool,
     /// The most requests that wait for a slot; zero waits for nothing.
     pub max_pending: u32,
     /// What waits now; outlives the snapshot.
     pub queue: Arc<QueueState>,
+    /// Which of them is served first.
+    pub queue_order: QueueOrder,
     /// How long one waits at most.
     pub queue_timeout: Duration,
     /// How many requests are sent again at once.
@@ -103,6 +128,18 @@ pub struct Pool {
     pub hash_key: Option<HashKey>,
     /// When an endpoint is ejected for its answers; without it, its connections alone decide.
     pub outlier_detection: Option<OutlierDetection>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Arc<Upkeep>,
+    /// Whether answers of its endpoints are asked for load reports.
+    pub load_reports: Reports,
+    /// How long the latency of its endpoints is remembered; `None` where nothing goes by it.
+    pub latency_decay: Option<Duration>,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
+    /// How long its answers of late took; outlives the snapshot.
+    pub latencies: Arc<Latencies>,
+    /// What its ejections have in common; outlives the snapshot.
+    pub ejections: Arc<Ejections>,
 }
 
 /// How a pool's endpoints are chosen.
@@ -141,10 +178,19 @@ impl Pool {
     /// [`Reason::SlotsTaken`] where the pool is at its limit, or an endpoint admits requests but has no slot free;
     /// [`Reason::NoEndpoint`] where none admits.
     pub fn take(&self, now: Moment, draw: u64, tried: &[usize]) -> Result<(usize, Slot), Reason> {
-        // Requests that arrive at the same moment may exceed the limit by a few, as they may in Envoy.
-        if self.max_requests.is_some_and(|most| self.in_flight() >= most.get()) {
-            return Err(Reason::SlotsTaken);
-        }
+        let share = match self.max_requests {
+            None => None,
+            // Those that were let in before there was such a limit are seen by the endpoints alone.
+            Some(most) if self.in_flight() >= most.get() => return Err(Reason::SlotsTaken),
+            Some(most) => Some(Share::take(&self.load, most).ok_or(Reason::SlotsTaken)?),
+        };
+        let (place, slot) = self.take_any(now, draw, tried)?;
+        let measure =
+            self.measures.then(|| Measure { load: Arc::clone(&self.load), taken: now, bounds: self.bounds() });
+        Ok((place, slot.with(measure, share)))
+    }
+
+    fn take_any(&self, now: Moment, draw: u64, tried: &[usize]) -> Result<(usize, Slot), Reason> {
         let asking = |panics| Asking { now, draw, tried, panics };
         let least_percent = self.outlier_detection.as_ref().map_or(0, |detection| detection.min_health_percent);
         match &self.choice {
@@ -176,7 +222,9 @@ impl Pool {
     ) -> Result<(usize, Slot), Reason> {
         if let Some(warmup) = &self.warmup
             && let Ok(taken) = self.ask(balancer, places.clone(), asking, |nth, endpoint| {
-                warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
+                // The age of one that is not ready yet has not begun.
+                endpoint.state.health.readiness() == Readiness::Ready
+                    && warmup::takes(warmup, endpoint.state.age(asking.now), mix(asking.draw ^ mix(nth)))
             })
         {
             return Ok(taken);
@@ -195,15 +243,15 @@ impl Pool {
         let mut refusal = Reason::NoEndpoint;
         let mut asked = Asked::default();
         let endpoints = &self.endpoints[places.clone()];
-        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw)) {
+        for (nth, at) in (0..).zip(balancer.order(endpoints, asking.draw, asking.now)) {
             let (endpoint, place) = (&endpoints[at], places.start + at);
             if !wants(nth, endpoint) || !asked.note(at) || asking.tried.contains(&place) {
                 continue;
             }
             let taken = if asking.panics {
-                endpoint.take_unheeding(self.slots_per_endpoint)
+                endpoint.take_unheeding(self.slots_of(endpoint))
             } else {
-                endpoint.take(self.slots_per_endpoint, asking.now)
+                endpoint.take(self.slots_of(endpoint), asking.now)
             };
             match taken {
                 Ok(slot) => return Ok((place, slot)),
@@ -226,24 +274,59 @@ impl Pool {
         }
         let health = &self.endpoints.get(place)?.state.health;
         let admitted = matches!(outcome, Outcome::Answered(_)) && health.connected();
-        let ejected = match (&self.outlier_detection, outcome) {
-            (Some(detection), _) => health.outlier.count(detection, outcome) && self.eject(detection, health, now()),
-            (None, Outcome::ConnectFailed) => health.failed_to_connect(now()),
-            (None, _) => false,
+        let change = match (&self.outlier_detection, outcome) {
+            (Some(detection), _) => self.judge(detection, health, outcome, now),
+            (None, Outcome::ConnectFailed) => health.failed_to_connect(now()).then_some(Admission::Ejected),
+            // An ejection may be left over from a policy that had outliers detected.
+            (None, Outcome::Answered(_)) => health.outlier.close().then_some(Admission::Admitting),
+            (None, _) => None,
         };
-        if ejected { Some(Admission::Ejected) } else { admitted.then_some(Admission::Admitting) }
+        change.or(admitted.then_some(Admission::Admitting))
+    }
+
+    /// Counts an outcome, or takes it for that of a probe.
+    fn judge(
+        &self,
+        detection: &OutlierDetection,
+        health: &Health,
+        outcome: Outcome,
+        now: impl FnOnce() -> Moment,
+    ) -> Option<Admission> {
+        if !health.outlier.is_open() {
+            let ejects = health.outlier.count(detection, outcome) && self.eject(detection, health, now());
+            return ejects.then_some(Admission::Ejected);
+        }
+        let now = now();
+        // Requests from before the ejection, or despite it, say nothing of what comes after.
+        if health.outlier.is_ejected(now) {
+            return None;
+        }
+        let change = if is_error(detection, outcome) {
+            health.outlier.eject(detection, now);
+            Some(Admission::Ejected)
+        } else {
+            health.outlier.close().then_some(Admission::Admitting)
+        };
+        health.end_probe();
+        change
     }
 
     /// Ejects an endpoint unless that would be too many. As in Envoy, a pool of fewer than ten loses none to the default
-    /// of ten percent.
+    /// of ten percent. One whose ejection is over and that has not proved itself yet counts as ejected.
     fn eject(&self, detection: &OutlierDetection, health: &Health, now: Moment) -> bool {
-        let ejected = self.endpoints.iter().filter(|endpoint| endpoint.state.health.outlier.is_ejected(now)).count();
-        let most = u64::from(detection.max_ejection_percent) * self.endpoints.len() as u64;
-        let ejects = !health.outlier.is_ejected(now) && (ejected as u64 + 1) * 100 <= most;
-        if ejects {
-            health.outlier.eject(detection, now);
-        }
-        ejects
+        let decide = || {
+            let ejected = self.endpoints.iter().filter(|endpoint| endpoint.state.health.outlier.is_open()).count();
+            let most = u64::from(detection.max_ejection_percent) * self.endpoints.len() as u64;
+            let ejects = !health.outlier.is_open() && (ejected as u64 + 1) * 100 <= most;
+            if ejects {
+                health.outlier.eject(detection, now);
+            }
+            ejects
+        };
+        self.ejections.one_at_a_time(decide).unwrap_or_else(|| {
+            health.outlier.defer();
+            false
+        })
     }
 
     /// Whether so few endpoints are healthy that all are asked.
@@ -253,9 +336,23 @@ impl Pool {
         least_percent > 0 && healthy() * 100 < u64::from(least_percent) * self.endpoints.len() as u64
     }
 
+    /// Whether any request was sent to one of its endpoints.
+    pub fn is_used(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.state.is_used())
+    }
+
     /// What its answers are held against: without an objective of its own, the one that operators alert on.
     pub fn objective(&self) -> Duration {
         self.latency_objective.unwrap_or(LATENCY_OBJECTIVE)
+    }
+
+    /// The most requests that `endpoint`, one of its own, has in flight now.
+    pub fn slots_of(&self, endpoint: &Endpoint) -> NonZeroU32 {
+        self.bounds().map_or(self.slots_per_endpoint, |bounds| endpoint.state.gradient.limit(bounds))
+    }
+
+    fn bounds(&self) -> Option<Bounds> {
+        self.adaptive_slots.map(|range| Bounds { initial: self.slots_per_endpoint, range })
     }
 
     /// Requests in flight over all endpoints.

@@ -12,14 +12,20 @@ mod destination;
 mod exchange;
 mod fault;
 mod fields;
+mod handover;
+mod hedge;
 mod hold;
+mod http2;
 mod listen;
+mod load;
 mod local;
 mod mirror;
 mod present;
+mod rate_limit;
 mod refuse;
 mod relay;
 mod request;
+mod retained;
 mod retry;
 mod send;
 mod supervisor;
@@ -28,16 +34,19 @@ mod tunnel;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use http::header::CONNECTION;
+use http::{HeaderValue, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub use destination::Originals;
 pub use listen::{Drain, Listener, serve};
+pub use retained::Retained;
 
 use crate::live::{Live, Local, Reader};
-use crate::telemetry::Recorder;
+use crate::telemetry::{LimitCounters, Recorder};
 use crate::upstream::Connections;
 use body::RequestBody;
 use supervisor::Supervisor;
@@ -47,10 +56,23 @@ use supervisor::Supervisor;
 pub struct Limits {
     /// How long a client connection without a request is kept.
     pub keepalive: Duration,
+    /// How long a client connection takes requests; `None` is for good.
+    pub max_connection_age: Option<Duration>,
     /// How long a client may take to send a head.
     pub header_timeout: Duration,
     /// The largest head, in bytes.
     pub max_header_bytes: u32,
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The local model.
+    pub local: Local,
+    /// The destinations that requests bring along.
+    pub originals: Originals,
+    /// The memory of bodies that are kept for retries.
+    pub retained: Retained,
 }
 
 /// What one traffic thread serves with.
@@ -59,8 +81,10 @@ pub struct Worker {
     reader: RefCell<Reader>,
     connections: Connections<RequestBody>,
     recorder: Recorder,
+    limit_counters: LimitCounters,
     local: Local,
     originals: Originals,
+    retained: Retained,
     random: RefCell<fastrand::Rng>,
     /// Copies of requests that are under way.
     mirrored: Cell<u32>,
@@ -71,14 +95,17 @@ pub struct Worker {
 
 impl Worker {
     /// A worker, to be built on its own thread.
-    pub fn new(limits: Limits, reader: Reader, recorder: Recorder, local: Local, originals: Originals) -> Rc<Self> {
+    pub fn new(limits: Limits, reader: Reader, recorder: Recorder, shared: Shared) -> Rc<Self> {
+        let Shared { local, originals, retained } = shared;
         Rc::new(Self {
             limits,
             reader: RefCell::new(reader),
             connections: Connections::default(),
+            limit_counters: recorder.limits(),
             recorder,
             local,
             originals,
+            retained,
             random: RefCell::default(),
             mirrored: Cell::new(0),
             supervisor: Rc::default(),
@@ -92,6 +119,19 @@ impl Worker {
 
     fn swaps(&self) -> watch::Receiver<()> {
         self.reader.borrow().swaps()
+    }
+
+    /// Ends connections that are overdue or too old, and says when to look again.
+    fn look(&self) -> Instant {
+        self.supervisor.look(self.limits, &self.limit_counters)
+    }
+
+    /// Adds to an answer of HTTP/1.1 that its connection ends with it, where clients are to go elsewhere.
+    fn take_leave<B>(&self, mut answer: Response<B>) -> Response<B> {
+        if self.supervisor.is_retiring() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     fn draw(&self) -> u64 {

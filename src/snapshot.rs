@@ -10,6 +10,7 @@ mod edits;
 mod endpoints;
 mod entries;
 mod resolved;
+mod spill;
 mod trace;
 
 use std::sync::Arc;
@@ -20,10 +21,11 @@ pub use choose::{Decision, choose};
 pub use compile::{compile, resolve};
 pub use edits::Edits;
 pub use resolved::{Addresses, NameStatus, Resolved, Use, names};
+pub use spill::{Full, Urgency};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};
-use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, PoolKey, RetryPolicy};
+use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, PoolKey, RetryPolicy, RoutePolicy};
 use crate::pool::Pool;
 use crate::routing::{Matcher, PathIndex, Split};
 use entries::Entries;
@@ -101,6 +103,8 @@ pub struct Route {
     retries: Option<Box<RetryPolicy>>,
     /// The destinations that are sent a copy.
     pub mirrors: Box<[Mirror]>,
+    /// What its `RoutePolicy` says; rules that share one share what it counts.
+    pub policy: Option<Arc<RoutePolicy>>,
 }
 
 /// A destination that is sent a copy of a rule's requests.

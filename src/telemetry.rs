@@ -15,7 +15,10 @@ mod trace;
 
 pub use access_log::{AccessLog, AccessLogWriter};
 pub use log::{LogError, init};
-pub use metrics::{ClientConnection, LocalGauges, LocalMetrics, Lookup, Metrics, Reload};
+pub use metrics::{
+    ClientConnection, Gauges, LimitCounters, LoadResult, LocalGauges, LocalMetrics, Lookup, Metrics, RateLimitCount,
+    RateLimitCounts, Reload,
+};
 pub use names::CONTENT_TYPE;
 pub use record::Record;
 pub use recorder::Recorder;

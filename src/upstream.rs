@@ -119,6 +119,12 @@ impl Unanswered {
 
 type SharedHttp2<B> = Rc<Http2<B>>;
 
+/// A request's body that takes back what was read of it and not written.
+pub trait Unread: Body<Data = Bytes> {
+    /// Puts `data`, which goes, before what is still to be read.
+    fn unread(&mut self, data: &mut Vec<Bytes>);
+}
+
 /// The connections of one worker.
 pub struct Connections<B> {
     idle: Rc<RefCell<Idle>>,
@@ -137,7 +143,7 @@ pub type Answer<B> = Response<Incoming<B>>;
 
 impl<B> Connections<B>
 where
-    B: Body<Data = Bytes> + Default + Unpin + 'static,
+    B: Unread + Default + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     /// Sends `request` over a connection that is open, or else a new one. A kept-alive connection that turns out closed

@@ -226,6 +226,50 @@ fn hostile_texts_are_refused_in_bounded_time_and_space() {
     assert_eq!((latin.problems[0].place.line, latin.problems[0].message.as_str()), (2, "Byte 8 is not UTF-8."));
 }
 
+/// Few bytes that ask for much: each is refused with its place and cure, and read no slower for it.
+#[test]
+fn what_multiplies_is_bounded_over_the_whole_configuration() {
+    let numbers = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<Vec<_>>().join(", ");
+    let entry = |hosts: String, ports: String, endpoints: String| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: a}}\n\
+             spec: {{resolution: STATIC, hosts: [{hosts}], ports: [{ports}], endpoints: [{endpoints}]}}\n---\n"
+        )
+    };
+    let port = |at: usize| format!("{{number: {}, name: http-{at}, protocol: HTTP}}", at + 1);
+    let address = |at: usize| format!("{{address: 10.0.{}.{}}}", at / 256, at % 256);
+    let endpoints = entry(numbers(256, &|at| format!("h{at}.example")), numbers(120, &port), numbers(250, &address));
+    let subsets = numbers(150, &|at| format!("{{name: s{at}}}"));
+    let routes = numbers(150, &|at| {
+        format!("{{match: [{{uri: {{exact: /{at}}}}}], route: [{{destination: {{host: a.example, subset: s{at}}}}}]}}")
+    });
+    let rings = entry("a.example".to_owned(), port(0), address(1))
+        + &format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: a}}\nspec: {{host: a.example, \
+             trafficPolicy: {{loadBalancer: {{consistentHash: {{useSourceIp: true, ringHash: {{minimumRingSize: 1048576}}}}}}}}, \
+             subsets: [{subsets}]}}\n---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\n\
+             spec: {{hosts: [a.example], http: [{routes}]}}\n"
+        );
+    let regexes = numbers(400, &|at| {
+        format!("{{match: [{{uri: {{regex: '/{at}(?i)\\pL{{40}}'}}}}], directResponse: {{status: 200}}}}")
+    });
+    let expressions = format!(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: a}}\n\
+         spec: {{hosts: [a.example], http: [{regexes}]}}\n"
+    );
+    for (text, code, line, said) in [
+        (endpoints, "OVS209", 4, "the pools have more than 1000000 endpoints together"),
+        (rings, "OVS209", 4, "hash tables have more than 16777216 places together"),
+        (expressions, "OVS102", 4, "the expressions take more than 128 MiB"),
+    ] {
+        let loaded = load_text(&text);
+        let problem = loaded.problems.iter().find(|problem| problem.message.contains(said));
+        let problem = problem.expect(said);
+        assert_eq!((problem.code, problem.place.line), (code, line), "{problem}");
+        assert!(loaded.is_faulty() && !problem.cure.is_empty());
+    }
+}
+
 #[test]
 fn every_code_found_is_in_the_list_of_codes() {
     let known: Vec<&str> = CODES.iter().map(|code| code.code).collect();

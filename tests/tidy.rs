@@ -256,10 +256,18 @@ fn every_reason_stands_in_the_readme() {
         .iter()
         .map(|reason| (reason, format!("`{}`", reason.code())))
         .filter(|(reason, code)| {
-            let row = readme.lines().find(|line| line.starts_with('|') && line.contains(code));
-            row.is_none_or(|row| !row.contains(&reason.status().to_string()))
+            let row = readme.lines().find(|line| line.starts_with(&format!("| {code} |")));
+            let cells: Vec<&str> = row.unwrap_or_default().split('|').map(str::trim).collect();
+            let [_, _, status, flag, meaning, cure, _] = cells[..] else { return true };
+            !status.contains(&reason.status().to_string())
+                || flag != reason.flag()
+                || meaning.is_empty()
+                || !cure.ends_with('.')
         })
-        .map(|(reason, code)| format!("README.md: no row of a table has {code} with its status {}", reason.status()))
+        .map(|(reason, code)| {
+            let (status, flag) = (reason.status(), reason.flag());
+            format!("README.md: no row has {code} with its status {status}, flag {flag}, a meaning and what to do")
+        })
         .collect();
     none(&faults);
 }

@@ -1,6 +1,8 @@
 //! What each path of the admin API answers.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,11 +12,11 @@ use serde_json::json;
 
 use super::Admin;
 use crate::config;
-use crate::domain::Tier;
+use crate::domain::{LoadSources, Moment, Priority, Tier};
 use crate::fallback::LocalTier;
-use crate::pool::{Admission, Pool};
+use crate::pool::{Endpoint, Pool};
 use crate::snapshot::{Addresses, NameStatus};
-use crate::telemetry;
+use crate::telemetry::{self, Gauges};
 
 type Page = Response<Full<Bytes>>;
 
@@ -66,7 +68,9 @@ pub(super) fn ready(admin: &Admin) -> Page {
 
 pub(super) fn metrics(admin: &Admin) -> Page {
     let live = admin.publisher.current();
-    let body = admin.metrics.render(&live.snapshot, live.now(), &admin.local.gauges(), &admin.board.known());
+    let gauges =
+        Gauges { local: admin.local.gauges(), rate_limits: live.rate_limits.counts(), demand: admin.board.known() };
+    let body = admin.metrics.render(&live.snapshot, live.now(), &gauges);
     page(StatusCode::OK, telemetry::CONTENT_TYPE, body.into())
 }
 
@@ -115,7 +119,7 @@ pub(super) fn clusters(admin: &Admin) -> Page {
     let mut lines = String::new();
     for (_, pool) in live.snapshot.pools() {
         // Writing to a string does not fail.
-        let _ = pool_lines(&mut lines, pool, |endpoint| endpoint.state.health.admission(live.now()));
+        let _ = pool_lines(&mut lines, pool, live.now());
     }
     for NameStatus { name, addresses, failure } in admin.names() {
         let all: Vec<_> = addresses.iter().flat_map(Addresses::all).map(ToString::to_string).collect();
@@ -125,33 +129,61 @@ pub(super) fn clusters(admin: &Admin) -> Page {
     page(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from(lines))
 }
 
-fn pool_lines(
-    lines: &mut String,
-    pool: &Pool,
-    admission: impl Fn(&crate::pool::Endpoint) -> Admission,
-) -> std::fmt::Result {
+const fn snake(priority: Priority) -> &'static str {
+    match priority {
+        Priority::LatencySensitive => "latency_sensitive",
+        Priority::Standard => "standard",
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// What is known of an endpoint's load where the pool's choice goes by it.
+fn load_of(pool: &Pool, endpoint: &Endpoint, now: Moment) -> Vec<(&'static str, f64)> {
+    let load = &endpoint.state.load;
+    let latency = pool.latency_decay.map(|decay| ("latency_seconds", load.latency(now, decay)));
+    let (requests, utilization) = load.reported(now);
+    let reported = [("reported_requests", requests), ("reported_utilization", utilization)];
+    let reports = pool.upkeep.load != LoadSources::default();
+    latency.into_iter().chain(reported.into_iter().filter(|_| reports)).collect()
+}
+
+fn pool_lines(lines: &mut String, pool: &Pool, now: Moment) -> std::fmt::Result {
     let name = &pool.name;
+    let admission = |endpoint: &Endpoint| endpoint.state.health.admission(now);
     writeln!(lines, "{name}::tier::{}", pool.tier.map_or("none", Tier::as_str))?;
     writeln!(lines, "{name}::slots_per_endpoint::{}", pool.slots_per_endpoint)?;
+    writeln!(lines, "{name}::max_requests::{}", pool.max_requests.map_or("none".to_owned(), |most| most.to_string()))?;
     writeln!(lines, "{name}::rq_pending::{}", pool.queue.pending())?;
+    for priority in Priority::ALL {
+        writeln!(lines, "{name}::rq_waiting_{}::{}", snake(priority), pool.queue.waiting(priority))?;
+    }
     for endpoint in &pool.endpoints {
         let address = &endpoint.name;
         writeln!(lines, "{name}::{address}::rq_active::{}", endpoint.state.in_flight())?;
+        writeln!(lines, "{name}::{address}::slots::{}", pool.slots_of(endpoint))?;
         writeln!(lines, "{name}::{address}::weight::{}", endpoint.weight)?;
         writeln!(lines, "{name}::{address}::admission::{}", admission(endpoint).as_str())?;
+        for (what, value) in load_of(pool, endpoint, now) {
+            writeln!(lines, "{name}::{address}::{what}::{value}")?;
+        }
     }
     Ok(())
 }
 
 pub(super) fn clusters_json(admin: &Admin) -> Page {
     let live = admin.publisher.current();
-    let endpoint = |endpoint: &crate::pool::Endpoint| {
+    let endpoint = |pool: &Pool, endpoint: &Endpoint| {
         json!({
             "address": &*endpoint.name,
             "weight": endpoint.weight,
             "labels": endpoint.labels,
             "in_flight": endpoint.state.in_flight(),
+            "slots": pool.slots_of(endpoint),
             "admission": endpoint.state.health.admission(live.now()).as_str(),
+            "load": load_of(pool, endpoint, live.now()).into_iter().collect::<BTreeMap<_, _>>(),
         })
     };
     let pools = live.snapshot.pools().map(|(_, pool)| {
@@ -159,9 +191,14 @@ pub(super) fn clusters_json(admin: &Admin) -> Page {
             "pool": &*pool.name,
             "tier": pool.tier.map(Tier::as_str),
             "slots_per_endpoint": pool.slots_per_endpoint,
+            "adaptive_slots": pool.adaptive_slots.map(|range| json!({ "min": range.min, "max": range.max })),
+            "max_requests": pool.max_requests,
             "in_flight": pool.in_flight(),
             "queued": pool.queue.pending(),
-            "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+            "waiting": Priority::ALL.map(|priority| (snake(priority), pool.queue.waiting(priority))).into_iter().collect::<BTreeMap<_, _>>(),
+            "slot_interval_ms": pool.queue.interval().map(milliseconds),
+            "latency_ms": pool.load.latency().map(milliseconds),
+            "endpoints": pool.endpoints.iter().map(|one| endpoint(pool, one)).collect::<Vec<_>>(),
         })
     });
     let names = admin.names().into_iter().map(|status| {

@@ -6,25 +6,27 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Asks the router to drain, from any thread.
-#[derive(Clone, Debug)]
-pub struct Shutdown(watch::Sender<u32>);
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(watch::Sender<Asked>);
 
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self(watch::Sender::new(0))
-    }
+/// How often the router has been asked in each way. A hook's request and the signal that Kubernetes sends once the hook has
+/// ended are one wish, not two.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    calls: u32,
+    signals: u32,
 }
 
 impl Shutdown {
     /// Asks the router to drain; asked a second time, it stops with requests in flight.
     pub fn drain(&self) {
-        self.0.send_modify(|asked| *asked = asked.saturating_add(1));
+        self.0.send_modify(|asked| asked.calls = asked.calls.saturating_add(1));
     }
 
-    /// Completes once it has been asked `times` times.
+    /// Completes once it has been asked `times` times in one of the ways.
     pub(super) async fn asked(&self, times: u32) {
         // The sender is `self`, so it cannot be gone.
-        self.0.subscribe().wait_for(|asked| *asked >= times).await.ok();
+        self.0.subscribe().wait_for(|asked| asked.calls.max(asked.signals) >= times).await.ok();
     }
 
     /// Asks whenever the process is sent SIGTERM or SIGINT.
@@ -40,7 +42,7 @@ impl Shutdown {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }
-                self.drain();
+                self.0.send_modify(|asked| asked.signals = asked.signals.saturating_add(1));
             }
         })
     }

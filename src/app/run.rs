@@ -1,6 +1,7 @@
 //! Running what was built: the threads, the control loop and the drain.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -9,14 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use super::traffic::{self, Traffic};
+use super::traffic::{self, Listening, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
 use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{Problem, Startup};
-use crate::control::{self, Reconciler, Reload, Start, Trigger, Waiter};
+use crate::control::{self, FirstChecks, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
 use crate::live::Publisher;
-use crate::proxy::Drain;
+use crate::proxy::{Drain, Retained, Shared};
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -42,14 +43,13 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     control::log_problems(&found);
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
-    let board = scaling::follow(Arc::clone(&publisher), fastrand::u64(..), (&startup.scaling, &startup.dns));
-    scaling::serve_scaler(scaler, &board)?;
-    let sources =
-        Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
-    let admin = Admin::new(sources, found);
+    let board = scaling::follow(Arc::clone(&publisher), &startup, scaler)?;
+    let (reports, counted) = (Arc::clone(&publisher), Arc::clone(&metrics));
+    let admin = Admin::new(Sources { publisher: reports, metrics: counted, local: local.clone(), board }, found);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
+    let first_checks = look_after(&publisher, &metrics);
     // Taken with or without documents: the system would end a process that leaves this signal alone.
     let hangup = signal(SignalKind::hangup())?;
     if let Some((folder, files)) = source {
@@ -65,17 +65,15 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     tokio::spawn(shutdown.clone().obey_signals()?);
 
     let own = traffic.iter().map(|listening| listening.address).chain([admin_address]).collect();
-    let originals = names::originals(&startup.dns, &metrics, own);
+    let shared =
+        Shared { local, originals: names::originals(&startup.dns, &metrics, own), retained: Retained::default() };
     let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
-    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
-        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
-    }
-    let mesh = traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address);
+    let mesh = announce(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
         let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
-        let traffic = Traffic::new(&startup, publisher.reader(), recorder, local.clone(), originals.clone());
+        let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
         let (drained, alive) = (drained.clone(), alive.clone());
         thread::Builder::new().name(format!("traffic-{number}")).spawn(move || {
             if let Err(error) = traffic.run(sockets, drained) {
@@ -88,7 +86,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
-        () = names::first_answers(waiter, &startup.dns, &publisher) => admin.set_ready(Readiness::Ready),
+        () = prepared(waiter, first_checks, &startup, &publisher) => admin.set_ready(Readiness::Ready),
         () = shutdown.asked(1) => {}
     }
     shutdown.asked(1).await;
@@ -101,9 +99,31 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Drains: unready first, then no new connections, then whatever is in flight.
+/// Logs where a gateway's ports are bound; says where the mesh's is.
+fn announce(traffic: &[Listening], startup: &Startup) -> Option<SocketAddr> {
+    for listening in traffic.iter().skip(usize::from(startup.listen.is_some())) {
+        tracing::info!(port = listening.port, address = %listening.address, "listening as a gateway");
+    }
+    traffic.first().filter(|_| startup.listen.is_some()).map(|listening| listening.address)
+}
+
+/// Waits until names have addresses and endpoints were checked, as far as that comes soon.
+async fn prepared(waiter: Waiter, first_checks: FirstChecks, startup: &Startup, publisher: &Publisher) {
+    names::first_answers(waiter, &startup.dns, publisher).await;
+    first_checks.wait(publisher).await;
+}
+
+/// Looks after endpoints on this runtime, for as long as it runs.
+fn look_after(publisher: &Arc<Publisher>, metrics: &Arc<Metrics>) -> FirstChecks {
+    let (upkeep, first_checks) = Upkeep::new(Arc::clone(publisher), Arc::clone(metrics));
+    tokio::task::spawn_local(upkeep.follow());
+    first_checks
+}
+
+/// Drains: unready first, clients are asked to go elsewhere; then no new connections, then whatever is in flight.
 async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startup, over: impl Future) {
     tracing::info!("draining");
+    drain.send_replace(Drain::Retiring);
     tokio::select! {
         () = sleep(startup.drain_delay) => {}
         () = shutdown.asked(2) => {}

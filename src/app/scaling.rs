@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::StartError;
-use crate::config::{Autoscaling, Dns};
+use crate::config::Startup;
 use crate::control::Peers;
 use crate::live::Publisher;
 use crate::scaling::{Board, Known, Meter, Others, keda};
@@ -20,10 +20,18 @@ const QUIET: Duration = Duration::from_secs(1);
 /// First requests for many pools are looked at together, no sooner than this.
 const BREATH: Duration = Duration::from_millis(5);
 
-/// Keeps the board up to date for as long as the runtime runs, with what the peers say; `router` tells this router from them.
-pub(super) fn follow(publisher: Arc<Publisher>, router: u64, settings: (&Autoscaling, &Dns)) -> Board {
+/// Keeps the board up to date for as long as the runtime runs, with what the peers say, and serves KEDA's external scaler on
+/// `scaler`, if there is one.
+///
+/// # Errors
+/// The system's own, where the socket cannot be used.
+pub(super) fn follow(
+    publisher: Arc<Publisher>,
+    startup: &Startup,
+    scaler: Option<TcpListener>,
+) -> Result<Board, StartError> {
     let board = Board::default();
-    let (posted, mut meter) = (board.clone(), Meter::new(router));
+    let (posted, mut meter) = (board.clone(), Meter::new(fastrand::u64(..)));
     let (tell, others) = watch::channel(Others::default());
     let mut wakes = publisher.wakes();
     let mut look = {
@@ -35,10 +43,9 @@ pub(super) fn follow(publisher: Arc<Publisher>, router: u64, settings: (&Autosca
         }
     };
     board.post(look());
-    let (autoscaling, dns) = settings;
     let mut heard = others;
-    if !autoscaling.peers.is_empty() {
-        let peers = Peers::new(autoscaling.clone(), dns.clone(), board.clone());
+    if !startup.scaling.peers.is_empty() {
+        let peers = Peers::new(startup.scaling.clone(), startup.dns.clone(), board.clone());
         tokio::spawn(peers.follow(move |others| drop(tell.send_replace(others))));
     }
     tokio::spawn(async move {
@@ -59,18 +66,15 @@ pub(super) fn follow(publisher: Arc<Publisher>, router: u64, settings: (&Autosca
             timeout_at(next, news).await.ok();
         }
     });
-    board
+    serve_scaler(scaler, &board)?;
+    Ok(board)
 }
 
 fn is_busy(known: &Known) -> bool {
     known.all.pools.iter().any(|pool| pool.load.active)
 }
 
-/// Serves KEDA's external scaler on `listener`, if there is one.
-///
-/// # Errors
-/// The system's own, where the socket cannot be used.
-pub(super) fn serve_scaler(listener: Option<TcpListener>, board: &Board) -> Result<(), StartError> {
+fn serve_scaler(listener: Option<TcpListener>, board: &Board) -> Result<(), StartError> {
     if let Some(listener) = listener {
         tracing::info!(address = %listener.local_addr()?, "listening for KEDA as an external scaler");
         tokio::spawn(keda::serve(listener, board.clone())?);

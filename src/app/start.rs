@@ -11,9 +11,9 @@ use tokio::runtime;
 use super::traffic::Listening;
 use super::{Configuration, Shutdown, bind, run};
 use crate::config::{Listener, Startup};
-use crate::fallback::{BatchObservation, LocalTier};
+use crate::fallback::{LocalTier, Observation};
 use crate::live::Local;
-use crate::telemetry::{LocalMetrics, Metrics};
+use crate::telemetry::{LoadResult, LocalMetrics, Metrics};
 use crate::tls::Keeper;
 
 /// Why the router does not start or go on.
@@ -120,15 +120,22 @@ fn load_local_model(startup: &Startup, metrics: &LocalMetrics) -> Option<LocalTi
         tracing::info!("the local tier is off: the settings name no local model");
         return None;
     };
-    let metrics = metrics.clone();
-    let observe = move |batch: &BatchObservation| metrics.inferred(batch.waited.len(), batch.tokens, batch.inference);
+    let batches = metrics.clone();
+    let observe = move |observed: &Observation| match observed {
+        Observation::Batch(batch) => {
+            batches.inferred(batch.waited.len(), batch.tokens + batch.padding, batch.inference);
+        }
+        Observation::Recalled { texts, remembered } => batches.recalled(*texts, *remembered),
+    };
     match LocalTier::start(settings, observe) {
         Ok(local) => {
+            metrics.loaded(LoadResult::Succeeded);
             let identity = local.identity();
             tracing::info!(model = identity.name, revision = identity.revision, "the local model is loaded");
             Some(local)
         }
         Err(error) => {
+            metrics.loaded(LoadResult::Failed);
             tracing::error!(%error, folder = %settings.folder.display(), "the local tier is off");
             None
         }
@@ -156,7 +163,8 @@ impl Bound {
     /// # Errors
     /// [`StartError::System`].
     pub fn run(self) -> Result<(), StartError> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build_local(runtime::LocalOptions::default())?;
         runtime.block_on(run::serve(self))
     }
 }

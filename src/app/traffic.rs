@@ -3,13 +3,14 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::config::Startup;
-use crate::live::{Local, Reader};
-use crate::proxy::{self, Drain, Originals, Worker};
+use crate::live::Reader;
+use crate::proxy::{self, Drain, Shared, Worker};
 use crate::telemetry::Recorder;
 use crate::tls::Servers;
 
@@ -29,8 +30,9 @@ pub(super) fn by_worker(traffic: Vec<Listening>) -> Vec<Vec<Socket>> {
     let mut workers: Vec<Vec<Socket>> = Vec::new();
     for Listening { port, sockets, tls, .. } in traffic {
         workers.resize_with(workers.len().max(sockets.len()), Vec::new);
+        let open = Arc::default();
         for (worker, listener) in workers.iter_mut().zip(sockets) {
-            worker.push(Socket { port, listener, tls: tls.clone() });
+            worker.push(Socket { port, listener, tls: tls.clone(), open: Arc::clone(&open) });
         }
     }
     workers
@@ -41,6 +43,7 @@ pub(super) struct Socket {
     port: u16,
     listener: TcpListener,
     tls: Option<Arc<Servers>>,
+    open: Arc<AtomicU32>,
 }
 
 impl Socket {
@@ -49,6 +52,7 @@ impl Socket {
             socket: tokio::net::TcpListener::from_std(self.listener)?,
             port: self.port,
             tls: self.tls,
+            open: self.open,
         })
     }
 }
@@ -58,19 +62,12 @@ pub(super) struct Traffic {
     limits: proxy::Limits,
     reader: Reader,
     recorder: Recorder,
-    local: Local,
-    originals: Originals,
+    shared: Shared,
 }
 
 impl Traffic {
-    pub(super) fn new(
-        startup: &Startup,
-        reader: Reader,
-        recorder: Recorder,
-        local: Local,
-        originals: Originals,
-    ) -> Self {
-        Self { limits: limits(startup), reader, recorder, local, originals }
+    pub(super) fn new(startup: &Startup, reader: Reader, recorder: Recorder, shared: Shared) -> Self {
+        Self { limits: limits(startup), reader, recorder, shared }
     }
 
     /// Serves on this thread until the router has drained.
@@ -81,7 +78,7 @@ impl Traffic {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
         runtime.block_on(async move {
             let listeners = sockets.into_iter().map(Socket::listener).collect::<io::Result<_>>()?;
-            let worker = Worker::new(self.limits, self.reader, self.recorder, self.local, self.originals);
+            let worker = Worker::new(self.limits, self.reader, self.recorder, self.shared);
             proxy::serve(worker, listeners, drained).await;
             Ok(())
         })
@@ -91,6 +88,7 @@ impl Traffic {
 fn limits(startup: &Startup) -> proxy::Limits {
     proxy::Limits {
         keepalive: startup.keepalive,
+        max_connection_age: startup.max_connection_age,
         header_timeout: startup.header_timeout,
         max_header_bytes: startup.max_header_bytes,
     }

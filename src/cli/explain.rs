@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 
 mod answer;
 mod outcome;
+mod policy;
 mod question;
 mod views;
 
@@ -159,12 +160,16 @@ fn print_text(snapshot: &Snapshot, trace: &Trace<'_>, head: &Head<'_>, out: &mut
     let Some(matched) = trace.matched() else {
         return writeln!(out, "no route: no rule of this host matches (404 route_not_found)");
     };
+    if let Some(policy) = &snapshot.route(matched).policy {
+        policy::print(policy, out)?;
+    }
     let weights = weights(snapshot, trace);
     let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
     for (share, (pool, weight)) in weights.into_iter().enumerate() {
         let tier = snapshot.pool(pool).tier.map_or("no tier", Tier::as_str);
         let order = overflow(snapshot, pool).join(", then ");
         writeln!(out, "  weight {weight}/{total} ({tier}): {order}")?;
+        policy::print_wait(snapshot, (matched, pool), out)?;
         Outcome::of(snapshot.route(matched), head, Some(share)).print(out)?;
     }
     if total == 0 { Outcome::of(snapshot.route(matched), head, None).print(out) } else { Ok(()) }

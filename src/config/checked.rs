@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::batching::Batching;
 use super::problem::Place;
-pub use crate::domain::{Address, Protocol};
 use crate::domain::{
-    CorsPolicy, Fault, Headers, Hold, HostPattern, Locality, Original, OwnAnswer, Percentage, PoolKey, RetryPolicy,
-    Rewrite, Scaling, ServerTls, StringMatch, Tier, TrafficPolicy,
+    AdaptiveSlots, CorsPolicy, Fault, Headers, Hedge, Hold, HostPattern, Http2Limits, Locality, Original, OwnAnswer,
+    Percentage, PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier,
+    TrafficPolicy, Upkeep,
 };
+pub use crate::domain::{Address, Protocol};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -38,6 +41,16 @@ pub struct PoolIndex(pub usize);
 pub struct Limits {
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
+    /// The keys of rate limits that are counted at a time, over all limits.
+    pub max_rate_limit_keys: u32,
+    /// The connections that one listener has open; `None` is any number.
+    pub max_connections: Option<NonZeroU32>,
+    /// The fields that the head of an HTTP/2 request has at most.
+    pub max_headers: u32,
+    /// The bytes of bodies that are kept for retries, over all requests.
+    pub max_retry_buffer_bytes: u64,
+    /// What one HTTP/2 connection may ask for.
+    pub http2: Http2Limits,
     /// How long a request may take until its answer begins, where its route sets no `timeout`.
     pub request_timeout: Duration,
     /// How long a body may stand still, in either direction.
@@ -61,6 +74,8 @@ pub struct Startup {
     pub backlog: u32,
     /// How long an idle client connection is kept.
     pub keepalive: Duration,
+    /// How long a client connection takes requests; `None` is for good.
+    pub max_connection_age: Option<Duration>,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
     /// The largest head of a request, in bytes.
@@ -145,6 +160,8 @@ pub struct LocalModel {
     pub file: String,
     /// The ONNX Runtime library; `None` looks for `libonnxruntime.so*` in the folder.
     pub library: Option<PathBuf>,
+    /// How texts are gathered before they are computed.
+    pub batching: Batching,
     /// Inference threads, one session each.
     pub threads: NonZeroU32,
     /// The most texts computed in one run.
@@ -220,6 +237,8 @@ pub struct Route {
     pub retries: Option<RetryPolicy>,
     /// The destinations that are sent a copy.
     pub mirrors: Vec<Mirror>,
+    /// What its `RoutePolicy` says; several rules may have one and the same.
+    pub policy: Option<Arc<RoutePolicy>>,
 }
 
 /// A destination that is sent a copy of requests, and whose answers are thrown away.
@@ -284,8 +303,12 @@ pub struct Pool {
     pub endpoints: Vec<Endpoint>,
     /// Where its requests go in place of an endpoint.
     pub original: Option<Original>,
-    /// Requests in flight that one endpoint takes.
+    /// Requests in flight that one endpoint takes; where an adaptive limit begins.
     pub slots_per_endpoint: NonZeroU32,
+    /// The bounds of a limit that follows the latency of each endpoint; `None` keeps it fixed.
+    pub adaptive_slots: Option<AdaptiveSlots>,
+    /// Requests in flight that all endpoints together take, where its policy says so.
+    pub slots_per_pool: Option<NonZeroU32>,
     /// What waits once nothing else can serve.
     pub queue: Queue,
     /// Where a request goes next, in order.
@@ -298,6 +321,10 @@ pub struct Pool {
     pub scaling: Option<Scaling>,
     /// The room where requests wait for its first endpoint; `None` holds none.
     pub hold: Option<Hold>,
+    /// What its endpoints are asked beside requests.
+    pub upkeep: Upkeep,
+    /// When a request that is slow to be answered is sent a second time.
+    pub hedge: Option<Hedge>,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
     /// What its `DestinationRule` asks.
@@ -315,6 +342,8 @@ pub struct Queue {
     pub max_pending: u32,
     /// How long one waits at most.
     pub timeout: Duration,
+    /// Which of one priority is served first.
+    pub order: QueueOrder,
 }
 
 /// One endpoint of a pool.

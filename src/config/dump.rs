@@ -2,11 +2,14 @@
 
 mod connections;
 mod resending;
+mod route_policy;
 mod scaling;
 mod tls;
+mod upkeep;
 
 use serde_json::{Value, json};
 
+use super::batching;
 use super::checked::{
     Checked, Endpoint, Entry, Limits, LocalModel, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
 };
@@ -29,6 +32,17 @@ pub fn dump(checked: &Checked) -> Value {
 fn limits(limits: &Limits) -> Value {
     json!({
         "maxBodyBytes": limits.max_body_bytes,
+        "maxRateLimitKeys": limits.max_rate_limit_keys,
+        "maxConnections": limits.max_connections,
+        "maxHeaders": limits.max_headers,
+        "maxRetryBufferBytes": limits.max_retry_buffer_bytes,
+        "http2": {
+            "maxConcurrentStreams": limits.http2.max_concurrent_streams,
+            "maxResetsPerSecond": limits.http2.max_resets_per_second,
+            "maxControlFramesPerSecond": limits.http2.max_control_frames_per_second,
+            "maxEmptyFramesPerSecond": limits.http2.max_empty_frames_per_second,
+            "maxContinuationFrames": limits.http2.max_continuation_frames,
+        },
         "requestTimeout": format_duration(limits.request_timeout),
         "streamIdleTimeout": format_duration(limits.stream_idle_timeout),
         "trustForwardedProto": limits.trust_forwarded_proto,
@@ -43,6 +57,7 @@ fn startup(startup: &Startup) -> Value {
         "workers": startup.workers,
         "backlog": startup.backlog,
         "keepalive": format_duration(startup.keepalive),
+        "maxConnectionAge": startup.max_connection_age.map(format_duration),
         "headerTimeout": format_duration(startup.header_timeout),
         "maxHeaderBytes": startup.max_header_bytes,
         "drain": {
@@ -75,6 +90,7 @@ fn local_model(model: &LocalModel) -> Value {
     json!({
         "folder": model.folder.to_string_lossy(),
         "file": model.file,
+        "batching": batching::dump(&model.batching),
         "library": model.library.as_ref().map(|library| library.to_string_lossy()),
         "threads": model.threads,
         "maxBatch": model.max_batch,
@@ -131,6 +147,7 @@ fn route(route: &Route, pools: &[Pool]) -> Value {
         "timeout": route.timeout.map(format_duration),
         "retries": route.retries.as_ref().map(resending::retries),
         "mirrors": route.mirrors.iter().map(|one| resending::mirror(one, pools)).collect::<Vec<_>>(),
+        "policy": route.policy.as_deref().map(route_policy::dump),
     })
 }
 
@@ -245,12 +262,25 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "endpoints": pool.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "originalDestination": pool.original.as_ref().map(original),
         "slotsPerEndpoint": pool.slots_per_endpoint,
-        "queue": { "maxPending": pool.queue.max_pending, "timeout": format_duration(pool.queue.timeout) },
+        "slotsPerPool": pool.slots_per_pool,
+        "slots": match pool.adaptive_slots {
+            Some(range) => json!({ "mode": "Adaptive", "min": range.min, "max": range.max }),
+            None => json!({ "mode": "Fixed" }),
+        },
+        "queue": {
+            "maxPending": pool.queue.max_pending,
+            "timeout": format_duration(pool.queue.timeout),
+            "order": pool.queue.order.as_str(),
+        },
         "spillTo": spill_to.collect::<Vec<_>>(),
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),
         "scaling": pool.scaling.as_ref().map(scaling::scaling),
         "holdAtZero": pool.hold.as_ref().map(scaling::hold),
+        "healthCheck": pool.upkeep.health_check.as_ref().map(upkeep::health_check),
+        "warmupRequest": pool.upkeep.warmup_request.as_ref().map(upkeep::warmup_request),
+        "loadReports": upkeep::load_reports(&pool.upkeep.load),
+        "hedge": pool.hedge.as_ref().map(upkeep::hedge),
         "connectTimeout": format_duration(pool.connect_timeout),
         "loadBalancer": balancing(&pool.traffic.load_balancer.balancing),
         "localityLbSetting": locality(&pool.traffic.load_balancer.locality),
@@ -283,6 +313,7 @@ fn original(original: &Original) -> Value {
 fn balancing(balancing: &Balancing) -> Value {
     match balancing {
         Balancing::LeastRequest => Value::from("LEAST_REQUEST"),
+        Balancing::PeakEwma(decay) => json!({ "peakEwma": { "latencyDecay": format_duration(*decay) } }),
         Balancing::RoundRobin => Value::from("ROUND_ROBIN"),
         Balancing::Random => Value::from("RANDOM"),
         Balancing::Passthrough => Value::from("PASSTHROUGH"),

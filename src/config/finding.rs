@@ -62,13 +62,16 @@ codes! {
     TWICE = "OVS005", "two documents of one kind, namespace and name, or two services of one host";
     INERT = "OVS101", "something of Istio's that is not executed yet, and does not change where a request goes", hidden;
     DIVERTING = "OVS102", "something of Istio's that is not executed yet, and changes where a request goes or what it is protected by", hidden;
-    OWN_SCHEMA = "OVS106", "a field or value that Settings or PoolPolicy does not have";
+    OWN_SCHEMA = "OVS106", "a field or value that Settings, PoolPolicy or RoutePolicy does not have";
     SETTINGS_TWICE = "OVS201", "a second Settings document";
     POLICY_TWICE = "OVS202", "two PoolPolicies for one pool";
     POLICY_MISSING = "OVS203", "a PoolPolicy that names a host, subset or port that does not exist";
     SPILL = "OVS204", "a spill order that names one pool twice, or the pool itself";
     LOCAL_OFF = "OVS205", "a PoolPolicy that allows the local model, which is off";
     NO_EFFECT = "OVS206", "a document, rule or condition that applies to nothing or takes no effect";
+    ROUTE_POLICY_TWICE = "OVS207", "two RoutePolicies for one rule, or two for one VirtualService";
+    ROUTE_POLICY_MISSING = "OVS208", "a RoutePolicy that names a VirtualService or rule that does not exist";
+    TOO_MUCH = "OVS209", "more endpoints, or places in hash tables, than a router should bear";
     CERTIFICATES = "OVS301", "a file of certificates or keys that is missing, wrong or out of date";
     RESTART = "OVS401", "a changed setting that takes effect at the next start alone";
 }

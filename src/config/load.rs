@@ -8,9 +8,12 @@ use std::time::Duration;
 use super::catalog::Catalog;
 use super::checked::Checked;
 use super::document::Documents;
+use super::expressions::Expressions;
 use super::finding::{Findings, NOTHING, bars, remark};
 use super::pools::Pools;
 use super::problem::{Place, Problem};
+use super::restart::StartupPlaces;
+use super::route_policies::RoutePolicies;
 use super::secrets::Folders;
 use super::{analysis, document, gateways, policies, routes, settings, written};
 
@@ -32,6 +35,8 @@ pub struct Overrides {
     pub admin: Option<SocketAddr>,
     /// The local model's folder; turns the local tier on.
     pub model: Option<PathBuf>,
+    /// The ONNX Runtime library.
+    pub library: Option<PathBuf>,
     /// The filter of the program's own log.
     pub log: Option<String>,
     /// Whether requests are logged.
@@ -61,6 +66,8 @@ pub struct Loaded {
     pub checked: Option<Checked>,
     /// Every problem, by file, line and column.
     pub problems: Vec<Problem>,
+    /// Where the settings stand that need a restart.
+    pub startup_places: StartupPlaces,
 }
 
 impl Loaded {
@@ -88,10 +95,18 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     analysis::report(&written, &catalog, &viewpoint, &mut findings);
     let policies = policies::build(&written.policies, &catalog, startup.local_model.as_ref(), &mut findings);
     let mut pools = Pools::new(&catalog, &policies);
-    let virtual_hosts = routes::build(&written.virtual_services, &servers, &mut pools, &viewpoint, &mut findings);
-    let pools = pools.finish();
+    let policies = RoutePolicies::build(&written, &mut findings);
+    let expressions = Expressions::default();
+    let rules = routes::Documents {
+        virtual_services: &written.virtual_services,
+        policies: &policies,
+        expressions: &expressions,
+    };
+    let virtual_hosts = routes::build(rules, &servers, &mut pools, &viewpoint, &mut findings);
+    let pools = pools.finish(&mut findings);
     let checked = findings.documents_stand().then_some(Checked { limits, startup, virtual_hosts, pools });
-    Loaded { checked, problems: findings.into_sorted() }
+    let startup_places = StartupPlaces::of(&written, files);
+    Loaded { checked, problems: findings.into_sorted(), startup_places }
 }
 
 /// Judges each document by itself, as the API server and Istio's webhook do where it is applied.

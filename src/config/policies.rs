@@ -1,6 +1,8 @@
 //! `PoolPolicy` documents into what each pool may take and where it spills to.
 
 mod scaling;
+mod slots;
+mod upkeep;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,7 +12,9 @@ use super::finding::{Findings, LOCAL_OFF, OWN_SCHEMA, POLICY_MISSING, POLICY_TWI
 use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
-use crate::domain::{Hold, Host, HostPattern, PoolKey, Scaling, Tier, parse_duration};
+use crate::domain::{
+    AdaptiveSlots, Hedge, Hold, Host, HostPattern, PoolKey, QueueOrder, Scaling, Tier, Upkeep, parse_duration,
+};
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
 const SLOTS_PER_ENDPOINT: u32 = 1024;
@@ -24,14 +28,20 @@ pub(super) struct Policy {
     port: Option<u16>,
     pub(super) tier: Option<Tier>,
     pub(super) slots_per_endpoint: NonZeroU32,
+    pub(super) slots_per_pool: Option<NonZeroU32>,
+    pub(super) adaptive_slots: Option<AdaptiveSlots>,
     /// What waits at most; `None` leaves it to the `DestinationRule`.
     pub(super) max_pending: Option<u32>,
     pub(super) queue_timeout: Duration,
+    pub(super) queue_order: QueueOrder,
     pub(super) spill_to: Vec<Spill>,
     pub(super) local_model: bool,
     pub(super) latency_objective: Option<Duration>,
     pub(super) scaling: Option<Scaling>,
     pub(super) hold: Option<Hold>,
+    pub(super) peak_ewma: Option<Duration>,
+    pub(super) upkeep: Upkeep,
+    pub(super) hedge: Option<Hedge>,
 }
 
 /// One place in a spill order.
@@ -60,13 +70,19 @@ impl Policy {
             port: None,
             tier: None,
             slots_per_endpoint: NonZeroU32::new(SLOTS_PER_ENDPOINT).unwrap_or(NonZeroU32::MIN),
+            slots_per_pool: None,
+            adaptive_slots: None,
             max_pending: None,
+            queue_order: QueueOrder::default(),
             queue_timeout: QUEUE_TIMEOUT,
             spill_to: Vec::new(),
             local_model: false,
             latency_objective: None,
             scaling: None,
             hold: None,
+            peak_ewma: None,
+            upkeep: Upkeep::default(),
+            hedge: None,
         }
     }
 
@@ -142,19 +158,35 @@ impl<'a> Reader<'a> {
             subset: spec.subset.clone(),
             port: spec.port,
             tier: spec.tier.as_deref().and_then(|tier| Tier::ALL.into_iter().find(|known| known.as_str() == tier)),
-            slots_per_endpoint: spec.slots_per_endpoint.and_then(NonZeroU32::new).unwrap_or(default.slots_per_endpoint),
+            slots_per_endpoint: slots::begin(spec).unwrap_or(default.slots_per_endpoint),
+            slots_per_pool: spec.slots_per_pool.and_then(NonZeroU32::new),
+            adaptive_slots: self.adaptive_slots(),
             max_pending: spec.queue.max_pending,
             queue_timeout: duration(spec.queue.timeout.as_deref(), default.queue_timeout),
+            queue_order: slots::order(spec),
             spill_to: self.spill_order((service, &host)),
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
             scaling: self.scaling(),
             hold: spec.hold_at_zero.as_ref().map(scaling::hold),
+            peak_ewma: self.peak_ewma(),
+            upkeep: self.upkeep(),
+            hedge: self.hedge(),
             ..default
         })
     }
 
     /// What the pool is scaled by, if that is written and does not contradict itself.
+    fn adaptive_slots(&mut self) -> Option<AdaptiveSlots> {
+        match slots::resolve(&self.source.spec) {
+            Ok(slots) => slots,
+            Err((field, said)) => {
+                self.error(OWN_SCHEMA, &Path::spec().key("slots").key(field), said);
+                None
+            }
+        }
+    }
+
     fn scaling(&mut self) -> Option<Scaling> {
         match scaling::resolve(self.source.spec.scaling.as_ref()?) {
             Ok(scaling) => Some(scaling),

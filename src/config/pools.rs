@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::catalog::{Called, Catalog, Port, Service, Workload, WorkloadAddress, in_force, kubernetes_name};
 use super::checked::{Address, Endpoint, Pool, PoolIndex, Protocol, Queue, ServiceIdentity};
+use super::finding::Findings;
 use super::policies::{Policy, for_pool};
+use super::sums::Sums;
 use crate::domain::{Balancing, Original, OriginalBy, PoolKey, TrafficPolicy};
 
 /// Envoy's connect timeout as Istio sets it.
@@ -22,11 +24,12 @@ pub(super) struct Pools<'a> {
     policies: &'a [Policy],
     places: BTreeMap<PoolKey, PoolIndex>,
     built: Vec<Pool>,
+    sums: Sums,
 }
 
 impl<'a> Pools<'a> {
     pub(super) fn new(catalog: &'a Catalog, policies: &'a [Policy]) -> Self {
-        Self { catalog, policies, places: BTreeMap::new(), built: Vec::new() }
+        Self { catalog, policies, places: BTreeMap::new(), built: Vec::new(), sums: Sums::default() }
     }
 
     pub(super) fn catalog(&self) -> &'a Catalog {
@@ -39,7 +42,8 @@ impl<'a> Pools<'a> {
             return *place;
         }
         let place = PoolIndex(self.built.len());
-        self.built.push(self.build(service, key.clone()));
+        let pool = self.build(service, key.clone());
+        self.built.push(pool);
         self.places.insert(key, place);
         place
     }
@@ -63,7 +67,7 @@ impl<'a> Pools<'a> {
     }
 
     /// Every pool, with the spill orders filled in and the pools that these name.
-    pub(super) fn finish(mut self) -> Vec<Pool> {
+    pub(super) fn finish(mut self, findings: &mut Findings) -> Vec<Pool> {
         let mut at = 0;
         while at < self.built.len() {
             let key = self.built[at].key.clone();
@@ -81,26 +85,39 @@ impl<'a> Pools<'a> {
             self.built[at].spill_to = spill_to;
             at += 1;
         }
+        self.sums.report(findings);
         self.built
     }
 
-    fn build(&self, service: &Service, key: PoolKey) -> Pool {
+    fn build(&mut self, service: &Service, key: PoolKey) -> Pool {
         let subset = key.subset.as_deref().and_then(|name| self.catalog.subset(&key.host, name));
         let port = service.ports.iter().find(|port| port.number == key.port);
         let chosen =
-            service.endpoints.iter().filter(|workload| subset.is_none_or(|subset| subset.selects(&workload.labels)));
-        let mut endpoints: Vec<Endpoint> = chosen.map(|workload| endpoint(workload, port, key.port)).collect();
+            || service.endpoints.iter().filter(|workload| subset.is_none_or(|subset| subset.selects(&workload.labels)));
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        if self.sums.takes_endpoints(chosen().count(), &service.origin) {
+            endpoints.extend(chosen().map(|workload| endpoint(workload, port, key.port)));
+        }
         let rule = self.catalog.rule(&key.host).and_then(|rule| rule.policy.as_ref());
         let (mut traffic, tls) = in_force(rule, subset.and_then(|subset| subset.policy.as_ref()), key.port);
         traffic.tls = tls.as_ref().and_then(|tls| tls.resolve(&key, &service.subject_alt_names));
+        let none = Policy::none(key.host.clone());
+        let policy = for_pool(self.policies, &key).unwrap_or(&none);
+        let balancing = &mut traffic.load_balancer.balancing;
+        if let Some(decay) = policy.peak_ewma
+            && matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin | Balancing::Random)
+        {
+            *balancing = Balancing::PeakEwma(decay);
+        }
+        if !self.sums.takes_tables(&traffic.load_balancer, &endpoints, &service.origin) {
+            traffic.load_balancer.balancing = Balancing::default();
+        }
         let original = original(service, port, &key, &traffic);
         if original.is_some() {
             endpoints.clear();
         }
         let named = port.map_or(Protocol::Http1, |port| port.protocol);
         let protocol = if traffic.connection_pool.upgrades_to_http2 { Protocol::Http2 } else { named };
-        let none = Policy::none(key.host.clone());
-        let policy = for_pool(self.policies, &key).unwrap_or(&none);
         Pool {
             service: identity(service, &endpoints, &key),
             tier: policy.tier,
@@ -108,18 +125,23 @@ impl<'a> Pools<'a> {
             endpoints,
             original,
             slots_per_endpoint: policy.slots_per_endpoint,
+            slots_per_pool: policy.slots_per_pool,
+            adaptive_slots: policy.adaptive_slots,
             queue: Queue {
                 max_pending: policy
                     .max_pending
                     .or_else(|| traffic.connection_pool.max_pending.map(NonZeroU32::get))
                     .unwrap_or(MAX_PENDING),
                 timeout: policy.queue_timeout,
+                order: policy.queue_order,
             },
             spill_to: Vec::new(),
             local_model: policy.local_model,
             latency_objective: policy.latency_objective,
             scaling: policy.scaling.clone(),
             hold: policy.hold,
+            upkeep: policy.upkeep.clone(),
+            hedge: policy.hedge,
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             traffic,
             tls_place: tls.map(|tls| tls.place).unwrap_or_default(),

@@ -1,45 +1,104 @@
 //! Which changed settings wait for a restart.
 
+use std::collections::BTreeMap;
+
 use super::checked::Startup;
 use super::finding::RESTART;
+use super::load::SourceFile;
+use super::path::Path;
 use super::problem::{Place, Problem, Severity};
+use super::written::Written;
 
-/// A problem for each setting that differs between the one in force and the one asked for.
-pub fn restart_needed(old: &Startup, new: &Startup) -> Vec<Problem> {
+/// Where the settings stand that need a restart.
+#[derive(Clone, Debug, Default)]
+pub struct StartupPlaces {
+    /// By the path below `spec`; nothing without a Settings document.
+    settings: BTreeMap<&'static str, Place>,
+    /// Of the first Gateway.
+    servers: Option<Place>,
+    /// Where neither document is.
+    file: String,
+}
+
+impl StartupPlaces {
+    /// Those of `written`, which was read from `files`.
+    pub(super) fn of(written: &Written, files: &[SourceFile]) -> Self {
+        let settings = written.settings.first();
+        let place = |field: &&'static str| {
+            let path = field.split('.').fold(Path::spec(), |path, key| path.key(key));
+            settings.map(|source| (*field, source.document.place(&path)))
+        };
+        Self {
+            settings: FIELDS.iter().filter_map(place).collect(),
+            servers: written.gateways.first().map(|source| source.document.place(&Path::spec().key("servers"))),
+            file: files.first().map(|file| file.name.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn nowhere(&self, path: String) -> Place {
+        Place { file: self.file.clone(), path, ..Place::default() }
+    }
+}
+
+/// The settings that need a restart.
+const FIELDS: [&str; 16] = [
+    "listen",
+    "admin",
+    "workers",
+    "backlog",
+    "keepalive",
+    "maxConnectionAge",
+    "headerTimeout",
+    "maxHeaderBytes",
+    "drain.delay",
+    "drain.timeout",
+    "accessLog",
+    "log",
+    "localModel",
+    "dns",
+    "scaling",
+    "workload",
+];
+
+/// A problem for each setting that differs between the one in force and the one asked for, which stands at `places`.
+pub fn restart_needed(old: &Startup, new: &Startup, places: &StartupPlaces) -> Vec<Problem> {
     let changed = [
-        ("listen", old.listen != new.listen),
-        ("admin", old.admin != new.admin),
-        ("workers", old.workers != new.workers),
-        ("backlog", old.backlog != new.backlog),
-        ("keepalive", old.keepalive != new.keepalive),
-        ("headerTimeout", old.header_timeout != new.header_timeout),
-        ("maxHeaderBytes", old.max_header_bytes != new.max_header_bytes),
-        ("drain.delay", old.drain_delay != new.drain_delay),
-        ("drain.timeout", old.drain_timeout != new.drain_timeout),
-        ("accessLog", old.access_log != new.access_log),
-        ("log", old.log != new.log),
-        ("localModel", old.local_model != new.local_model),
-        ("dns", old.dns != new.dns),
-        ("scaling", old.scaling != new.scaling),
-        ("workload", old.workload != new.workload),
+        old.listen != new.listen,
+        old.admin != new.admin,
+        old.workers != new.workers,
+        old.backlog != new.backlog,
+        old.keepalive != new.keepalive,
+        old.max_connection_age != new.max_connection_age,
+        old.header_timeout != new.header_timeout,
+        old.max_header_bytes != new.max_header_bytes,
+        old.drain_delay != new.drain_delay,
+        old.drain_timeout != new.drain_timeout,
+        old.access_log != new.access_log,
+        old.log != new.log,
+        old.local_model != new.local_model,
+        old.dns != new.dns,
+        old.scaling != new.scaling,
+        old.workload != new.workload,
     ];
-    let settings = changed.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| {
+    let settings = FIELDS.into_iter().zip(changed).filter(|(_, changed)| *changed).map(|(field, _)| {
         let message = format!("The setting `{field}` has changed, and the one from the last start stays in force.");
-        problem(format!("spec.{field}"), message)
+        let place = places.settings.get(field).cloned();
+        problem(place.unwrap_or_else(|| places.nowhere(format!("spec.{field}"))), message)
     });
     let listeners = (old.listeners != new.listeners).then(|| {
         let message =
             "The ports or TLS servers of the Gateways have changed, and those from the last start stay in force.";
-        problem("spec.servers".to_owned(), message.to_owned())
+        let place = places.servers.clone().unwrap_or_else(|| places.nowhere("spec.servers".to_owned()));
+        problem(place, message.to_owned())
     });
     settings.chain(listeners).collect()
 }
 
-fn problem(path: String, message: String) -> Problem {
+fn problem(place: Place, message: String) -> Problem {
     Problem {
         code: RESTART,
         severity: Severity::Warning,
-        place: Place { path, ..Place::default() },
+        place,
         message,
         cure: "Restart the router, or undo the change.".to_owned(),
         tolerated: false,
@@ -48,19 +107,24 @@ fn problem(path: String, message: String) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::restart_needed;
-    use crate::config::{Listener, Overrides, load};
+    use super::{Problem, restart_needed};
+    use crate::config::{Listener, Overrides, SourceFile, load};
 
     #[test]
     fn each_changed_setting_is_named() {
-        let startup = load(&[], &Overrides::default()).checked.expect("defaults are valid").startup;
-        assert!(restart_needed(&startup, &startup).is_empty());
+        let text = "apiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {name: a}\nspec:\n  listen: 127.0.0.1:1\n";
+        let file = SourceFile { name: "a.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+        let loaded = load(&[file], &Overrides::default());
+        let (startup, places) = (loaded.checked.expect("a valid document").startup, loaded.startup_places);
+        assert!(restart_needed(&startup, &startup, &places).is_empty());
         let mut changed = startup.clone();
         changed.listen = None;
         changed.workload.name = "other".to_owned();
         changed.listeners.push(Listener { port: 80, address: ([127, 0, 0, 1], 80).into(), tls: Vec::new() });
-        let paths: Vec<String> =
-            restart_needed(&startup, &changed).into_iter().map(|problem| problem.place.path).collect();
-        assert_eq!(paths, ["spec.listen", "spec.workload", "spec.servers"]);
+        let place = |problem: Problem| (problem.place.file, problem.place.line, problem.place.path);
+        let found: Vec<_> = restart_needed(&startup, &changed, &places).into_iter().map(place).collect();
+        let at = |line, path: &str| ("a.yaml".to_owned(), line, path.to_owned());
+        // What is not written stands where it would be; where there is no document for it, the file is all that is known.
+        assert_eq!(found, [at(5, "spec.listen"), at(4, "spec.workload"), at(0, "spec.servers")]);
     }
 }

@@ -17,15 +17,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::Target;
 use super::checked::{Entry, PoolIndex, Route, RouteMatch, Share, VirtualHost};
 use super::document::Document;
+use super::expressions::Expressions;
 use super::finding::{Findings, remark};
 use super::gateways::{Server, full_name};
 use super::path::Path;
 use super::pools::Pools;
+use super::route_policies::RoutePolicies;
 use super::viewpoint::{Callers, Viewpoint};
 use super::visibility::is_visible;
 use super::written::{Destination, HttpRoute, HttpRouteDestination, Sourced, VirtualService};
 use crate::domain::{Headers, HostPattern, parse_duration};
 use mirrors::Mirroring;
+
+/// The documents that rules come from.
+#[derive(Clone, Copy)]
+pub(super) struct Documents<'a> {
+    pub(super) virtual_services: &'a [Sourced<VirtualService>],
+    pub(super) policies: &'a RoutePolicies,
+    pub(super) expressions: &'a Expressions,
+}
 
 /// One rule as its document has it, before it is known where it applies.
 #[derive(Clone, Debug)]
@@ -70,16 +80,16 @@ impl Root<'_> {
 
 /// Builds every virtual host of the proxy; `servers` are those of its gateways.
 pub(super) fn build(
-    documents: &[Sourced<VirtualService>],
+    documents: Documents<'_>,
     servers: &[Server],
     pools: &mut Pools<'_>,
     viewpoint: &Viewpoint,
     findings: &mut Findings,
 ) -> Vec<VirtualHost> {
     let hosts: Vec<Vec<HostPattern>> =
-        documents.iter().map(|source| hosts::read(source, pools.catalog(), findings)).collect();
+        documents.virtual_services.iter().map(|source| hosts::read(source, pools.catalog(), findings)).collect();
     let rules = read(documents, viewpoint.mesh_port(), pools, findings);
-    let roots = roots(documents, &hosts, &rules, viewpoint);
+    let roots = roots(documents.virtual_services, &hosts, &rules, viewpoint);
     let mut virtual_hosts =
         if viewpoint.serves_mesh() { mesh::virtual_hosts(&roots, pools, viewpoint) } else { Vec::new() };
     let mut entries: BTreeMap<u16, Vec<(Entry, Vec<&Server>)>> = BTreeMap::new();
@@ -94,7 +104,7 @@ pub(super) fn build(
     for (port, entries) in &entries {
         // What is wrong with the documents has been said; here they are read once more for what depends on the port.
         let rules = read(documents, Some(*port), pools, &mut Findings::default());
-        let roots = self::roots(documents, &hosts, &rules, viewpoint);
+        let roots = self::roots(documents.virtual_services, &hosts, &rules, viewpoint);
         for (entry, servers) in entries {
             virtual_hosts.extend(gateway::virtual_hosts(entry, servers, &roots, viewpoint));
         }
@@ -103,13 +113,9 @@ pub(super) fn build(
 }
 
 /// The rules of every document, with destinations as a listener on `port` finds them.
-fn read(
-    documents: &[Sourced<VirtualService>],
-    port: Option<u16>,
-    pools: &mut Pools<'_>,
-    findings: &mut Findings,
-) -> Vec<Vec<Rule>> {
-    documents.iter().map(|source| Reader { source, port, pools, findings }.rules()).collect()
+fn read(documents: Documents<'_>, port: Option<u16>, pools: &mut Pools<'_>, findings: &mut Findings) -> Vec<Vec<Rule>> {
+    let Documents { virtual_services, .. } = documents;
+    virtual_services.iter().map(|source| Reader { source, documents, port, pools, findings }.rules()).collect()
 }
 
 fn roots<'a>(
@@ -157,6 +163,7 @@ fn routes_for(rules: &[Rule], gateway: &str, port: Option<u16>, viewpoint: &View
 
 struct Reader<'a, 'p> {
     source: &'a Sourced<VirtualService>,
+    documents: Documents<'a>,
     /// The port that requests were sent to, where it is known.
     port: Option<u16>,
     pools: &'a mut Pools<'p>,
@@ -179,7 +186,10 @@ impl Reader<'_, '_> {
             while !names.insert(name.clone()) {
                 name = format!("{name}-{at}");
             }
-            let alternatives = conditions::read(self.source, &written.matches, &path.key("match"), self.findings);
+            let expressions = self.documents.expressions;
+            let path_of_matches = path.key("match");
+            let alternatives =
+                conditions::read((self.source, expressions), &written.matches, &path_of_matches, self.findings);
             let delegate = written
                 .delegate
                 .as_ref()
@@ -209,6 +219,7 @@ impl Reader<'_, '_> {
             timeout: written.timeout.as_deref().and_then(|text| parse_duration(text).ok()),
             retries: written.retries.as_ref().map(|retries| self.retries(retries, &path.key("retries"))),
             mirrors: Vec::new(),
+            policy: self.documents.policies.of(&self.source.document, written.name.as_deref()),
         }
     }
 

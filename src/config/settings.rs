@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Overrides;
+use super::batching::{self, batching};
 use super::catalog::with_topology;
 use super::checked::{Dns, Limits, LocalModel, Startup, Workload};
 use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
 use super::path::Path;
 use super::viewpoint::{Role, Viewpoint};
-use super::written::{ModelFiles, Settings, Sourced};
-use crate::domain::{Locality, parse_duration};
+use super::written::{self, ModelFiles, Settings, Sourced};
+use crate::domain::{Http2Limits, Locality, parse_duration};
 
 /// Where traffic is accepted unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
@@ -28,6 +29,20 @@ const MAX_HEADER_BYTES: u32 = 65_536;
 /// Kubernetes ends a process 60 s after asking it to (`terminationGracePeriodSeconds` of the manifests); 5 s are margin.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(55);
 const MAX_BODY_BYTES: u64 = 10_485_760;
+const MAX_RATE_LIMIT_KEYS: u32 = 65_536;
+const MAX_CONNECTIONS: u32 = 65_536;
+/// As many as Envoy takes (`max_headers_count`).
+const MAX_HEADERS: u32 = 100;
+const MAX_RETRY_BUFFER_BYTES: u64 = 64 << 20;
+const MAX_CONNECTION_AGE: Duration = Duration::from_hours(1);
+const HTTP2_LIMITS: Http2Limits = Http2Limits {
+    // Envoy's recommendation for an edge proxy.
+    max_concurrent_streams: 100,
+    max_resets_per_second: 500,
+    max_control_frames_per_second: 200,
+    max_empty_frames_per_second: 100,
+    max_continuation_frames: 8,
+};
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// The port of DNS (RFC 1035, section 4.2).
@@ -68,6 +83,7 @@ pub(super) fn check(
     let mut startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
     if let Some(source) = source {
         check_gateway(source, findings);
+        batching::check(source, findings);
     }
     if let Some(source) = source {
         startup.scaling = scaling::check(source, startup.admin.port(), findings);
@@ -83,9 +99,27 @@ pub(super) fn check(
 fn limits(spec: &Settings) -> Limits {
     Limits {
         max_body_bytes: spec.limits.max_body_bytes.unwrap_or(MAX_BODY_BYTES),
+        max_rate_limit_keys: spec.limits.max_rate_limit_keys.unwrap_or(MAX_RATE_LIMIT_KEYS),
+        max_connections: NonZeroU32::new(spec.limits.max_connections.unwrap_or(MAX_CONNECTIONS)),
+        max_headers: spec.limits.max_headers.unwrap_or(MAX_HEADERS),
+        max_retry_buffer_bytes: spec.limits.max_retry_buffer_bytes.unwrap_or(MAX_RETRY_BUFFER_BYTES),
+        http2: http2_limits(&spec.limits.http2),
         request_timeout: duration(spec.limits.request_timeout.as_deref(), REQUEST_TIMEOUT),
         stream_idle_timeout: duration(spec.limits.stream_idle_timeout.as_deref(), STREAM_IDLE_TIMEOUT),
         trust_forwarded_proto: spec.limits.trust_forwarded_proto,
+    }
+}
+
+fn http2_limits(written: &written::Http2Limits) -> Http2Limits {
+    let default = HTTP2_LIMITS;
+    Http2Limits {
+        max_concurrent_streams: written.max_concurrent_streams.unwrap_or(default.max_concurrent_streams),
+        max_resets_per_second: written.max_resets_per_second.unwrap_or(default.max_resets_per_second),
+        max_control_frames_per_second: written
+            .max_control_frames_per_second
+            .unwrap_or(default.max_control_frames_per_second),
+        max_empty_frames_per_second: written.max_empty_frames_per_second.unwrap_or(default.max_empty_frames_per_second),
+        max_continuation_frames: written.max_continuation_frames.unwrap_or(default.max_continuation_frames),
     }
 }
 
@@ -103,6 +137,8 @@ fn startup(
         workers: spec.workers.and_then(NonZeroU32::new),
         backlog: spec.backlog.unwrap_or(BACKLOG),
         keepalive: duration(spec.keepalive.as_deref(), KEEPALIVE),
+        max_connection_age: Some(duration(spec.max_connection_age.as_deref(), MAX_CONNECTION_AGE))
+            .filter(|age| !age.is_zero()),
         header_timeout: duration(spec.header_timeout.as_deref(), HEADER_TIMEOUT),
         max_header_bytes: spec.max_header_bytes.unwrap_or(MAX_HEADER_BYTES),
         drain_timeout: duration(spec.drain.timeout.as_deref(), DRAIN_TIMEOUT),
@@ -154,7 +190,8 @@ fn local_model(written: Option<&ModelFiles>, overrides: &Overrides) -> Option<Lo
     Some(LocalModel {
         folder,
         file: model.file.clone().unwrap_or_else(|| MODEL_FILE.to_owned()),
-        library: model.library.as_ref().map(PathBuf::from),
+        library: overrides.library.clone().or_else(|| model.library.as_ref().map(PathBuf::from)),
+        batching: batching(model),
         threads: count(model.threads, MODEL_THREADS),
         max_batch: count(model.max_batch, MODEL_BATCH),
         queue: count(model.queue, MODEL_QUEUE),

@@ -4,10 +4,12 @@ mod actions;
 mod gateway;
 pub(super) mod kubernetes;
 mod own;
+mod route_policy;
 mod scaling;
 mod service_entry;
 mod sorted;
 mod traffic;
+pub(super) mod upkeep;
 
 use std::collections::BTreeMap;
 
@@ -20,8 +22,9 @@ pub(super) use actions::{
 
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
-pub(super) use own::Autoscaling;
+pub(super) use own::{Autoscaling, Http2Limits};
 use own::{NameServers, OwnWorkload};
+pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use scaling::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
@@ -161,6 +164,7 @@ pub(super) struct Settings {
     pub(super) workers: Option<u32>,
     pub(super) backlog: Option<u32>,
     pub(super) keepalive: Option<String>,
+    pub(super) max_connection_age: Option<String>,
     pub(super) header_timeout: Option<String>,
     pub(super) max_header_bytes: Option<u32>,
     pub(super) drain: Drain,
@@ -205,6 +209,11 @@ pub(super) struct GatewayRole {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct RequestLimits {
     pub(super) max_body_bytes: Option<u64>,
+    pub(super) max_rate_limit_keys: Option<u32>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) max_headers: Option<u32>,
+    pub(super) max_retry_buffer_bytes: Option<u64>,
+    pub(super) http2: Http2Limits,
     pub(super) request_timeout: Option<String>,
     pub(super) stream_idle_timeout: Option<String>,
     pub(super) trust_forwarded_proto: bool,
@@ -215,6 +224,11 @@ pub(super) struct RequestLimits {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ModelFiles {
     pub(super) folder: String,
+    pub(super) batch_window: Option<String>,
+    pub(super) max_batch_tokens: Option<u32>,
+    pub(super) queue_tokens: Option<u32>,
+    pub(super) queue_bytes: Option<u32>,
+    pub(super) tokenizer_cache: Option<u32>,
     pub(super) file: Option<String>,
     pub(super) library: Option<String>,
     pub(super) threads: Option<u32>,
@@ -231,12 +245,20 @@ pub(super) struct PoolPolicy {
     pub(super) port: Option<u16>,
     pub(super) tier: Option<String>,
     pub(super) slots_per_endpoint: Option<u32>,
+    pub(super) slots_per_pool: Option<u32>,
+    pub(super) slots: Option<Slots>,
     pub(super) queue: PendingQueue,
     pub(super) spill_to: Vec<SpillTarget>,
     pub(super) local_model: Option<String>,
     pub(super) latency_objective: Option<String>,
     pub(super) scaling: Option<PoolScaling>,
     pub(super) hold_at_zero: Option<HoldAtZero>,
+    pub(super) load_balancer: Option<String>,
+    pub(super) latency_decay: Option<String>,
+    pub(super) health_check: Option<upkeep::HealthCheck>,
+    pub(super) warmup_request: Option<upkeep::RequestOfOwn>,
+    pub(super) load_reports: Option<upkeep::LoadReports>,
+    pub(super) hedge: Option<upkeep::Hedge>,
 }
 
 /// `PoolPolicy.queue`.
@@ -245,6 +267,16 @@ pub(super) struct PoolPolicy {
 pub(super) struct PendingQueue {
     pub(super) max_pending: Option<u32>,
     pub(super) timeout: Option<String>,
+    pub(super) order: Option<String>,
+}
+
+/// `PoolPolicy.slots`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Slots {
+    pub(super) mode: Option<String>,
+    pub(super) min: Option<u32>,
+    pub(super) max: Option<u32>,
 }
 
 /// `PoolPolicy.spillTo[]`.

@@ -143,7 +143,9 @@ impl Reconciler {
         match loaded.checked {
             Some(checked) if usable => {
                 let mut problems = loaded.problems;
-                problems.extend(config::restart_needed(&self.publisher.current().checked.startup, &checked.startup));
+                let old = self.publisher.current();
+                let restart = config::restart_needed(&old.checked.startup, &checked.startup, &loaded.startup_places);
+                problems.extend(restart);
                 let clients = self.certificates.follow(&checked, SystemTime::now());
                 self.publisher.publish(self.with_old_startup(checked), clients);
                 Judged::InForce(problems)

@@ -37,6 +37,9 @@ pub enum PatternError {
     /// Istio allows at most 1024 bytes in an expression.
     #[error("a regex has at most 1024 bytes, this one has {0}")]
     TooLong(usize),
+    /// What it comes to is larger than any expression may be, which is found out only by compiling it.
+    #[error("Compiled regex exceeds size limit of {MAX_REGEX_BYTES} bytes.")]
+    TooLarge,
     /// The expression does not compile.
     #[error("{0}")]
     Syntax(String),
@@ -46,6 +49,9 @@ pub enum PatternError {
 const MAX_REGEX_LENGTH: usize = 1024;
 /// What one compiled expression may occupy: enough for any sensible one, little enough that no document exhausts memory.
 const MAX_REGEX_BYTES: usize = 1 << 20;
+/// The sizes by which expressions are told apart: most fit the first, and to find that another is larger takes no longer than
+/// to compile one of the size.
+const SIZES: [usize; 3] = [1 << 13, 1 << 16, MAX_REGEX_BYTES];
 
 impl StringMatch {
     /// Compiles `expression` to match whole texts.
@@ -53,15 +59,23 @@ impl StringMatch {
     /// # Errors
     /// [`PatternError`] where it is too long or not a valid expression.
     pub fn regex(expression: &str) -> Result<Self, PatternError> {
-        let regex = compile(&format!(r"\A(?:{})\z", translated(expression)?))?;
-        Ok(Self::Regex(Box::new(Expression { written: expression.into(), regex })))
+        Self::measured_regex(expression).map(|(pattern, _)| pattern)
     }
 
-    /// Compiles `expression` to find in texts what matches it.
+    /// As [`StringMatch::regex`], with the bytes that it may occupy, rounded up to 8 KiB, 64 KiB or 1 MiB.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn measured_regex(expression: &str) -> Result<(Self, usize), PatternError> {
+        let (regex, bytes) = compile(&format!(r"\A(?:{})\z", translated(expression)?))?;
+        Ok((Self::Regex(Box::new(Expression { written: expression.into(), regex })), bytes))
+    }
+
+    /// Compiles `expression` to find in texts what matches it; with the bytes that it may occupy, rounded up as above.
     ///
     /// # Errors
     /// [`PatternError`] where it is too long or not a valid expression.
-    pub fn search(expression: &str) -> Result<Regex, PatternError> {
+    pub fn measured_search(expression: &str) -> Result<(Regex, usize), PatternError> {
         compile(&translated(expression)?)
     }
 
@@ -111,9 +125,18 @@ fn translated(expression: &str) -> Result<String, PatternError> {
     re2::translate(expression).map_err(PatternError::Syntax)
 }
 
-fn compile(expression: &str) -> Result<Regex, PatternError> {
-    let built = regex::RegexBuilder::new(expression).size_limit(MAX_REGEX_BYTES).build();
-    built.map_err(|error| PatternError::Syntax(last_line(&error)))
+/// The program, and the least of [`SIZES`] that it fits.
+fn compile(expression: &str) -> Result<(Regex, usize), PatternError> {
+    let mut sizes = SIZES.into_iter();
+    loop {
+        let size = sizes.next().unwrap_or(MAX_REGEX_BYTES);
+        match regex::RegexBuilder::new(expression).size_limit(size).build() {
+            Ok(regex) => return Ok((regex, size)),
+            Err(regex::Error::CompiledTooBig(_)) if size < MAX_REGEX_BYTES => {}
+            Err(regex::Error::CompiledTooBig(_)) => return Err(PatternError::TooLarge),
+            Err(error) => return Err(PatternError::Syntax(last_line(&error))),
+        }
+    }
 }
 
 fn last_line(error: &regex::Error) -> String {

@@ -20,6 +20,8 @@ pub enum Reason {
     QueueFull,
     /// The request waited in the queue for as long as its pool allows.
     QueueTimeout,
+    /// By the rate at which slots come free, the request would not get one before its deadline or latency objective.
+    WaitTooLong,
     /// An endpoint refused the connection or could not be reached.
     ConnectFailed,
     /// An endpoint did not accept the connection within the connect timeout.
@@ -34,20 +36,28 @@ pub enum Reason {
     RequestTimeout,
     /// The request's or the answer's body stood still for longer than the stream idle timeout.
     StreamIdleTimeout,
+    /// A rate limit of the rule's policy has no token left for the request.
+    RateLimited,
     /// The request's body is larger than the limit.
     BodyTooLarge,
     /// The request cannot be forwarded as it stands.
     MalformedRequest,
+    /// The head of a request is larger than the limit, or has too many fields.
+    HeadTooLarge,
     /// The local model is not loaded.
     LocalOff,
     /// The local model's queue is full.
     LocalQueueFull,
+    /// By its measured pace, the local model would answer after the deadline.
+    LocalTooLate,
     /// The local model cannot read this request; its first choice could have.
     LocalUnsupported,
     /// The local model failed while it computed.
     LocalFailed,
     /// The client went away before the answer was complete.
     ClientDisconnected,
+    /// The drain's time was over before the answer was complete.
+    DrainTimeout,
     /// A rule aborted the request on purpose; its status is the rule's.
     FaultInjected,
 }
@@ -82,14 +92,20 @@ const UC: (&str, &str) = ("UC", "UpstreamConnectionTermination");
 const UPE: (&str, &str) = ("UPE", "UpstreamProtocolError");
 const UT: (&str, &str) = ("UT", "UpstreamRequestTimeout");
 const SI: (&str, &str) = ("SI", "StreamIdleTimeout");
+const RL: (&str, &str) = ("RL", "RateLimited");
 const DPE: (&str, &str) = ("DPE", "DownstreamProtocolError");
 const DC: (&str, &str) = ("DC", "DownstreamConnectionTermination");
 const FI: (&str, &str) = ("FI", "FaultInjected");
 const NONE: (&str, &str) = ("-", "-");
+/// The `error`s of RFC 9209 that several reasons have.
+const REQUEST: &str = "http_request_error";
+const UNAVAILABLE: &str = "destination_unavailable";
+/// What a lack of slots comes nearest to.
+const FULL: &str = "connection_limit_reached";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -97,6 +113,7 @@ impl Reason {
         Self::SlotsTaken,
         Self::QueueFull,
         Self::QueueTimeout,
+        Self::WaitTooLong,
         Self::ConnectFailed,
         Self::ConnectTimeout,
         Self::UpstreamTlsFailed,
@@ -104,13 +121,17 @@ impl Reason {
         Self::UpstreamProtocolError,
         Self::RequestTimeout,
         Self::StreamIdleTimeout,
+        Self::RateLimited,
         Self::BodyTooLarge,
         Self::MalformedRequest,
+        Self::HeadTooLarge,
         Self::LocalOff,
         Self::LocalQueueFull,
+        Self::LocalTooLate,
         Self::LocalUnsupported,
         Self::LocalFailed,
         Self::ClientDisconnected,
+        Self::DrainTimeout,
         Self::FaultInjected,
     ];
 
@@ -122,24 +143,17 @@ impl Reason {
             Self::RouteNotFound => {
                 facts("route_not_found", 404, NR, "destination_not_found", "no route matches this request")
             }
-            Self::NoEndpoint => {
-                facts("no_endpoint", 503, UH, "destination_unavailable", "the pool has no admitting endpoint")
-            }
+            Self::NoEndpoint => facts("no_endpoint", 503, UH, UNAVAILABLE, "the pool has no admitting endpoint"),
             Self::NameNotResolved => {
                 facts("name_not_resolved", 503, DF, "dns_error", "the request's host has no address")
             }
             Self::LoopDetected => {
                 facts("loop_detected", 502, NONE, "proxy_loop_detected", "the request would come back to this router")
             }
-            Self::SlotsTaken => {
-                facts("slots_taken", 429, UO, "connection_limit_reached", "every slot of the pool is taken")
-            }
-            Self::QueueFull => {
-                facts("queue_full", 429, UO, "connection_limit_reached", "the pool and its queue are full")
-            }
-            Self::QueueTimeout => {
-                facts("queue_timeout", 429, UO, "connection_limit_reached", "no slot came free in time")
-            }
+            Self::SlotsTaken => facts("slots_taken", 429, UO, FULL, "every slot of the pool is taken"),
+            Self::QueueFull => facts("queue_full", 429, UO, FULL, "the pool and its queue are full"),
+            Self::QueueTimeout => facts("queue_timeout", 429, UO, FULL, "no slot came free in time"),
+            Self::WaitTooLong => facts("wait_too_long", 429, UO, FULL, "no slot would come free in time"),
             Self::ConnectFailed => {
                 facts("connect_failed", 503, UF, "connection_refused", "no endpoint accepted the connection")
             }
@@ -161,24 +175,28 @@ impl Reason {
             Self::StreamIdleTimeout => {
                 facts("stream_idle_timeout", 504, SI, "http_response_timeout", "the body stood still for too long")
             }
-            Self::BodyTooLarge => {
-                facts("body_too_large", 413, NONE, "http_request_error", "the request body is over the limit")
+            Self::RateLimited => {
+                facts("rate_limited", 429, RL, "http_request_denied", "a rate limit of the route is reached")
             }
-            Self::MalformedRequest => {
-                facts("malformed_request", 400, DPE, "http_request_error", "the request cannot be forwarded")
-            }
-            Self::LocalOff => facts("local_off", 503, UH, "destination_unavailable", "the local model is not loaded"),
-            Self::LocalQueueFull => {
-                facts("local_queue_full", 429, UO, "connection_limit_reached", "the local model's queue is full")
-            }
-            Self::LocalUnsupported => facts(
-                "local_unsupported",
-                503,
-                UH,
-                "destination_unavailable",
-                "the local model cannot answer such a request",
+            Self::BodyTooLarge => facts("body_too_large", 413, NONE, REQUEST, "the request body is over the limit"),
+            Self::MalformedRequest => facts("malformed_request", 400, DPE, REQUEST, "the request cannot be forwarded"),
+            Self::HeadTooLarge => facts("head_too_large", 431, DPE, REQUEST, "the request's head is over the limit"),
+            Self::LocalOff => facts("local_off", 503, UH, UNAVAILABLE, "the local model is not loaded"),
+            Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
+            Self::LocalTooLate => facts(
+                "local_too_late",
+                429,
+                UO,
+                "connection_limit_reached",
+                "the local model could not answer before the deadline",
             ),
+            Self::LocalUnsupported => {
+                facts("local_unsupported", 503, UH, UNAVAILABLE, "the local model cannot answer such a request")
+            }
             Self::LocalFailed => facts("local_failed", 503, UH, "proxy_internal_error", "the local model failed"),
+            Self::DrainTimeout => {
+                facts("drain_timeout", 503, NONE, "connection_terminated", "the drain's time was over")
+            }
             Self::ClientDisconnected => {
                 facts("client_disconnected", 499, DC, "connection_terminated", "the client went away")
             }

@@ -50,6 +50,9 @@ pub enum Balancing {
     /// The less loaded of two drawn.
     #[default]
     LeastRequest,
+    /// The one of two drawn that is to answer sooner, by the latency of late and what is in flight. No rule of Istio's asks
+    /// for it; the memory of latency fades with this time.
+    PeakEwma(Duration),
     /// One after the other.
     RoundRobin,
     /// One drawn.

@@ -1,6 +1,7 @@
 //! What can go wrong with the local model, as it starts and as it answers.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::domain::Reason;
 
@@ -104,6 +105,12 @@ pub enum EmbedError {
     /// The queue has no room for this request now.
     #[error("the local model's queue is full")]
     QueueFull,
+    /// By what was measured and what waits, the answer would come after the deadline.
+    #[error("the local model could not answer before the deadline: it would take {:.1} s", .needed.as_secs_f64())]
+    TooLate {
+        /// How long it would take.
+        needed: Duration,
+    },
     /// The deadline passed before the computation began.
     #[error("the deadline passed before the local model came to this request")]
     Expired,
@@ -116,10 +123,19 @@ pub enum EmbedError {
 }
 
 impl EmbedError {
+    /// How long an answer would have taken, where it would have been too long.
+    pub const fn needed(&self) -> Option<Duration> {
+        match self {
+            Self::TooLate { needed } => Some(*needed),
+            _ => None,
+        }
+    }
+
     /// The reason by which this is counted, logged and answered.
     pub const fn reason(&self) -> Reason {
         match self {
             Self::QueueFull => Reason::LocalQueueFull,
+            Self::TooLate { .. } => Reason::LocalTooLate,
             Self::Expired => Reason::RequestTimeout,
             Self::Failed(_) => Reason::LocalFailed,
             Self::Stopped => Reason::LocalOff,

@@ -25,7 +25,8 @@ pub(super) type Outcome = Result<Embeddings, EmbedError>;
 
 /// A request that waits or is being computed.
 pub(super) struct Job {
-    deadline: Instant,
+    /// When it must have been answered.
+    pub(super) deadline: Instant,
     /// When it came.
     pub(super) arrived: Instant,
     progress: Mutex<Progress>,

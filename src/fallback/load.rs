@@ -12,15 +12,30 @@ use ort::session::builder::SessionBuilder;
 use sha2::{Digest as _, Sha256};
 use tokenizers::{Tokenizer, TruncationParams};
 
+use super::batch::Most;
 use super::encoder::Encoder;
 use super::engine::{Engine as _, EngineError};
 use super::error::LoadError;
+use super::forecast::Pace;
 use super::library;
 use super::manifest::{Golden, Identity, Manifest, Model};
+use super::warm_up;
 use crate::config::LocalModel;
 
-/// Loads one engine for each thread that `settings` ask for, and checks the first with the golden input.
-pub(super) fn load(settings: &LocalModel) -> Result<(Vec<Encoder>, Identity), LoadError> {
+/// Engines that compute rightly.
+pub(super) struct Loaded {
+    /// One for each thread.
+    pub(super) engines: Vec<Encoder>,
+    pub(super) identity: Identity,
+    /// The longest text in tokens.
+    pub(super) longest: usize,
+    /// How fast one of them was.
+    pub(super) pace: Pace,
+}
+
+/// Loads one engine for each thread that `settings` ask for, checks the first with the golden input, and has each compute
+/// what it is going to be asked, so that no request pays for the memory that its shape needs.
+pub(super) fn load(settings: &LocalModel) -> Result<Loaded, LoadError> {
     let folder = &settings.folder;
     let manifest = Manifest::read(folder)?;
     let model = manifest.model(folder, &settings.file)?;
@@ -43,7 +58,13 @@ pub(super) fn load(settings: &LocalModel) -> Result<(Vec<Encoder>, Identity), Lo
     if let Some(first) = engines.first_mut() {
         check_golden(first, model, &manifest.golden, &path)?;
     }
-    Ok((engines, model.identity()))
+    let batch = Most {
+        texts: usize::try_from(settings.max_batch.get()).unwrap_or(usize::MAX),
+        tokens: usize::try_from(settings.batching.max_batch_tokens.get()).unwrap_or(usize::MAX),
+    };
+    let warmed = warm_up::all(&mut engines, &manifest.golden.text, (model.max_tokens, batch));
+    let pace = warmed.map_err(|why| LoadError::Model { path: path.clone(), why: why.0 })?;
+    Ok(Loaded { engines, identity: model.identity(), longest: model.max_tokens, pace })
 }
 
 fn load_library(settings: &LocalModel, manifest: &Manifest) -> Result<Environment, LoadError> {

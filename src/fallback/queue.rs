@@ -1,24 +1,48 @@
 //! The one bounded queue in front of the inference threads. Owns what waits and in which state; never computes.
 //!
 //! A text waits raw until a thread tokenises it, and then as tokens until it is chosen for a batch: batches are grouped by
-//! length, and only the tokenizer knows it. Tokenising costs less than a hundredth of computing.
+//! length, and only the tokenizer knows it. Tokenising costs less than a hundredth of computing. Requests take turns: the
+//! next batch is begun by the request whose turn is longest ago, whatever the number of its texts.
 
-use std::collections::VecDeque;
+mod request;
+mod room;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::batch;
+use super::batch::{self, Candidate, Most};
 use super::engine::Tokens;
 use super::error::EmbedError;
+use super::forecast::{Pace, Work as Ahead};
 use super::job::Job;
+use super::token_cache::TokenCache;
+use request::{Request, Text};
+pub(super) use room::Load;
 
 /// Texts that one thread tokenises before it looks at the queue again.
 const TOKENISED_AT_ONCE: usize = 64;
+/// Tokenised texts from which batches are chosen: more of them pad no less, and what is tokenised early is kept long.
+const CHOSEN_FROM: usize = 256;
 
-/// A text of a job: `S` is a `String` while it is raw and [`Tokens`] afterwards.
+/// What the queue takes and how it gives it out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// What may wait at most.
+    pub(super) most: Load,
+    /// What is computed together at most.
+    pub(super) batch: Most,
+    /// How long a text that came while others were computed waits for company.
+    pub(super) window: Duration,
+    /// The longest text in tokens; longer ones are cut.
+    pub(super) longest: usize,
+    /// Texts whose tokens are remembered.
+    pub(super) remembered: usize,
+    /// Threads that compute.
+    pub(super) threads: usize,
+}
+
+/// A text in a thread's hands: `S` is a `String` while it is raw and [`Tokens`] afterwards.
 pub(super) struct Waiting<S> {
-    /// Its place in the order of arrival, over all jobs.
-    pub(super) arrival: u64,
     pub(super) job: Arc<Job>,
     /// Its place among the job's texts.
     pub(super) index: usize,
@@ -29,13 +53,21 @@ pub(super) struct Waiting<S> {
 pub(super) enum Work {
     /// Tokenise these and give them back with [`Queue::put_back`].
     Tokenise(Vec<Waiting<String>>),
-    /// Compute these together.
+    /// Compute these together, and say so to [`Queue::computed`].
     Compute(Vec<Waiting<Tokens>>),
 }
 
+/// What a thread finds when it looks.
+enum Found {
+    Work(Work),
+    /// Nothing before this moment.
+    Until(Instant),
+    Nothing,
+}
+
 pub(super) struct Queue {
-    capacity: usize,
-    max_batch: usize,
+    terms: Terms,
+    cache: Mutex<TokenCache>,
     state: Mutex<State>,
     /// Told when there may be work.
     work: Condvar,
@@ -43,42 +75,49 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    raw: VecDeque<Waiting<String>>,
-    /// In order of arrival.
-    tokenised: VecDeque<Waiting<Tokens>>,
-    /// Texts that a thread is tokenising.
-    in_hand: usize,
-    arrivals: u64,
+    /// The one whose turn is next first.
+    requests: Vec<Request>,
+    pace: Pace,
+    /// Tokens that are being computed.
+    computing: usize,
     is_stopped: bool,
 }
 
 impl Queue {
-    /// A queue of at most `capacity` texts, given out in batches of at most `max_batch`.
-    pub(super) fn new(capacity: usize, max_batch: usize) -> Self {
-        Self { capacity, max_batch, state: Mutex::default(), work: Condvar::new() }
+    pub(super) fn new(terms: Terms, pace: Pace) -> Self {
+        let cache = Mutex::new(TokenCache::new(terms.remembered));
+        Self { terms, cache, state: Mutex::new(State { pace, ..State::default() }), work: Condvar::new() }
     }
 
-    /// Adds a job with its texts, all or none. One with more texts than the queue holds is taken where nothing else waits:
-    /// refused each time, it would never be answered.
-    pub(super) fn push(&self, job: &Arc<Job>, texts: Vec<String>) -> Result<(), EmbedError> {
+    /// Adds a job with its texts, all or none. Gives the number of texts whose tokens were remembered.
+    ///
+    /// # Errors
+    /// [`EmbedError::QueueFull`], [`EmbedError::TooLate`] where it could not be answered by its deadline, or
+    /// [`EmbedError::Stopped`].
+    pub(super) fn push(&self, job: &Arc<Job>, texts: Vec<String>) -> Result<usize, EmbedError> {
+        let texts = self.recall(texts);
+        let remembered = texts.iter().filter(|text| matches!(text, Text::Tokenised(_))).count();
         let mut state = self.state();
         if state.is_stopped {
             return Err(EmbedError::Stopped);
         }
-        if !state.has_room(texts.len(), self.capacity) {
+        let mut request = Request::new(Arc::clone(job), texts, |bytes| state.pace.tokens(bytes, self.terms.longest));
+        if state.admit(&request, &self.terms).is_err() {
             state.drop_unwanted(job.arrived);
-            if !state.has_room(texts.len(), self.capacity) {
-                return Err(EmbedError::QueueFull);
-            }
+            state.admit(&request, &self.terms)?;
         }
-        for (index, content) in texts.into_iter().enumerate() {
-            let arrival = state.arrivals;
-            state.arrivals += 1;
-            state.raw.push_back(Waiting { arrival, job: Arc::clone(job), index, content });
-        }
+        request.is_alone = state.requests.is_empty() && state.computing == 0;
+        state.requests.push(request);
         drop(state);
         self.work.notify_one();
-        Ok(())
+        Ok(remembered)
+    }
+
+    /// The tokens of the texts that are remembered.
+    fn recall(&self, texts: Vec<String>) -> Vec<Text> {
+        let mut cache = self.cache();
+        let recall = |text: String| cache.get(&text).map_or(Text::Raw(text), Text::Tokenised);
+        texts.into_iter().map(recall).collect()
     }
 
     /// Waits for work; `None` once the queue is stopped.
@@ -88,29 +127,49 @@ impl Queue {
             if state.is_stopped {
                 return None;
             }
-            state.drop_unwanted(Instant::now());
-            if let Some(work) = state.take(self.max_batch) {
-                if state.has_work() {
-                    self.work.notify_one();
+            let now = Instant::now();
+            state.drop_unwanted(now);
+            match state.take(&self.terms, now) {
+                Found::Work(work) => {
+                    if !state.requests.is_empty() {
+                        self.work.notify_one();
+                    }
+                    return Some(work);
                 }
-                return Some(work);
+                Found::Until(moment) => {
+                    let patience = moment.saturating_duration_since(now);
+                    let woken = self.work.wait_timeout(state, patience);
+                    state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Found::Nothing => state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Takes back what [`Work::Tokenise`] gave out: `given` texts, of which `tokenised` could be tokenised.
-    pub(super) fn put_back(&self, given: usize, tokenised: Vec<Waiting<Tokens>>) {
+    /// Takes back what [`Work::Tokenise`] gave out, those that could be tokenised with their texts.
+    pub(super) fn put_back(&self, tokenised: Vec<Waiting<(String, Tokens)>>) {
+        let mut cache = self.cache();
+        for Waiting { content: (text, tokens), .. } in &tokenised {
+            cache.put(text, tokens);
+        }
+        drop(cache);
         let mut state = self.state();
-        state.in_hand -= given;
-        for waiting in tokenised {
-            if state.is_stopped {
-                waiting.job.fail(EmbedError::Stopped);
-                continue;
+        for Waiting { job, index, content: (text, tokens) } in tokenised {
+            state.pace.tokenised(text.len(), tokens.0.len());
+            match state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job)) {
+                Some(request) => request.tokenised(index, text.len(), tokens),
+                None => job.fail(EmbedError::Stopped),
             }
-            // Another thread may have brought back younger ones first.
-            let place = state.tokenised.partition_point(|other| other.arrival < waiting.arrival);
-            state.tokenised.insert(place, waiting);
+        }
+    }
+
+    /// Takes note of a batch that was given out: its tokens, padding not among them, and the time that it took; `None`
+    /// where it failed.
+    pub(super) fn computed(&self, tokens: usize, took: Option<Duration>) {
+        let mut state = self.state();
+        state.computing = state.computing.saturating_sub(tokens);
+        if let Some(took) = took {
+            state.pace.ran(tokens, took);
         }
     }
 
@@ -118,11 +177,8 @@ impl Queue {
     pub(super) fn stop(&self) {
         let mut state = self.state();
         state.is_stopped = true;
-        for waiting in state.raw.drain(..) {
-            waiting.job.fail(EmbedError::Stopped);
-        }
-        for waiting in state.tokenised.drain(..) {
-            waiting.job.fail(EmbedError::Stopped);
+        for request in state.requests.drain(..) {
+            request.job.fail(EmbedError::Stopped);
         }
         drop(state);
         self.work.notify_all();
@@ -130,51 +186,115 @@ impl Queue {
 
     /// Texts that wait now.
     pub(super) fn waiting(&self) -> usize {
-        self.state().waiting()
+        self.state().requests.iter().map(|request| request.left().texts).sum()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn cache(&self) -> MutexGuard<'_, TokenCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl State {
-    fn waiting(&self) -> usize {
-        self.raw.len() + self.tokenised.len() + self.in_hand
-    }
-
-    fn has_room(&self, texts: usize, capacity: usize) -> bool {
-        self.waiting() + texts <= capacity || self.waiting() == 0
-    }
-
-    fn has_work(&self) -> bool {
-        !self.raw.is_empty() || !self.tokenised.is_empty()
-    }
-
-    /// Forgets the texts of requests that are answered, expired or given up by their client.
-    fn drop_unwanted(&mut self, now: Instant) {
-        self.raw.retain(|waiting| waiting.job.is_wanted(now));
-        self.tokenised.retain(|waiting| waiting.job.is_wanted(now));
-    }
-
-    /// Raw texts first, so that the choice of a batch sees every length.
-    fn take(&mut self, max_batch: usize) -> Option<Work> {
-        if !self.raw.is_empty() {
-            let some: Vec<_> = self.raw.drain(..self.raw.len().min(TOKENISED_AT_ONCE)).collect();
-            self.in_hand += some.len();
-            return Some(Work::Tokenise(some));
+    /// Whether there is room for `request`, and time.
+    fn admit(&self, request: &Request, terms: &Terms) -> Result<(), EmbedError> {
+        let counted = |request: &Request| request.left().counted(terms.most);
+        let waiting = self.requests.iter().map(counted).fold(Load::default(), Load::plus);
+        if !waiting.plus(counted(request)).fits(terms.most) {
+            return Err(EmbedError::QueueFull);
         }
-        let lengths: Vec<usize> = self.tokenised.iter().map(|waiting| waiting.content.0.len()).collect();
-        let mut chosen = batch::choose(&lengths, max_batch).into_iter().peekable();
-        let (mut taken, mut left) = (Vec::new(), VecDeque::with_capacity(self.tokenised.len()));
-        for (place, waiting) in self.tokenised.drain(..).enumerate() {
-            if chosen.next_if_eq(&place).is_some() {
-                taken.push(waiting);
-            } else {
-                left.push_back(waiting);
+        self.too_late(request, terms).map_or(Ok(()), |needed| Err(EmbedError::TooLate { needed }))
+    }
+
+    /// How long `request` would take, where that is longer than it has. Of each of the others as much comes before its last
+    /// text as it has itself, since they take turns.
+    fn too_late(&self, request: &Request, terms: &Terms) -> Option<Duration> {
+        let Load { texts, tokens: own, .. } = request.left();
+        let before = self.requests.iter().map(|other| other.left().tokens.min(own)).sum::<usize>();
+        let ahead = before + self.computing;
+        let time = self.pace.time(Ahead { own, texts, ahead }, terms.threads)?;
+        let needed = if ahead > 0 { time + terms.window } else { time };
+        let left = request.job.deadline.saturating_duration_since(request.job.arrived);
+        (needed > left).then_some(needed)
+    }
+
+    /// Forgets the requests that are answered, expired or given up by their client.
+    fn drop_unwanted(&mut self, now: Instant) {
+        self.requests.retain(|request| request.job.is_wanted(now));
+    }
+
+    fn take(&mut self, terms: &Terms, now: Instant) -> Found {
+        let raw = self.to_tokenise();
+        if !raw.is_empty() {
+            return Found::Work(Work::Tokenise(raw));
+        }
+        let Some(turn) = self.requests.iter().position(Request::has_tokens) else { return Found::Nothing };
+        let (candidates, places) = self.candidates(turn);
+        let chosen = batch::choose(&candidates, terms.batch);
+        if let Some(moment) = self.company_until(terms, chosen.len()).filter(|moment| *moment > now) {
+            return Found::Until(moment);
+        }
+        let mut taken: Vec<Waiting<Tokens>> = Vec::with_capacity(chosen.len());
+        // From the last one on, so that the places of those before stay what they are.
+        for (at, nth) in chosen.into_iter().rev().map(|place| places[place]) {
+            taken.extend(self.requests[at].take(nth));
+        }
+        self.computing += taken.iter().map(|waiting| waiting.content.0.len()).sum::<usize>();
+        taken.reverse();
+        let begun = self.requests.remove(turn);
+        self.requests.push(begun);
+        self.requests.retain(|request| !request.is_given_out());
+        Found::Work(Work::Compute(taken))
+    }
+
+    /// The tokenised texts, those of the request in `turn` first, and where each stands: its request and its place there.
+    fn candidates(&self, turn: usize) -> (Vec<Candidate>, Vec<(usize, usize)>) {
+        let order = (turn..self.requests.len()).chain(0..turn);
+        let of_one = |at: usize| {
+            let lengths = self.requests[at].lengths().enumerate();
+            lengths.map(move |(nth, tokens)| (Candidate { tokens, nth }, (at, nth)))
+        };
+        order.flat_map(of_one).unzip()
+    }
+
+    /// Raw texts, of each request in turn, as many as are worth tokenising now.
+    fn to_tokenise(&mut self) -> Vec<Waiting<String>> {
+        let known: usize = self.requests.iter().map(|request| request.lengths().len()).sum();
+        let mut wanted = CHOSEN_FROM.saturating_sub(known).min(TOKENISED_AT_ONCE);
+        let next_has_none = self.requests.first().is_some_and(|request| !request.has_tokens());
+        wanted = wanted.max(usize::from(next_has_none));
+        let mut raw = Vec::new();
+        while raw.len() < wanted {
+            let before = raw.len();
+            for request in &mut self.requests {
+                if raw.len() < wanted {
+                    raw.extend(request.take_raw());
+                }
+            }
+            if raw.len() == before {
+                break;
             }
         }
-        self.tokenised = left;
-        (!taken.is_empty()).then_some(Work::Compute(taken))
+        raw
+    }
+
+    /// Until when a batch of `texts` waits for company: only where there is a window, room in the batch, and no request that
+    /// came while nothing else was there.
+    fn company_until(&self, terms: &Terms, texts: usize) -> Option<Instant> {
+        let waiting = self.requests.iter().filter(|request| request.has_tokens());
+        let is_due = terms.window.is_zero()
+            || texts >= terms.batch.texts
+            || waiting.clone().any(|request| request.is_alone)
+            || waiting.clone().map(|request| request.lengths().sum::<usize>()).sum::<usize>() >= terms.batch.tokens;
+        if is_due {
+            return None;
+        }
+        waiting.map(|request| request.job.arrived + terms.window).min()
     }
 }
+
+#[cfg(test)]
+mod simulation;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use super::batch::Most;
 use super::engine::Engine;
 use super::error::{EmbedError, LoadError};
 use super::job::{Embeddings, Job};
-use super::load;
+use super::load::{self, Loaded};
 use super::manifest::Identity;
-use super::queue::Queue;
-use super::worker::{self, BatchObservation};
+use super::queue::{Load, Queue, Terms};
+use super::worker::{self, Observation};
 use crate::config::LocalModel;
 
 /// How nice the inference threads are to the others: at this value a traffic thread on the same core gets some ten times their
@@ -23,8 +24,11 @@ const NICE: i32 = 10;
 pub struct LocalTier {
     queue: Arc<Queue>,
     identity: Identity,
+    observe: Arc<Observe>,
     threads: Vec<JoinHandle<()>>,
 }
+
+type Observe = dyn Fn(&Observation) + Send + Sync;
 
 /// What the local tier holds now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +39,16 @@ pub struct Stats {
 
 impl LocalTier {
     /// Loads the model, checks it and starts its threads, named `local-model-0` and up. Blocks for a second or two; `observe` is
-    /// called after each batch, on the thread that computed it.
+    /// called with each batch, on the thread that computed it, and with each request.
     ///
     /// # Errors
     /// [`LoadError`], which says which file is at fault and what to do. The process is none the worse for it.
     pub fn start(
         settings: &LocalModel,
-        observe: impl Fn(&BatchObservation) + Send + Sync + 'static,
+        observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
-        let (engines, identity) = load::load(settings)?;
-        let queue = Queue::new(count(settings.queue.get()), count(settings.max_batch.get()));
+        let Loaded { engines, identity, longest, pace } = load::load(settings)?;
+        let queue = Queue::new(terms(settings, longest), pace);
         Self::with_engines(engines, identity, queue, observe)
     }
 
@@ -52,11 +56,11 @@ impl LocalTier {
         engines: Vec<E>,
         identity: Identity,
         queue: Queue,
-        observe: impl Fn(&BatchObservation) + Send + Sync + 'static,
+        observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
-        let observe = Arc::new(observe);
+        let observe: Arc<Observe> = Arc::new(observe);
         // Made first, so that an error on the way stops the threads already started.
-        let mut tier = Self { queue: Arc::new(queue), identity, threads: Vec::new() };
+        let mut tier = Self { queue: Arc::new(queue), identity, observe: Arc::clone(&observe), threads: Vec::new() };
         for (number, mut engine) in engines.into_iter().enumerate() {
             let (queue, observe) = (Arc::clone(&tier.queue), Arc::clone(&observe));
             let thread = thread::Builder::new().name(format!("local-model-{number}")).spawn(move || {
@@ -79,12 +83,16 @@ impl LocalTier {
         texts: Vec<String>,
         deadline: Instant,
     ) -> impl Future<Output = Result<Embeddings, EmbedError>> + Send + use<> {
-        let (job, outcome) = Job::new(texts.len(), Instant::now(), deadline);
+        let count = texts.len();
+        let (job, outcome) = Job::new(count, Instant::now(), deadline);
         let pushed = if texts.is_empty() {
             Err(EmbedError::Failed("there is no text".to_owned()))
         } else {
             self.queue.push(&Arc::new(job), texts)
         };
+        if let Ok(remembered) = pushed {
+            (self.observe)(&Observation::Recalled { texts: count, remembered });
+        }
         async move {
             pushed?;
             // The sender is gone without a word only where its thread is.
@@ -110,6 +118,22 @@ impl Drop for LocalTier {
             // A thread that panicked has nothing left to give back.
             let _panicked = thread.join();
         }
+    }
+}
+
+fn terms(settings: &LocalModel, longest: usize) -> Terms {
+    let batching = &settings.batching;
+    Terms {
+        most: Load {
+            texts: count(settings.queue.get()),
+            tokens: count(batching.queue_tokens.get()),
+            bytes: count(batching.queue_bytes.get()),
+        },
+        batch: Most { texts: count(settings.max_batch.get()), tokens: count(batching.max_batch_tokens.get()) },
+        window: batching.window,
+        longest,
+        remembered: count(batching.tokenizer_cache),
+        threads: count(settings.threads.get()),
     }
 }
 

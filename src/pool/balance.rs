@@ -1,8 +1,10 @@
 //! Which endpoint is asked first, and which next where it cannot take the request.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::{Endpoint, Table};
+use crate::domain::Moment;
 
 /// The longest schedule of a round robin. Weights that need more turns than this are brought down to it, each to at
 /// least one turn.
@@ -13,6 +15,9 @@ const MAX_TURNS: u64 = 4096;
 pub enum Balancer {
     /// The less loaded of two endpoints drawn by weight.
     LeastRequest(Shares),
+    /// That of two drawn by weight which is to serve a further request sooner, by [`super::Load`]; latency counts where it is
+    /// remembered, for so long.
+    LeastLoad(Shares, Option<Duration>),
     /// One drawn by weight.
     Random(Shares),
     /// One after the other, each as often as its weight says.
@@ -69,6 +74,11 @@ impl Balancer {
         Self::LeastRequest(Shares::new(endpoints))
     }
 
+    /// The less loaded of two of `endpoints`, by more than requests in flight; see [`Balancer::LeastLoad`].
+    pub fn least_load(endpoints: &[Endpoint], decay: Option<Duration>) -> Self {
+        Self::LeastLoad(Shares::new(endpoints), decay)
+    }
+
     /// Any of `endpoints`.
     pub fn random(endpoints: &[Endpoint]) -> Self {
         Self::Random(Shares::new(endpoints))
@@ -92,8 +102,9 @@ impl Balancer {
 
     /// The places of `endpoints` in the order in which they are to be asked; places may come again. `draw` is a number
     /// uniform over all of `u64`, for [`Balancer::Hash`] the request's hash.
-    pub(super) fn order<'p>(&'p self, endpoints: &'p [Endpoint], draw: u64) -> Order<'p> {
+    pub(super) fn order<'p>(&'p self, endpoints: &'p [Endpoint], draw: u64, now: Moment) -> Order<'p> {
         let walk = match self {
+            Self::LeastLoad(shares, decay) => Walk::Weighed(draw, shares, (now, *decay)),
             Self::LeastRequest(shares) => Walk::Drawn(draw, shares, less_loaded),
             Self::Random(shares) => Walk::Drawn(draw, shares, any),
             Self::RoundRobin(turns) => {
@@ -127,6 +138,8 @@ enum Walk<'p> {
     Places(usize),
     /// A few draws, of which this is the first; then every place from the last one drawn on.
     Drawn(u64, &'p Shares, fn(&[Endpoint], &Shares, u64) -> Option<usize>),
+    /// As `Drawn`, by load at a moment.
+    Weighed(u64, &'p Shares, (Moment, Option<Duration>)),
     /// The table's places from this entry on.
     Table(&'p [u32], usize),
 }
@@ -138,13 +151,27 @@ pub(super) struct Order<'p> {
     steps: usize,
 }
 
+impl Order<'_> {
+    /// Draws again, or goes over to the places in order.
+    fn step_on(&mut self, step: usize, place: usize, next: u64) -> usize {
+        /// Draws before the places in order: an endpoint that takes nothing leaves its share to all others, not to the
+        /// one behind it.
+        const DRAWS: usize = 4;
+        match &mut self.walk {
+            Walk::Drawn(draw, ..) | Walk::Weighed(draw, ..) if step < DRAWS => *draw = next,
+            _ => {
+                self.walk = Walk::Places(place);
+                self.steps = 1;
+            }
+        }
+        place
+    }
+}
+
 impl Iterator for Order<'_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        /// Draws before the places in order: an endpoint that takes nothing leaves its share to all others, not to the
-        /// one behind it.
-        const DRAWS: usize = 4;
         let count = self.endpoints.len();
         let step = self.steps;
         self.steps += 1;
@@ -152,13 +179,13 @@ impl Iterator for Order<'_> {
             Walk::Places(first) => (step < count).then(|| (*first + step) % count),
             Walk::Drawn(draw, shares, choose) => {
                 let place = choose(self.endpoints, shares, *draw)?;
-                if step < DRAWS {
-                    *draw = mix(*draw);
-                } else {
-                    self.walk = Walk::Places(place);
-                    self.steps = 1;
-                }
-                Some(place)
+                let next = mix(*draw);
+                Some(self.step_on(step, place, next))
+            }
+            Walk::Weighed(draw, shares, by) => {
+                let place = sooner(self.endpoints, shares, *draw, *by)?;
+                let next = mix(*draw);
+                Some(self.step_on(step, place, next))
             }
             Walk::Table(table, first) => (step < table.len()).then(|| table[(*first + step) % table.len()] as usize),
         }
@@ -200,6 +227,21 @@ fn less_loaded(endpoints: &[Endpoint], shares: &Shares, draw: u64) -> Option<usi
         in_flight * u64::from(endpoints[other].weight.get())
     };
     Some(if load(two, one) < load(one, two) { two } else { one })
+}
+
+/// Of two endpoints drawn by weight, the one that is to serve a further request sooner for its weight.
+fn sooner(
+    endpoints: &[Endpoint],
+    shares: &Shares,
+    draw: u64,
+    (now, decay): (Moment, Option<Duration>),
+) -> Option<usize> {
+    let [one, two] = [any(endpoints, shares, draw)?, any(endpoints, shares, draw << 32)?];
+    let score = |place: usize| {
+        let endpoint = &endpoints[place];
+        endpoint.state.load.score(endpoint.state.in_flight(), now, decay) / f64::from(endpoint.weight.get())
+    };
+    Some(if score(two) < score(one) { two } else { one })
 }
 
 /// The endpoint that `draw` falls on.

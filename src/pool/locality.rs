@@ -6,7 +6,7 @@ use std::iter;
 use std::ops::Range;
 
 use super::balance::{Balancer, mix};
-use super::{Admission, Endpoint, Rank};
+use super::{Endpoint, Rank};
 use crate::domain::Moment;
 
 /// What a group is taken to bear beyond its share, in percent: Envoy's default `overprovisioning_factor`. A group keeps
@@ -61,8 +61,7 @@ impl Census {
 
 impl View<'_> {
     fn census(&self, groups: &[Group]) -> Census {
-        // One that waits for its probe counts: it comes back by a request alone.
-        let available = |endpoint: &&Endpoint| endpoint.state.health.admission(self.now) != Admission::Ejected;
+        let available = |endpoint: &&Endpoint| endpoint.state.health.admission(self.now).takes_any();
         let of = |group: &Group| &self.endpoints[group.places.clone()];
         Census {
             available: groups.iter().map(|group| of(group).iter().filter(available).count() as u64).sum(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{Admission, Choice, Pool};
+use super::{Choice, Pool};
 use crate::domain::{Moment, RetryBudget};
 
 /// The retries under way of one pool, counted over every worker and every snapshot.
@@ -17,18 +17,22 @@ pub struct RetryState {
 /// The most retries of a pool that are under way at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RetryLimit {
-    /// So many, or any number: Envoy's `max_retries`.
-    Count(Option<NonZeroU32>),
+    /// So many: Envoy's `max_retries`.
+    Count(NonZeroU32),
     /// A share of the requests, in place of a number.
     Budget(RetryBudget),
+    /// [`RetryBudget::DEFAULT`], of requests that an endpoint may have seen. One that was not written anywhere yet is no
+    /// further load for the endpoint that gets it.
+    Default,
 }
 
 impl RetryLimit {
     /// The number while `active` requests are in flight or wait.
     fn at(self, active: u32) -> u32 {
         match self {
-            Self::Count(most) => most.map_or(u32::MAX, NonZeroU32::get),
+            Self::Count(most) => most.get(),
             Self::Budget(budget) => budget.retries(active),
+            Self::Default => RetryBudget::DEFAULT.retries(active),
         }
     }
 }
@@ -45,6 +49,11 @@ impl Drop for Retrying {
 }
 
 impl Pool {
+    /// Whether a request of which nothing was written goes on to another endpoint uncounted.
+    pub fn moves_on_uncounted(&self) -> bool {
+        self.retry_limit == RetryLimit::Default
+    }
+
     /// The right to send a request again, unless as many retries are under way as the pool allows.
     pub fn retry(&self) -> Option<Retrying> {
         let most = self.retry_limit.at(self.in_flight().saturating_add(self.queue.pending()));
@@ -64,7 +73,7 @@ impl Pool {
 
     /// Whether any endpoint but those `tried` is given requests.
     pub fn has_another(&self, now: Moment, tried: &[usize]) -> bool {
-        let admits = |place: usize| self.endpoints[place].state.health.admission(now) != Admission::Ejected;
+        let admits = |place: usize| self.endpoints[place].state.health.admission(now).takes_any();
         (0..self.endpoints.len()).any(|place| !tried.contains(&place) && admits(place))
     }
 }

@@ -15,10 +15,14 @@ fn pool(count: usize, slots: u32) -> Pool {
         choice: Choice::Even(Balancer::least_request(&endpoints)),
         endpoints: endpoints.into(),
         slots_per_endpoint: NonZeroU32::new(slots).expect("at least one slot"),
+        adaptive_slots: None,
+        load: Arc::default(),
+        measures: false,
         max_pending: 0,
         queue: Arc::default(),
+        queue_order: QueueOrder::Fifo,
         queue_timeout: Duration::ZERO,
-        retry_limit: RetryLimit::Count(None),
+        retry_limit: RetryLimit::Default,
         retries: Arc::default(),
         local_model: false,
         latency_objective: None,
@@ -32,6 +36,12 @@ fn pool(count: usize, slots: u32) -> Pool {
         warmup: None,
         max_requests: None,
         outlier_detection: None,
+        upkeep: Arc::default(),
+        latency_decay: None,
+        hedge: None,
+        latencies: Arc::default(),
+        load_reports: Reports::PassedOn,
+        ejections: Arc::default(),
         original: None,
     }
 }
@@ -124,16 +134,6 @@ fn tried_endpoints_are_left_out() {
     assert_eq!(pool.take(START, 0, &[0, 1]).err(), Some(Reason::NoEndpoint));
 }
 
-#[test]
-fn a_queue_has_as_many_places_as_it_says() {
-    let queue: Arc<QueueState> = Arc::default();
-    let places: Vec<_> = (0..3).map(|_| Place::take(&queue, 3)).collect();
-    assert!(places.iter().all(Option::is_some));
-    assert!(Place::take(&queue, 3).is_none());
-    drop(places);
-    assert_eq!(queue.pending(), 0);
-}
-
 /// A pool of `count` endpoints that ejects at the first error.
 fn detecting(count: usize, max_ejection_percent: u32, min_health_percent: u32) -> Pool {
     let outlier_detection = Some(OutlierDetection {
@@ -209,3 +209,5 @@ fn a_new_endpoint_takes_what_nothing_else_can() {
     assert_eq!(pool.take(START, random.u64(..), &[]).err(), Some(Reason::SlotsTaken));
     drop(held);
 }
+
+mod probes;

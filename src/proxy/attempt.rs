@@ -12,19 +12,22 @@ use tokio::time::{sleep, timeout_at};
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
+use super::hedge::send_hedged;
 use super::hold;
+use super::load;
 use super::local::{self, LocalAnswer};
 use super::present::Present;
 use super::refuse::{name_server, refuse};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
 use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
-use super::send::send;
+use super::send::note;
 use super::tunnel;
 use crate::domain::Reason;
-use crate::live::Held;
+use crate::live::{Held, Wait};
+use crate::pool::Outcome;
 use crate::routing::Asked;
-use crate::snapshot::PoolId;
+use crate::snapshot::{Full, PoolId};
 use crate::upstream::Answer;
 
 /// A request on its way out.
@@ -69,6 +72,10 @@ pub(super) async fn forward(
         let search = pin!(search(&mut exchange, candidates, &mut outbound, deadlines));
         within(deadlines, search).await
     };
+    // As in Envoy, only an endpoint that has the whole request is to blame.
+    if let (Err(Reason::RequestTimeout), Some(tried), true) = (&found, exchange.trying(), exchange.meter().is_over()) {
+        note(exchange.live(), tried, Outcome::TimedOut);
+    }
     conclude(exchange, found, outbound, deadlines)
 }
 
@@ -111,7 +118,12 @@ async fn search(
     let may_be_local = exchange.snapshot().pool(candidates[0]).local_model;
     for (nth, pool) in (1..).zip(candidates) {
         let elsewhere = if nth < candidates.len() || may_be_local { Elsewhere::Something } else { Elsewhere::Nothing };
-        match try_pool(exchange, *pool, outbound, elsewhere).await {
+        let mut tried = try_pool(exchange, *pool, outbound, elsewhere).await;
+        if let Err(Unserved::Spill(Reason::SlotsTaken)) = tried {
+            // What is rare is boxed: it would make the future of every request as large as itself.
+            tried = Box::pin(weigh(exchange, (*pool, &candidates[nth..]), outbound, deadlines)).await;
+        }
+        match tried {
             Ok(served) => return Ok(served),
             Err(Unserved::Spill(reason)) => exchange.spilled(*pool, reason),
             Err(Unserved::Broken(reason)) => return Err(reason),
@@ -119,7 +131,6 @@ async fn search(
         retry::leave(&mut outbound.retries);
     }
     let local = if may_be_local {
-        // What is rare is boxed: it would make the future of every request as large as itself.
         match Box::pin(local::answer(exchange, outbound, deadlines)).await {
             Ok(answer) => return Ok(Served::Local(answer)),
             Err(reason) => {
@@ -133,9 +144,12 @@ async fn search(
     if let Some(reason) = exchange.meter().broken() {
         return Err(reason);
     }
-    let full = exchange.spills().iter().find(|(_, reason)| *reason == Reason::SlotsTaken);
-    match full.map(|(pool, _)| *pool) {
-        Some(pool) => Box::pin(wait_for(exchange, pool, outbound, deadlines)).await,
+    let full = |(_, reason): &&(PoolId, Reason)| matches!(reason, Reason::SlotsTaken | Reason::WaitTooLong);
+    let full: Vec<PoolId> = exchange.spills().iter().filter(full).map(|(pool, _)| *pool).collect();
+    match exchange.snapshot().place_to_wait(&full, exchange.urgency()) {
+        Some(pool) => Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines)))
+            .await
+            .map_err(|(Unserved::Spill(reason) | Unserved::Broken(reason))| reason),
         None if hold::holds(exchange, candidates[0]) => {
             Box::pin(hold::wait(exchange, candidates[0], outbound, deadlines)).await
         }
@@ -143,10 +157,40 @@ async fn search(
     }
 }
 
+/// What becomes of a request that finds `pool` full: it waits there where that alone keeps its latency objective.
+async fn weigh(
+    exchange: &mut Exchange,
+    (pool, later): (PoolId, &[PoolId]),
+    outbound: &mut Outbound,
+    deadlines: Deadlines,
+) -> Result<Served, Unserved> {
+    let spills = |reason| Err(Unserved::Spill(reason));
+    let Some(urgency) = exchange.urgency() else { return spills(Reason::SlotsTaken) };
+    match exchange.snapshot().weigh(pool, later, urgency) {
+        Full::Spills(reason) => spills(reason),
+        Full::Waits => {
+            exchange.preferred(pool);
+            let until = patience(exchange, pool, deadlines).min(Instant::now() + urgency.left);
+            wait_for(exchange, pool, outbound, until).await
+        }
+    }
+}
+
+/// Until when a request waits for a slot of `pool`: as long as its queue allows, and a deadline that it can still meet then.
+fn patience(exchange: &Exchange, pool: PoolId, deadlines: Deadlines) -> Instant {
+    let (now, to) = (Instant::now(), exchange.snapshot().pool(pool));
+    let patience = now + to.queue_timeout;
+    let Some(deadline) = deadlines.head else { return patience };
+    let begun = to.load.latency().and_then(|service| deadline.checked_sub(service)).filter(|begun| *begun > now);
+    begun.unwrap_or(deadline).min(patience)
+}
+
 /// What a client is told when every pool is out of reach: the local model's overload, which passes, before the pools'.
 fn without_a_queue(exchange: &Exchange, local: Option<Reason>) -> Reason {
     match local {
-        Some(reason @ (Reason::LocalQueueFull | Reason::LocalFailed | Reason::RequestTimeout)) => reason,
+        Some(
+            reason @ (Reason::LocalQueueFull | Reason::LocalTooLate | Reason::LocalFailed | Reason::RequestTimeout),
+        ) => reason,
         _ => exchange.spills().first().map_or(Reason::NoEndpoint, |(_, reason)| *reason),
     }
 }
@@ -155,32 +199,32 @@ async fn wait_for(
     exchange: &mut Exchange,
     pool: PoolId,
     outbound: &mut Outbound,
-    deadlines: Deadlines,
-) -> Result<Served, Reason> {
+    until: Instant,
+) -> Result<Served, Unserved> {
     let live = Arc::clone(exchange.live());
     let to = live.snapshot.pool(pool);
     exchange.waits_at(pool);
-    let patience = Instant::now() + to.queue_timeout;
-    let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
+    let priority = live.snapshot.priority(exchange.route());
     let mut tries = Tries::new(&live, live.snapshot.retries(exchange.route()), pool, Elsewhere::Nothing);
     loop {
         let begun = Instant::now();
         if tries.tried.len() >= to.endpoints.len() {
             tries.tried.clear();
         }
-        let waited = live.wait(pool, exchange.draw(pool), &tries.tried, until).await;
+        let wait = Wait { draw: exchange.draw(pool), tried: &tries.tried, priority, until };
+        let waited = live.wait(pool, wait).await;
         exchange.queued(begun.elapsed());
-        let (place, held) = waited?;
-        let ended = send(exchange, (pool, place), held, outbound).await;
+        let (place, held) = waited.map_err(Unserved::Spill)?;
+        let (place, ended) = send_hedged(exchange, &mut tries, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(Ok(served)) => {
                 exchange.unspilled(pool);
                 return Ok(served);
             }
-            Verdict::Final(Err(Unserved::Broken(reason))) => return Err(reason),
+            Verdict::Final(Err(Unserved::Broken(reason))) => return Err(Unserved::Broken(reason)),
             // An endpoint that refuses has slots free, and no use for them; the others may be worth waiting for.
             Verdict::Final(Err(Unserved::Spill(reason))) if tries.tried.len() + 1 >= to.endpoints.len() => {
-                return Err(reason);
+                return Err(Unserved::Spill(reason));
             }
             Verdict::Final(Err(Unserved::Spill(_))) => tries.avoid(place),
             Verdict::Again(after, _) => sleep(after).await,
@@ -204,7 +248,7 @@ async fn try_pool(
             Err(Reason::SlotsTaken) => return Err(Unserved::Spill(Reason::SlotsTaken)),
             Err(reason) => return Err(Unserved::Spill(last.unwrap_or(reason))),
         };
-        let ended = send(exchange, (pool, place), held, outbound).await;
+        let (place, ended) = send_hedged(exchange, &mut tries, (pool, place), held, outbound).await;
         match judge(exchange, &mut tries, (place, ended), outbound) {
             Verdict::Final(result) => return result,
             Verdict::Again(after, reason) => {
@@ -235,6 +279,7 @@ fn conclude(
             let live = Arc::clone(exchange.live());
             let to = live.snapshot.pool(pool);
             exchange.answered(response.status().as_u16(), to.tier);
+            load::read(&exchange, response.headers_mut());
             let protocol = response.headers_mut().remove(UPGRADE);
             let present = Present::of(response.headers());
             fields::remove_hop_by_hop(response.headers_mut(), present);

@@ -20,6 +20,8 @@ use tokio::time::timeout;
 
 use super::fields;
 use super::relay::Broken;
+use super::retained::Allowance;
+use crate::upstream::Unread;
 use copy::Copied;
 pub(super) use copy::{Cut, Fate};
 use kept::{Kept, Reading};
@@ -36,6 +38,8 @@ pub(super) struct RequestBody {
     /// 100-continue`), or has been given long enough to do so. Whoever sets it polls the body again.
     continued: Option<Rc<Cell<bool>>>,
     trailers: bool,
+    /// What was read and given back, the last first.
+    unread: Vec<Bytes>,
 }
 
 enum Content {
@@ -55,7 +59,7 @@ impl RequestBody {
     }
 
     const fn of(content: Content) -> Self {
-        Self { content, continued: None, trailers: false }
+        Self { content, continued: None, trailers: false, unread: Vec::new() }
     }
 
     /// Announces trailers behind it.
@@ -69,13 +73,13 @@ impl RequestBody {
     }
 
     /// Keeps what is read from now on, so that it can be sent again.
-    pub(super) fn keep(&mut self) {
+    pub(super) fn keep(&mut self, allowance: Allowance) {
         if self.is_end_stream() {
             return;
         }
         let content = std::mem::replace(&mut self.content, Content::Whole(None));
         self.content = match content {
-            Content::Streamed(source) => Content::Kept(Reading::first(Kept::new(source))),
+            Content::Streamed(source) => Content::Kept(Reading::first(Kept::new(source, allowance))),
             other => other,
         };
     }
@@ -151,6 +155,7 @@ impl Content {
 }
 
 /// Makes one body again and again.
+#[derive(Clone)]
 pub(super) struct SpareBody {
     /// `None` for a body that is empty.
     kept: Option<Reading>,
@@ -173,6 +178,12 @@ impl SpareBody {
     }
 }
 
+impl Unread for RequestBody {
+    fn unread(&mut self, data: &mut Vec<Bytes>) {
+        self.unread.extend(data.drain(..).rev());
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Broken;
@@ -181,6 +192,9 @@ impl Body for RequestBody {
         let this = &mut *self;
         if this.continued.as_ref().is_some_and(|continued| !continued.get()) {
             return Poll::Pending;
+        }
+        if let Some(data) = this.unread.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         match &mut this.content {
             Content::Streamed(source) => source.poll_frame(context),
@@ -191,10 +205,23 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.is_over()
+        self.unread.is_empty() && self.content.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
+        let mut hint = self.rest_hint();
+        for data in &self.unread {
+            let length = data.len() as u64;
+            let upper = hint.upper().map(|upper| upper.saturating_add(length));
+            hint = upper.map_or_else(SizeHint::default, SizeHint::with_exact);
+        }
+        hint
+    }
+}
+
+impl RequestBody {
+    /// The size of what was not read yet.
+    fn rest_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             // Sent with its length, a body would be sent without the trailers behind it.

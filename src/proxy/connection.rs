@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
@@ -14,16 +15,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::activity::{Activity, Spoken, Watched};
 use super::destination::redirected_from;
+use super::http2::Guarded;
 use super::supervisor::{Order, Supervised};
 use super::{Limits, Worker, fields, request};
+use crate::domain::Http2Limits;
 use crate::tls::{self, Peer, Servers};
 
-/// Streams that one HTTP/2 connection may have open: Envoy's recommendation for an edge proxy.
-const MAX_CONCURRENT_STREAMS: u32 = 100;
+/// How long a connection that has asked for nothing yet is kept once it is to end.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What a connection's requests need to know of it.
 #[derive(Clone, Debug)]
@@ -91,7 +94,7 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     let supervised = worker.supervisor.enter(Arc::clone(&activity));
     let mut stream = Watched::new(stream, activity);
     let Some(Ok(spoken)) = unless_ended(&supervised, stream.spoken()).await else { return };
-    let limits = worker.limits;
+    let (limits, guarded) = (worker.limits, Rc::clone(&worker));
     let serve = move |request| {
         client.activity.request_begins();
         let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
@@ -99,40 +102,53 @@ async fn converse(worker: Rc<Worker>, stream: impl AsyncRead + AsyncWrite + Unpi
     };
     match spoken {
         Spoken::Http1 => {
-            let service = service_fn(serve);
+            let service = service_fn(move |request| {
+                let (served, worker) = (serve(request), Rc::clone(&guarded));
+                async move { served.await.map(|answer| worker.take_leave(answer)) }
+            });
             let connection = http1(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
-            supervise(&supervised, connection, http1::UpgradeableConnection::graceful_shutdown).await;
+            supervise(&supervised, connection, (Order::Finish, http1::UpgradeableConnection::graceful_shutdown)).await;
         }
         // Boxed, so that a connection of HTTP/1.1 is not as large.
         Spoken::Http2 => {
             // hyper makes a task of each request, and moves it several times until it stands.
             let service = service_fn(move |request| Box::pin(serve(request)));
-            let connection = http2(limits).serve_connection(TokioIo::new(stream), service);
-            Box::pin(supervise(&supervised, connection, http2::Connection::graceful_shutdown)).await;
+            let allowed = guarded.load().snapshot.limits().http2;
+            let stream = Guarded::new(stream, allowed, guarded.limit_counters.clone());
+            let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
+            Box::pin(supervise(&supervised, connection, (Order::Retire, http2::Connection::graceful_shutdown))).await;
         }
     }
 }
 
-/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer.
+/// Waits for what a client says first, for as long as its connection may stand open: `None` where it may no longer. What it asks
+/// for may be on its way still: the system takes connections before their clients learn that the router ends.
 async fn unless_ended<T>(supervised: &Supervised, said: impl Future<Output = T>) -> Option<T> {
-    let mut said = pin!(said);
+    let (mut said, mut patience) = (pin!(said), None);
     poll_fn(|context| match (said.as_mut().poll(context), supervised.order(context)) {
         (Poll::Ready(said), _) => Poll::Ready(Some(said)),
-        (Poll::Pending, Order::Serve) => Poll::Pending,
-        // One that has asked for nothing has nothing to finish.
-        (Poll::Pending, Order::Finish | Order::End) => Poll::Ready(None),
+        (Poll::Pending, Order::Serve | Order::Retire) => Poll::Pending,
+        (Poll::Pending, Order::Finish) => {
+            let patience = patience.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST)));
+            patience.as_mut().poll(context).map(|()| None)
+        }
+        (Poll::Pending, Order::End) => Poll::Ready(None),
     })
     .await
 }
 
-/// Serves `connection` until it ends or is ordered to.
-async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
+/// Serves `connection` until it ends or is ordered to; `least` is the least order for which `shut_down` is right.
+async fn supervise<C: Future>(
+    supervised: &Supervised,
+    connection: C,
+    (least, shut_down): (Order, impl Fn(Pin<&mut C>)),
+) {
     let mut connection = pin!(connection);
     let mut closing = false;
     poll_fn(|context| {
         match supervised.order(context) {
             Order::End => return Poll::Ready(()),
-            Order::Finish if !closing => {
+            order if order >= least && !closing => {
                 closing = true;
                 // A request that has come already is read first: idle, the connection would close on it.
                 if connection.as_mut().poll(context).is_ready() {
@@ -140,7 +156,7 @@ async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down:
                 }
                 shut_down(connection.as_mut());
             }
-            Order::Finish | Order::Serve => {}
+            Order::Finish | Order::Retire | Order::Serve => {}
         }
         connection.as_mut().poll(context).map(|_| ())
     })
@@ -154,12 +170,15 @@ fn http1(limits: Limits) -> http1::Builder {
     builder
 }
 
-fn http2(limits: Limits) -> http2::Builder<Here> {
+/// What the library would refuse by limits of its own, it refuses no earlier than [`Guarded`] does, which counts it. A list of
+/// header fields may be twice as large as it is taken: up to there the refusal is an answer like every other.
+fn http2(limits: Limits, allowed: Http2Limits) -> http2::Builder<Here> {
     let mut builder = http2::Builder::new(Here);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
-        .max_header_list_size(limits.max_header_bytes);
+        .max_concurrent_streams(allowed.max_concurrent_streams)
+        .max_pending_accept_reset_streams(usize::try_from(allowed.max_resets_per_second).ok())
+        .max_header_list_size(limits.max_header_bytes.saturating_mul(2));
     builder
 }
 

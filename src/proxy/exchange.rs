@@ -12,12 +12,14 @@ use super::Worker;
 use super::body::Meter;
 use super::connection::Client;
 use super::present::{Field, Present};
+use super::rate_limit;
+use super::retained::Allowance;
 use crate::config;
 use crate::domain::{Reason, RetryEnd, Tier};
-use crate::live::Live;
+use crate::live::{Judged, Live};
 use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
-use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot};
+use crate::snapshot::{Affinity, PoolId, RouteId, Snapshot, Urgency};
 use crate::telemetry::{self, Record};
 
 /// `x-request-id`, by which a request is known on its whole way.
@@ -47,8 +49,18 @@ struct State {
     share: Option<usize>,
     /// The other origin that the answer is to permit.
     permitted: Option<HeaderValue>,
+    /// What the rule's rate limits say.
+    judged: Option<Box<Judged>>,
     /// Why the local model did not answer, where it was asked.
     declined: Option<Reason>,
+    /// Whether the endpoint is asked for a load report, and the client did not ask.
+    asked_for_load: bool,
+    /// The endpoint that the request is under way to, until an answer begins.
+    trying: Option<(PoolId, usize)>,
+    /// How long the local model would have taken, where that is why it did not answer.
+    needed: Option<Duration>,
+    /// The pool that the request waited for although others could have taken it.
+    preferred: Option<PoolId>,
     begun: Instant,
     recorded: bool,
 }
@@ -95,7 +107,12 @@ impl Exchange {
             elsewhere: Vec::new(),
             share: None,
             permitted: None,
+            judged: None,
             declined: None,
+            asked_for_load: false,
+            trying: None,
+            needed: None,
+            preferred: None,
             begun: Instant::now(),
             recorded: false,
         }))
@@ -119,6 +136,12 @@ impl Exchange {
 
     pub(super) fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// An allowance of memory for the request's body.
+    pub(super) fn retain(&self) -> Allowance {
+        let worker = &self.0.worker;
+        worker.retained.allow(self.limits().max_retry_buffer_bytes, worker.limit_counters.clone())
     }
 
     pub(super) fn meter(&self) -> &Rc<Meter> {
@@ -175,10 +198,18 @@ impl Exchange {
         self.0.permitted = Some(origin);
     }
 
-    /// Carries out on an answer's headers what the rule and its destination say.
+    /// Notes what the rule's rate limits say.
+    pub(super) fn judged(&mut self, judged: Judged) {
+        self.0.judged = Some(Box::new(judged));
+    }
+
+    /// Carries out on an answer's headers what the rule and its destination say, and tells how its rate limits stand.
     pub(super) fn edit_answer(&self, headers: &mut HeaderMap) {
         if let Some(route) = self.0.record.route {
             self.0.live.snapshot.route(route).edit_answer(self.0.share, self.0.permitted.as_ref(), headers);
+        }
+        if let Some(judged) = &self.0.judged {
+            rate_limit::tell(judged, headers);
         }
     }
 
@@ -187,9 +218,32 @@ impl Exchange {
         self.0.declined = Some(reason);
     }
 
-    /// Why the local model did not answer, where it was asked.
-    pub(super) fn declined_for(&self) -> Option<Reason> {
-        self.0.declined
+    /// Notes how long the local model would have taken, where that is why it did not answer.
+    pub(super) fn would_take(&mut self, needed: Option<Duration>) {
+        self.0.needed = needed;
+    }
+
+    /// Why the local model did not answer, where it was asked, and how long it would have taken where that is why.
+    pub(super) fn declined_for(&self) -> Option<(Reason, Option<Duration>)> {
+        self.0.declined.map(|reason| (reason, self.0.needed))
+    }
+
+    /// Notes that the request waits for `pool`, since the others would miss its latency objective.
+    pub(super) fn preferred(&mut self, pool: PoolId) {
+        self.0.preferred = Some(pool);
+    }
+
+    /// The pool that the request waited for although others could have taken it.
+    pub(super) fn preference(&self) -> Option<PoolId> {
+        self.0.preferred
+    }
+
+    /// How urgent the request is, and what is left of its latency objective; `None` where it has none.
+    pub(super) fn urgency(&self) -> Option<Urgency> {
+        let snapshot = self.snapshot();
+        let objective = snapshot.objective(self.route(), self.0.record.chosen?)?;
+        let left = objective.saturating_sub(self.0.begun.elapsed());
+        Some(Urgency { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {
@@ -241,6 +295,37 @@ impl Exchange {
         self.0.record.destination = destination;
         self.0.record.attempts += 1;
         self.0.record.retry_end = None;
+        self.0.trying = Some((pool, endpoint));
+    }
+
+    /// Notes that the request was sent a second time, and that what came of it came from `endpoint`.
+    pub(super) fn hedged(&mut self, endpoint: usize) {
+        self.0.record.attempts += 1;
+        self.0.record.endpoint = Some(endpoint);
+        self.0.trying = None;
+    }
+
+    pub(super) fn asks_for_load(&mut self, asks: bool) {
+        self.0.asked_for_load = asks;
+    }
+
+    pub(super) fn asked_for_load(&self) -> bool {
+        self.0.asked_for_load
+    }
+
+    /// The try is over: it has an answer, or will have none.
+    pub(super) fn settled(&mut self) {
+        self.0.trying = None;
+    }
+
+    /// The endpoint whose answer is awaited.
+    pub(super) fn trying(&self) -> Option<(PoolId, usize)> {
+        self.0.trying
+    }
+
+    /// The endpoint that was tried last.
+    pub(super) fn tried(&self) -> Option<(PoolId, usize)> {
+        self.0.record.pool.zip(self.0.record.endpoint)
     }
 
     /// Tries so far, the current one among them.
@@ -310,14 +395,17 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away.
+    /// An exchange that nobody finished was given up by hyper, which does so when the client goes away, or is dropped with
+    /// its connection at the end of a drain.
     fn drop(&mut self) {
         if self.0.recorded {
             return;
         }
-        self.0.record.reason = self.0.record.reason.or(Some(Reason::ClientDisconnected));
+        let by_router = self.0.worker.supervisor.is_cutting();
+        let given_up = if by_router { Reason::DrainTimeout } else { Reason::ClientDisconnected };
+        self.0.record.reason = self.0.record.reason.or(Some(given_up));
         if self.0.record.status == 0 {
-            self.0.record.status = Reason::ClientDisconnected.status();
+            self.0.record.status = given_up.status();
         }
         self.write_record();
     }

@@ -43,15 +43,15 @@ pub(super) async fn wait(
     deadlines: Deadlines,
 ) -> Result<Served, Reason> {
     let live = Arc::clone(exchange.live());
-    let held = live.snapshot.pool(pool);
-    let Some(hold) = held.hold else { return Err(Reason::NoEndpoint) };
-    let _place = Holding::take(&held.held, &hold, bytes(exchange, outbound)).ok_or(Reason::QueueFull)?;
+    let awaited = live.snapshot.pool(pool);
+    let Some(hold) = awaited.hold else { return Err(Reason::NoEndpoint) };
+    let _place = Holding::take(&awaited.held, &hold, bytes(exchange, outbound)).ok_or(Reason::QueueFull)?;
     exchange.waits_at(pool);
     let patience = Instant::now() + hold.timeout;
     let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
     loop {
         let begun = Instant::now();
-        let found = timeout_at(until.into(), endpoint(exchange, &held.key)).await;
+        let found = timeout_at(until.into(), endpoint(exchange, &awaited.key)).await;
         exchange.queued(begun.elapsed());
         let (pool, place, slot) = found.map_err(|_| Reason::NoEndpoint)?;
         let live = Arc::clone(exchange.live());

@@ -2,19 +2,23 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
 
 use super::Worker;
 use super::connection::{self, Accepted};
+use super::handover;
+use crate::domain::Limit;
 use crate::tls::Servers;
 
 /// How often connections to endpoints are looked over: by so much one may close too late.
@@ -27,6 +31,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub enum Drain {
     /// It serves.
     Serving,
+    /// It serves, and asks clients to go elsewhere: answers close their connections, and HTTP/2 is sent GOAWAY.
+    Retiring,
     /// It accepts no more connections, and those it has end with the request they carry, at the latest at this moment.
     Until(Instant),
 }
@@ -40,6 +46,26 @@ pub struct Listener {
     pub port: u16,
     /// What secures its connections; `None` speaks in clear.
     pub tls: Option<Arc<Servers>>,
+    /// Its connections that are open now, those of all workers.
+    pub open: Arc<AtomicU32>,
+}
+
+/// A connection that is open, counted by its listener until it is dropped.
+struct Open(Arc<AtomicU32>);
+
+impl Open {
+    /// Counts one more, unless there are `most` already.
+    fn count(open: &Arc<AtomicU32>, most: Option<NonZeroU32>) -> Option<Self> {
+        let opened = Self(Arc::clone(open));
+        let before = open.fetch_add(1, Ordering::Relaxed);
+        most.is_none_or(|most| before < most.get()).then_some(opened)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
@@ -47,7 +73,8 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     let mut connections = JoinSet::new();
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
-    let mut overdue = pin!(sleep_until(worker.supervisor.look(worker.limits).into()));
+    let mut overdue = pin!(sleep_until(worker.look().into()));
+    let mut retired = drain.clone();
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
@@ -62,13 +89,22 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
                 worker.connections.sweep();
                 while worker.tunnels.borrow_mut().try_join_next().is_some() {}
             }
-            () = &mut overdue => overdue.as_mut().reset(worker.supervisor.look(worker.limits).into()),
+            () = &mut overdue => overdue.as_mut().reset(worker.look().into()),
             Ok(()) = swaps.changed() => worker.connections.keep(&worker.load().addresses),
+            () = retiring(&mut retired), if !worker.supervisor.is_retiring() => worker.supervisor.retire(),
             deadline = draining(&mut drain) => break deadline,
         }
     };
     worker.supervisor.drain();
-    // What the kernel has accepted for us is ours to answer: closing the listener would reset it.
+    // What the kernel has accepted for us, or is about to, is ours to answer: closing the listener would reset it.
+    if listeners.iter().filter(|listener| handover::take_no_new(&listener.socket)).count() > 0 {
+        let over = Instant::now() + handover::HANDSHAKES;
+        while let Ok((listener, accepted)) = timeout_at(over, accept(&listeners)).await {
+            if let Ok(stream) = accepted {
+                start(&worker, (listener, stream), &mut connections);
+            }
+        }
+    }
     while let Some((listener, Ok(stream))) = futures_util::FutureExt::now_or_never(accept(&listeners)) {
         start(&worker, (listener, stream), &mut connections);
     }
@@ -83,11 +119,12 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
         tokio::select! {
             () = &mut all_ended => return,
             () = sleep_until(deadline) => break,
-            () = &mut overdue => overdue.as_mut().reset(worker.supervisor.look(worker.limits).into()),
+            () = &mut overdue => overdue.as_mut().reset(worker.look().into()),
             // The deadline may be brought forward.
             Ok(()) = drain.changed() => deadline = draining(&mut drain).await,
         }
     }
+    worker.supervisor.cut();
     tracing::warn!("the drain's time is over; closing connections with requests in flight");
 }
 
@@ -108,14 +145,27 @@ async fn accept(listeners: &[Listener]) -> (&Listener, io::Result<TcpStream>) {
 }
 
 fn start(worker: &Rc<Worker>, (listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>) {
+    let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
+        worker.limit_counters.count(Limit::Connections);
+        return;
+    };
     let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
-    connections.spawn_local(connection::serve(Rc::clone(worker), accepted));
+    let served = connection::serve(Rc::clone(worker), accepted);
+    connections.spawn_local(async move {
+        served.await;
+        drop(open);
+    });
+}
+
+/// Completes once clients are to go elsewhere.
+async fn retiring(drain: &mut watch::Receiver<Drain>) {
+    drain.wait_for(|drain| *drain != Drain::Serving).await.ok();
 }
 
 /// Completes once the router drains, or the drain's owner is gone, which ends it at once.
 async fn draining(drain: &mut watch::Receiver<Drain>) -> Instant {
-    match drain.wait_for(|drain| *drain != Drain::Serving).await.map(|drain| *drain) {
+    match drain.wait_for(|drain| matches!(drain, Drain::Until(_))).await.map(|drain| *drain) {
         Ok(Drain::Until(deadline)) => deadline,
-        Ok(Drain::Serving) | Err(_) => Instant::now(),
+        Ok(Drain::Serving | Drain::Retiring) | Err(_) => Instant::now(),
     }
 }

@@ -55,6 +55,7 @@ pub(super) async fn answer(
         }
         Err(error) => {
             tracing::debug!(%error, "the local model did not answer");
+            exchange.would_take(error.needed());
             Err(error.reason())
         }
     }

@@ -51,13 +51,20 @@ fn send_refusal(mut exchange: Exchange, reason: Reason, mut response: Response<B
     let status = format!("overspill; error={}; details=\"{}: {details}\"", reason.proxy_error(), reason.code());
     let headers = response.headers_mut();
     if reason.is_passing() {
-        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        headers.insert(RETRY_AFTER, retry_after(&exchange));
     }
     if let Ok(value) = HeaderValue::from_str(&status) {
         headers.insert(PROXY_STATUS, value);
     }
     exchange.edit_answer(headers);
     response.map(|body| AnswerBody::whole(body, exchange))
+}
+
+/// In how many seconds a refused client is to come back: once the local model would have been done with what it has, where
+/// that was too long.
+fn retry_after(exchange: &Exchange) -> HeaderValue {
+    let needed = exchange.declined_for().and_then(|(_, needed)| needed);
+    needed.map_or(RETRY_AFTER_SECONDS, |needed| (needed.as_secs() + 1).into())
 }
 
 /// Says in `x-served-by` which tier answered, and in `Proxy-Status` which pool and after which spills.
@@ -81,12 +88,19 @@ pub(super) fn name_server<B>(
 /// Which pools did not serve the request, the local model among them, and why; `None` where its first choice did.
 fn details(exchange: &Exchange) -> Option<String> {
     let spills = exchange.spills();
+    let preferred = exchange.preference().map(|pool| {
+        format!("queued at {}, since later pools would miss the latency objective", exchange.snapshot().pool(pool).name)
+    });
     if spills.is_empty() {
-        return None;
+        return preferred;
     }
     let by_pools =
         spills.iter().map(|(pool, reason)| format!("{} at {}", reason.code(), exchange.snapshot().pool(*pool).name));
-    let by_local_model = exchange.declined_for().map(|reason| format!("{} at local", reason.code()));
+    let by_local_model = exchange.declined_for().map(|(reason, needed)| match needed {
+        Some(needed) => format!("{} at local (it would take {:.1} s)", reason.code(), needed.as_secs_f64()),
+        None => format!("{} at local", reason.code()),
+    });
     let told: Vec<_> = by_pools.chain(by_local_model).collect();
-    Some(format!("spilled; {}", told.join(", ")))
+    let spilled = format!("spilled; {}", told.join(", "));
+    Some(preferred.map_or_else(|| spilled.clone(), |preferred| format!("{preferred}; {spilled}")))
 }

@@ -10,8 +10,11 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::body::RequestBody;
 use super::exchange::Exchange;
+use super::load;
+use super::send::note;
 use crate::domain::Reason;
 use crate::live::Held;
+use crate::pool::Outcome;
 use crate::upstream::Incoming;
 
 /// A body that was broken off.
@@ -71,7 +74,11 @@ impl AnswerBody {
     fn end(&mut self, reason: Option<Reason>) {
         if let Source::Endpoint(source) = &mut self.source {
             // The body has given its connection back: whoever takes the slot next finds it idle.
-            source.held = None;
+            if let Some(mut held) = source.held.take()
+                && reason.is_none()
+            {
+                held.complete();
+            }
             if let Some(rest) = source.body.take_unsent() {
                 rest.linger();
             }
@@ -88,7 +95,7 @@ impl Body for AnswerBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
-        let frame = match &mut this.source {
+        let mut frame = match &mut this.source {
             Source::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
             Source::Endpoint(source) => match Pin::new(&mut source.body).poll_frame(context) {
                 Poll::Ready(frame) => {
@@ -98,8 +105,11 @@ impl Body for AnswerBody {
                 Poll::Pending => Some(Err(Broken(ready!(source.stillness.poll(context))))),
             },
         };
-        match &frame {
+        match &mut frame {
             Some(Ok(frame)) => {
+                if let (Some(exchange), Some(trailers)) = (&this.exchange, frame.trailers_mut()) {
+                    load::read(exchange, trailers);
+                }
                 if let (Some(exchange), Some(data)) = (&mut this.exchange, frame.data_ref()) {
                     exchange.sent(data.len());
                 }
@@ -107,6 +117,11 @@ impl Body for AnswerBody {
             }
             Some(Err(Broken(reason))) => {
                 let reason = this.exchange.as_ref().and_then(|exchange| exchange.meter().broken()).unwrap_or(*reason);
+                if let Some((exchange, tried)) = this.exchange.as_ref().and_then(|one| Some((one, one.tried()?)))
+                    && reason == Reason::UpstreamReset
+                {
+                    note(exchange.live(), tried, Outcome::Reset);
+                }
                 this.end(Some(reason));
             }
             None => this.end(None),

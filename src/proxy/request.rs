@@ -21,6 +21,7 @@ use super::fault;
 use super::fields::{self, TrustProto};
 use super::mirror;
 use super::present::{Field, Present};
+use super::rate_limit;
 use super::refuse::refuse;
 use super::relay::AnswerBody;
 use super::retry::Retries;
@@ -52,7 +53,7 @@ pub(super) async fn serve(
     let arrival = Arrival { asked: asked.clone().unwrap_or_default(), present };
     let mut exchange = Exchange::begin(Rc::clone(&worker), Rc::clone(&client), &parts, arrival);
     let live = Arc::clone(exchange.live());
-    let acceptable = normalized.and_then(|()| acceptable(&parts, &body, live.snapshot.limits()));
+    let acceptable = normalized.and_then(|()| acceptable(&parts, &body, (live.snapshot.limits(), worker.limits)));
     let asked = match asked.and_then(|asked| acceptable.map(|()| asked)) {
         Ok(asked) => asked,
         Err(reason) => {
@@ -73,7 +74,10 @@ pub(super) async fn serve(
             exchange.routed(Some(route), None);
             let response = match answer::preflight(&mut exchange, route, &parts) {
                 Some(permission) => answer::permission(exchange, permission),
-                None => answer::respond(exchange, route, answer, &routed),
+                None => match rate_limit::admit(&mut exchange, route, &parts) {
+                    Ok(()) => answer::respond(exchange, route, answer, &routed),
+                    Err(reason) => refuse(exchange, reason),
+                },
             };
             body::let_go(&parts.headers, body);
             return response;
@@ -107,6 +111,10 @@ async fn send_on(
     if let Some(permission) = answer::preflight(&mut exchange, route, &arrived.parts) {
         body::let_go(&arrived.parts.headers, arrived.body);
         return answer::permission(exchange, permission);
+    }
+    if let Err(reason) = rate_limit::admit(&mut exchange, route, &arrived.parts) {
+        body::let_go(&arrived.parts.headers, arrived.body);
+        return refuse(exchange, reason);
     }
     let live = Arc::clone(exchange.live());
     let (delayed, aborted) = match &live.snapshot.route(route).fault {
@@ -197,7 +205,10 @@ fn normalize(parts: &mut Parts) -> Result<(), Reason> {
 }
 
 /// Refuses what can be seen to be unacceptable before anything is sent on.
-fn acceptable(parts: &Parts, body: &Incoming, limits: &Limits) -> Result<(), Reason> {
+fn acceptable(parts: &Parts, body: &Incoming, (limits, of_heads): (&Limits, super::Limits)) -> Result<(), Reason> {
+    if parts.version == Version::HTTP_2 && is_too_large(parts, limits.max_headers, of_heads.max_header_bytes) {
+        return Err(Reason::HeadTooLarge);
+    }
     if parts.method == Method::CONNECT {
         return Err(Reason::MalformedRequest);
     }
@@ -205,6 +216,16 @@ fn acceptable(parts: &Parts, body: &Incoming, limits: &Limits) -> Result<(), Rea
         return Err(Reason::BodyTooLarge);
     }
     Ok(())
+}
+
+/// Whether a head of HTTP/2 has more fields, or is larger as RFC 9113, section 6.5.2, counts it, than it may be.
+fn is_too_large(parts: &Parts, most: u32, bytes: u32) -> bool {
+    const OVERHEAD: usize = 32;
+    let size = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + OVERHEAD;
+    let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let size = parts.headers.iter().map(size).sum::<usize>() + path;
+    parts.headers.len() > usize::try_from(most).unwrap_or(usize::MAX)
+        || size > usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// The head, as it came to a port by a client that may speak TLS.

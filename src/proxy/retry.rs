@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use super::attempt::{Outbound, Served, Unserved};
 use super::body::{RequestBody, SpareBody};
 use super::exchange::Exchange;
+use super::hedge;
 use super::send::Failed;
 use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent, speaks_grpc};
 use crate::live::{Held, Live};
@@ -43,9 +44,13 @@ impl Retries {
                 .iter()
                 .any(|pool| snapshot.pool(*pool).protocol_for(exchange.version()) == Protocol::Http2),
         };
-        let needs_body = policy.needs_body(sent);
+        let hedges = |pool: &PoolId| {
+            let hedge = snapshot.pool(*pool).hedge.as_ref();
+            hedge.is_some_and(|hedge| hedge::allows(hedge, request.method()))
+        };
+        let needs_body = policy.needs_body(sent) || candidates.iter().any(hedges);
         if needs_body {
-            request.body_mut().keep();
+            request.body_mut().keep(exchange.retain());
         }
         if policy.per_try_timeout.is_some() {
             exchange.meter().time(request.body());
@@ -54,6 +59,11 @@ impl Retries {
         let body = if kept { request.body().spare() } else { None };
         let head = (sent.http2 && body.is_some()).then(|| Box::new(with_head_of(request, ())));
         Self { spare: body, head, ..Self::default() }
+    }
+
+    /// What makes the body again, where it is kept.
+    pub(super) fn spare(&self) -> Option<SpareBody> {
+        self.spare.clone()
     }
 
     /// Has the same request once more, where it may be sent twice whatever its rule says; whether it may.
@@ -189,10 +199,14 @@ pub(super) enum Verdict {
 pub(super) fn judge(
     exchange: &mut Exchange,
     tries: &mut Tries<'_>,
-    (place, ended): (usize, Result<Served, Failed>),
+    (place, mut ended): (usize, Result<Served, Failed>),
     outbound: &mut Outbound,
 ) -> Verdict {
     outbound.retries.under_way = None;
+    if let Ok(Served::Endpoint(_, served)) = &mut ended {
+        let (answer, held) = &mut **served;
+        held.answered(answer.status());
+    }
     let reach = ended.as_ref().map_or_else(|failed| failed.reach, |_| Reach::Endpoint);
     let wanted = match &ended {
         Ok(served) => is_wanted(tries.policy, served, outbound),
@@ -204,18 +218,19 @@ pub(super) fn judge(
             if let Some(end) = end {
                 exchange.retry_ended(end);
             }
-            let spills = reach == Reach::Nothing && !outbound.retries.sent;
-            Verdict::Final(ended.map_err(
-                |Failed { reason, .. }| {
-                    if spills { Unserved::Spill(reason) } else { Unserved::Broken(reason) }
-                },
-            ))
+            Verdict::Final(ended.map_err(|failed| {
+                if spills(tries, &failed, outbound) {
+                    Unserved::Spill(failed.reason)
+                } else {
+                    Unserved::Broken(failed.reason)
+                }
+            }))
         }
         Ok(retrying) => {
             let retries = &mut outbound.retries;
             let after = tries.policy.backoff(retries.used, exchange.worker().draw());
             retries.used += 1;
-            retries.under_way = Some(retrying);
+            retries.under_way = retrying;
             exchange.retried();
             if reach == Reach::Endpoint {
                 retries.sent = true;
@@ -241,8 +256,13 @@ fn is_wanted(policy: &RetryPolicy, served: &Served, outbound: &Outbound) -> bool
         && headers.is_some_and(|headers| policy.retries_answer(answer.status(), answer.headers(), headers))
 }
 
-/// The right to send the request again, or why there is none; `Err(None)` where it has better to do.
-fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Result<Retrying, Option<RetryEnd>> {
+/// The right to send the request again, counted or not, or why there is none; `Err(None)` where it has better to do.
+fn grant(
+    tries: &Tries<'_>,
+    place: usize,
+    retries: &Retries,
+    reach: Reach,
+) -> Result<Option<Retrying>, Option<RetryEnd>> {
     let (pool, now) = (tries.live.snapshot.pool(tries.pool), tries.live.now());
     if retries.used >= tries.policy.retries {
         return Err(Some(RetryEnd::LimitExceeded));
@@ -251,11 +271,28 @@ fn grant(tries: &Tries<'_>, place: usize, retries: &Retries, reach: Reach) -> Re
         return Err(Some(RetryEnd::BodyTooLarge));
     }
     let others = pool.has_another(now, &[tries.tried.as_slice(), &[place]].concat());
-    let spills = reach == Reach::Nothing && !retries.sent && tries.elsewhere == Elsewhere::Something;
+    let spills = reach == Reach::Nothing && tries.elsewhere == Elsewhere::Something;
     if !others && (spills || !pool.has_another(now, &[])) {
         return Err(None);
     }
-    pool.retry().ok_or(Some(RetryEnd::Overflow))
+    if others && reach == Reach::Nothing && pool.moves_on_uncounted() {
+        return Ok(None);
+    }
+    pool.retry().map(Some).ok_or(Some(RetryEnd::Overflow))
+}
+
+/// Whether another pool may be sent the request, which then is whole: nothing of it was written by this try, or it may be
+/// sent twice, for its method (RFC 9110, section 9.2.2) or because the rule retries such a failure.
+fn spills(tries: &Tries<'_>, failed: &Failed, outbound: &mut Outbound) -> bool {
+    if failed.reach == Reach::Nothing {
+        return true;
+    }
+    let Some(failure) = failed.failure.filter(|_| tries.elsewhere == Elsewhere::Something) else { return false };
+    outbound.retries.sent = true;
+    if tries.policy.retries_failure(failure) {
+        return outbound.retries.restore(&mut outbound.request);
+    }
+    outbound.retries.repeat(&mut outbound.request)
 }
 
 /// Forgets the tries at a pool that the request left for the next; those of a request that was sent go on counting.

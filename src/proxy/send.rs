@@ -17,13 +17,14 @@ use super::body::{Meter, RequestBody};
 use super::destination;
 use super::exchange::Exchange;
 use super::fields;
+use super::load;
 use super::retry::Reach;
 use crate::domain::{Address, Failure, Protocol, Reason};
 use crate::live::{Held, Live};
-use crate::pool::{Admission, Outcome, Pool};
+use crate::pool::{Admission, Outcome, Pool, Timed};
 use crate::routing::host_of;
 use crate::snapshot::PoolId;
-use crate::upstream::{Secured, Target, Unanswered};
+use crate::upstream::{Answer, Secured, Target, Unanswered};
 
 /// How long an endpoint has to ask for a body that its client holds back, before it is sent unasked as RFC 9110, section
 /// 10.1.1, allows.
@@ -69,12 +70,14 @@ pub(super) async fn send(
     let target = Target { handed: per_try.map(|_| &handed), ..target };
     exchange.attempted(pool, place, destination);
     let worker = Rc::clone(exchange.worker());
+    let begun = to.times_answers().then(|| live.now());
     let sent = loop {
         let Some(request) = &mut outbound.request else {
             return Err(Failed { reach: Reach::Endpoint, ..Failed::before(Reason::UpstreamReset) });
         };
         fields::shape(request, protocol, scheme.clone(), &outbound.asked);
         fields::set_attempt(request.headers_mut(), exchange.attempts());
+        load::ask(exchange, to.load_reports, request.headers_mut());
         // Held back until the endpoint answers 100, so that one which refuses by the head alone is never sent the body, and
         // the client is not asked for it.
         let continued = expects_continue(request, protocol).then(Rc::<Cell<bool>>::default);
@@ -107,21 +110,37 @@ pub(super) async fn send(
             None => break Err((Reason::RequestTimeout, Failure::PerTryTimeout)),
         }
     };
+    exchange.settled();
+    if let Some(begun) = begun {
+        to.observe_since(place, begun, timed(sent.as_ref().ok()), || live.now());
+    }
     match sent {
         Ok(answer) => {
             note(&live, (pool, place), Outcome::Answered(answer.status().as_u16()));
             Ok(Served::Endpoint(pool, Box::new((answer, held))))
         }
-        Err((reason, failure)) => {
-            let broken = exchange.meter().broken().filter(|_| failure != Failure::Connect);
-            if broken.is_none() {
-                let outcome = if failure == Failure::Connect { Outcome::ConnectFailed } else { Outcome::Reset };
-                note(&live, (pool, place), outcome);
-            }
-            let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };
-            Err(Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure), reach })
-        }
+        Err((reason, failure)) => Err(failed(exchange, (pool, place), reason, failure)),
     }
+}
+
+/// What an answer's time counts as, or that there was none.
+pub(super) fn timed(answer: Option<&Answer<RequestBody>>) -> Timed {
+    if answer.is_some_and(|answer| !answer.status().is_server_error()) { Timed::Well } else { Timed::Failed }
+}
+
+/// What a try without an answer means, for the endpoint too unless the client is to blame.
+fn failed(exchange: &Exchange, tried: (PoolId, usize), reason: Reason, failure: Failure) -> Failed {
+    let broken = exchange.meter().broken().filter(|_| failure != Failure::Connect);
+    if broken.is_none() {
+        let outcome = match failure {
+            Failure::Connect => Outcome::ConnectFailed,
+            Failure::PerTryTimeout => Outcome::TimedOut,
+            Failure::Reset | Failure::RefusedStream => Outcome::Reset,
+        };
+        note(exchange.live(), tried, outcome);
+    }
+    let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };
+    Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure), reach }
 }
 
 /// Where and how the endpoint of a pool at a place is sent a request, or what stands `instead` of it; `None` for an endpoint
@@ -156,7 +175,7 @@ pub(super) fn note(live: &Live, (pool, place): (PoolId, usize), outcome: Outcome
     let Some(admission) = pool.note(place, outcome, || live.now()) else { return };
     let endpoint = &pool.endpoints[place].name;
     if admission == Admission::Ejected {
-        tracing::warn!(pool = %pool.name, %endpoint, ?outcome, "endpoint ejected");
+        tracing::warn!(pool = %pool.name, %endpoint, reason = %outcome, "endpoint ejected");
     } else {
         tracing::info!(pool = %pool.name, %endpoint, "endpoint admits requests again");
     }

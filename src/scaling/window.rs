@@ -54,10 +54,6 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    pub(super) fn wanted(&self) -> f64 {
-        self.wanted / self.seconds.max(f64::EPSILON)
-    }
-
     pub(super) fn served(&self) -> f64 {
         self.served / self.seconds.max(f64::EPSILON)
     }

@@ -9,8 +9,10 @@ use http::HeaderValue;
 use super::entries::Entries;
 use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHost, VirtualHostId, endpoints};
 use crate::config::{self, Checked, PoolIndex};
-use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, TrafficPolicy};
-use crate::pool::{DemandState, EndpointState, HoldState, Pool, QueueState, RetryLimit, RetryState};
+use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, Reports, TrafficPolicy};
+use crate::pool::{
+    DemandState, Ejections, EndpointState, HoldState, Latencies, Pool, PoolLoad, QueueState, RetryLimit, RetryState,
+};
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
 /// The alternatives of a host from which an index finds the first that holds sooner than trying each in turn
@@ -62,7 +64,20 @@ pub fn resolve(checked: &Checked, resolved: &Resolved, previous: &Snapshot) -> S
 
 fn compile_pools(checked: &Checked, resolved: &Resolved, known: &Known<'_>) -> Box<[Pool]> {
     let caller = &checked.startup.workload;
-    checked.pools.iter().map(|pool| compile_pool(pool, (caller, resolved), known)).collect()
+    let measures = weighs_waits(checked);
+    let compile = |pool: &config::Pool| {
+        let compiled = compile_pool(pool, (caller, resolved), known);
+        Pool { measures: compiled.adaptive_slots.is_some() || measures, ..compiled }
+    };
+    checked.pools.iter().map(compile).collect()
+}
+
+/// Whether some request has a latency objective, so that it matters how long each pool takes.
+fn weighs_waits(checked: &Checked) -> bool {
+    let mut policies =
+        checked.virtual_hosts.iter().flat_map(|host| &host.routes).filter_map(|route| route.policy.as_ref());
+    policies.any(|policy| policy.latency_objective.is_some())
+        || checked.pools.iter().any(|pool| pool.latency_objective.is_some())
 }
 
 /// An index of `routes` by path, where it pays.
@@ -84,8 +99,11 @@ fn pool_id(index: PoolIndex) -> PoolId {
 #[derive(Default)]
 pub(super) struct Known<'p> {
     queues: HashMap<&'p PoolKey, &'p Arc<QueueState>>,
+    loads: HashMap<&'p PoolKey, &'p Arc<PoolLoad>>,
     pub(super) endpoints: HashMap<(&'p PoolKey, &'p Address), &'p Arc<EndpointState>>,
     retries: HashMap<&'p PoolKey, &'p Arc<RetryState>>,
+    ejections: HashMap<&'p PoolKey, &'p Arc<Ejections>>,
+    latencies: HashMap<&'p PoolKey, &'p Arc<Latencies>>,
     demand: HashMap<&'p PoolKey, &'p Arc<DemandState>>,
     held: HashMap<&'p PoolKey, &'p Arc<HoldState>>,
 }
@@ -97,8 +115,11 @@ impl<'p> Known<'p> {
         };
         Self {
             queues: previous.pools.iter().map(|pool| (&pool.key, &pool.queue)).collect(),
+            loads: previous.pools.iter().map(|pool| (&pool.key, &pool.load)).collect(),
             endpoints: previous.pools.iter().flat_map(endpoints).collect(),
             retries: previous.pools.iter().map(|pool| (&pool.key, &pool.retries)).collect(),
+            ejections: previous.pools.iter().map(|pool| (&pool.key, &pool.ejections)).collect(),
+            latencies: previous.pools.iter().map(|pool| (&pool.key, &pool.latencies)).collect(),
             demand: previous.pools.iter().map(|pool| (&pool.key, &pool.demand)).collect(),
             held: previous.pools.iter().map(|pool| (&pool.key, &pool.held)).collect(),
         }
@@ -125,6 +146,7 @@ fn compile_route(route: &config::Route) -> Option<Route> {
         timeout: route.timeout,
         retries: route.retries.clone().map(Box::new),
         mirrors: route.mirrors.iter().filter(|one| one.share != Percentage::default()).map(mirror).collect(),
+        policy: route.policy.clone(),
     })
 }
 
@@ -161,6 +183,16 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         max_requests_per_connection: pool.traffic.connection_pool.max_requests_per_connection,
         warmup: pool.traffic.load_balancer.warmup.filter(|_| warms_up(&pool.traffic.load_balancer.balancing)),
         outlier_detection: pool.traffic.outlier_detection.clone(),
+        // Destinations that requests bring along are nobody's to ask.
+        upkeep: if pool.original.is_none() { Arc::new(pool.upkeep.clone()) } else { Arc::default() },
+        load_reports: if pool.original.is_none() { pool.upkeep.load.orca } else { Reports::PassedOn },
+        hedge: pool.hedge.filter(|_| pool.original.is_none()),
+        latencies: known.latencies.get(&pool.key).map(|latencies| Arc::clone(latencies)).unwrap_or_default(),
+        latency_decay: match &pool.traffic.load_balancer.balancing {
+            Balancing::PeakEwma(decay) => Some(*decay),
+            _ => None,
+        },
+        ejections: known.ejections.get(&pool.key).map(|ejections| Arc::clone(ejections)).unwrap_or_default(),
         hash_key: match &pool.traffic.load_balancer.balancing {
             Balancing::ConsistentHash(hash) => hash.key.clone(),
             _ => None,
@@ -175,6 +207,10 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         connections: pool.traffic.connection_pool.settings.clone(),
         endpoints,
         slots_per_endpoint: pool.slots_per_endpoint,
+        adaptive_slots: pool.adaptive_slots,
+        load: known.loads.get(&pool.key).map(|load| Arc::clone(load)).unwrap_or_default(),
+        measures: pool.adaptive_slots.is_some(),
+        queue_order: pool.queue.order,
         max_pending: pool.queue.max_pending,
         queue: known.queues.get(&pool.key).map(|queue| Arc::clone(queue)).unwrap_or_default(),
         queue_timeout: pool.queue.timeout,
@@ -190,21 +226,22 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
     }
 }
 
-/// The limit on requests in flight over the pool: a connection of HTTP/1.1 carries one at a time.
+/// The least of the limits on requests in flight over the pool: a connection of HTTP/1.1 carries one at a time.
 fn max_requests(pool: &config::Pool) -> Option<NonZeroU32> {
     let limits = &pool.traffic.connection_pool;
     let connections = limits.max_connections.filter(|_| pool.protocol == Protocol::Http1);
-    connections.into_iter().chain(limits.max_requests).min()
+    connections.into_iter().chain(limits.max_requests).chain(pool.slots_per_pool).min()
 }
 
 /// A budget takes the place of the number, as in Envoy.
 fn retry_limit(traffic: &TrafficPolicy) -> RetryLimit {
-    traffic.retry_budget.map_or(RetryLimit::Count(traffic.connection_pool.max_retries), RetryLimit::Budget)
+    let number = traffic.connection_pool.max_retries.map_or(RetryLimit::Default, RetryLimit::Count);
+    traffic.retry_budget.map_or(number, RetryLimit::Budget)
 }
 
 /// The ways of choosing that Istio warms endpoints up for.
 fn warms_up(balancing: &Balancing) -> bool {
-    matches!(balancing, Balancing::LeastRequest | Balancing::RoundRobin)
+    matches!(balancing, Balancing::LeastRequest | Balancing::PeakEwma(_) | Balancing::RoundRobin)
 }
 
 /// The pool itself, then what it spills to.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::compile::Known;
 use super::resolved::{Addresses, Resolved};
 use crate::config::{self, Workload};
-use crate::domain::{Address, Balancing, Locality, LocalityBalancing, Original};
-use crate::pool::{Balancer, Choice, Endpoint, Group, Groups, Member, Table, arrange};
+use crate::domain::{Address, Balancing, LoadSources, Locality, LocalityBalancing, Original};
+use crate::pool::{Balancer, Choice, Endpoint, EndpointState, Group, Groups, Member, Readiness, Table, arrange};
 
 /// The endpoints of `pool` as `caller` sees them, and the choice among them.
 pub(super) fn compile(
@@ -24,7 +24,8 @@ pub(super) fn compile(
         return (endpoints, choice);
     }
     let load_balancer = &pool.traffic.load_balancer;
-    let balancer = |endpoints: &[Endpoint]| compile_balancer(&load_balancer.balancing, endpoints);
+    let reports = &pool.upkeep.load;
+    let balancer = |endpoints: &[Endpoint]| compile_balancer(&load_balancer.balancing, reports, endpoints);
     let members: Vec<Member<'_>> = pool.endpoints.iter().map(member).collect();
     let own = Member { locality: &caller.locality, labels: &caller.labels, weight: NonZeroU32::MIN };
     // Without outlier detection an endpoint never counts as failed, and Istio leaves the priorities out.
@@ -96,9 +97,12 @@ fn endpoint(
     (address, socket): (Address, Option<SocketAddr>),
     known: &Known<'_>,
 ) -> Endpoint {
+    let holds_back = pool.original.is_none() && pool.upkeep.holds_back();
+    let readiness = if holds_back { Readiness::Unchecked } else { Readiness::Ready };
+    let new = || Arc::new(EndpointState::new(readiness));
     Endpoint {
         name: address.to_string().into(),
-        state: known.endpoints.get(&(&pool.key, &address)).map(|state| Arc::clone(state)).unwrap_or_default(),
+        state: known.endpoints.get(&(&pool.key, &address)).map_or_else(new, |state| Arc::clone(state)),
         address,
         socket,
         weight: written.weight,
@@ -106,8 +110,10 @@ fn endpoint(
     }
 }
 
-fn compile_balancer(balancing: &Balancing, endpoints: &[Endpoint]) -> Balancer {
+fn compile_balancer(balancing: &Balancing, reports: &LoadSources, endpoints: &[Endpoint]) -> Balancer {
     match balancing {
+        Balancing::LeastRequest if *reports != LoadSources::default() => Balancer::least_load(endpoints, None),
+        Balancing::PeakEwma(decay) => Balancer::least_load(endpoints, Some(*decay)),
         Balancing::LeastRequest | Balancing::Passthrough => Balancer::least_request(endpoints),
         Balancing::Random => Balancer::random(endpoints),
         Balancing::RoundRobin => Balancer::round_robin(endpoints),

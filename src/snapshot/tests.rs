@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, Method};
 use super::*;
 use crate::config::{self, Checked, Endpoint, PoolIndex, Queue, RouteMatch, Share, VirtualHost};
 use crate::domain::{
-    Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Reason, StringMatch, TrafficPolicy,
+    Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, QueueOrder, Reason, StringMatch,
+    TrafficPolicy,
 };
 use crate::routing::Head;
 
@@ -27,12 +28,16 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
             .collect(),
         original: None,
         slots_per_endpoint: one,
-        queue: Queue { max_pending: 0, timeout: Duration::ZERO },
+        slots_per_pool: None,
+        adaptive_slots: None,
+        queue: Queue { max_pending: 0, timeout: Duration::ZERO, order: QueueOrder::Fifo },
         spill_to,
         local_model: name == "gpu",
         latency_objective: None,
         scaling: None,
         hold: None,
+        upkeep: crate::domain::Upkeep::default(),
+        hedge: None,
         connect_timeout: Duration::from_secs(1),
         tls_place: config::Place::default(),
         traffic: TrafficPolicy::default(),

@@ -8,11 +8,12 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
-use super::{LocalGauges, Metrics, Record};
+use super::{Gauges, Metrics, Record};
 use crate::config::{self, Checked, Endpoint, Entry, PoolIndex, Queue, ServiceIdentity, Share, VirtualHost, Workload};
-use crate::domain::{Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, Tier, TrafficPolicy};
+use crate::domain::{
+    Address, Headers, Host, HostPattern, Locality, Moment, PoolKey, Protocol, QueueOrder, Tier, TrafficPolicy,
+};
 use crate::routing::Asked;
-use crate::scaling::Known;
 use crate::snapshot::{PoolId, Resolved, RouteId, Snapshot, compile};
 
 /// The router's own workload.
@@ -68,12 +69,16 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         endpoints: vec![endpoint(1), endpoint(2)],
         original: None,
         slots_per_endpoint: NonZeroU32::new(4).expect("not zero"),
-        queue: Queue { max_pending: 2, timeout: Duration::ZERO },
+        slots_per_pool: None,
+        adaptive_slots: None,
+        queue: Queue { max_pending: 2, timeout: Duration::ZERO, order: QueueOrder::Fifo },
         spill_to: Vec::new(),
         local_model: false,
         latency_objective: None,
         scaling: None,
         hold: None,
+        upkeep: crate::domain::Upkeep::default(),
+        hedge: None,
         connect_timeout: Duration::from_secs(1),
         tls_place: config::Place::default(),
         traffic: TrafficPolicy::default(),
@@ -134,7 +139,7 @@ pub(super) struct Exposition(BTreeMap<(String, BTreeSet<(String, String)>), f64>
 impl Exposition {
     /// Scrapes `metrics`, with no local model.
     pub(super) fn of(metrics: &Arc<Metrics>, snapshot: &Snapshot) -> Self {
-        Self::read(&metrics.render(snapshot, Moment::default(), &LocalGauges::default(), &Known::default()))
+        Self::read(&metrics.render(snapshot, Moment::default(), &Gauges::default()))
     }
 
     /// Reads a whole exposition; a series that stands twice or under no `# TYPE` is a fault.

@@ -5,12 +5,16 @@
 
 mod edges;
 mod istio;
+mod limits;
 mod local;
 mod lookups;
+mod memory;
+mod rate_limits;
 mod reload;
 mod requests;
 mod scaling;
 mod scrape;
+mod upkeep;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,15 +22,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 
-pub use local::{LocalGauges, LocalMetrics};
+pub use limits::LimitCounters;
+pub use local::{LoadResult, LocalGauges, LocalMetrics};
 pub use lookups::Lookup;
+pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;
 pub(super) use requests::{RequestKey, RequestSeries};
 
 use super::family::{Labels, Single};
 use super::names;
 use crate::config::Workload;
-use crate::domain::{MirrorEnd, Reason};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason};
+use crate::scaling::Known;
 use crate::snapshot::{PoolId, Snapshot};
 
 /// The router's metrics. One for the process; every method may be called from any thread.
@@ -37,12 +44,25 @@ pub struct Metrics {
     local: LocalMetrics,
     reload: reload::ReloadMetrics,
     lookups: lookups::LookupMetrics,
+    upkeep: upkeep::UpkeepMetrics,
     access_log_dropped: Single<IntCounter>,
+    limits: LimitCounters,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
     generation: AtomicU64,
     /// Whether a request of an older generation may have brought back a series that publishing had removed.
     late: AtomicBool,
+}
+
+/// What is not counted here, but looked up at a scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// The local model's.
+    pub local: LocalGauges,
+    /// The rate limits'.
+    pub rate_limits: RateLimitCounts,
+    /// What is known of the demand.
+    pub demand: Known,
 }
 
 /// One open client connection, counted until it is dropped.
@@ -64,7 +84,9 @@ impl Metrics {
             local: LocalMetrics::new(),
             reload: reload::ReloadMetrics::new(),
             lookups: lookups::LookupMetrics::new(),
+            upkeep: upkeep::UpkeepMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
+            limits: LimitCounters::new(),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),
             late: AtomicBool::new(false),
@@ -87,6 +109,11 @@ impl Metrics {
     /// What the local model counts; a handle to keep.
     pub fn local(&self) -> LocalMetrics {
         self.local.clone()
+    }
+
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.limits.clone()
     }
 
     pub(super) fn access_log_dropped(&self) -> IntCounter {
@@ -112,6 +139,12 @@ impl Metrics {
         self.requests.mirrored(snapshot, pool, end)
     }
 
+    /// The counter of second tries of `pool` that came to this end.
+    pub(super) fn hedged(&self, snapshot: &Snapshot, pool: PoolId, end: HedgeEnd) -> IntCounter {
+        self.note_generation(snapshot);
+        self.requests.hedged(snapshot, pool, end)
+    }
+
     /// A request that was decided before the last publication may end after it, and its route may be gone.
     fn note_generation(&self, snapshot: &Snapshot) {
         if snapshot.generation() < self.generation.load(Ordering::Acquire) {
@@ -128,6 +161,7 @@ impl Metrics {
             route && pool.is_none_or(|pool| pool.is_empty() || pool == names::LOCAL || pools.contains(pool))
         };
         self.requests.retain(&known);
+        self.upkeep.retain(known);
         self.istio.retain(snapshot);
     }
 }

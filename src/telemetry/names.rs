@@ -86,6 +86,23 @@ pub(super) const SPILLED: Definition<3> = define(
 );
 pub(super) const REFUSED: Definition<2> =
     define("overspill_refused_requests_total", [ROUTE, REASON], "Requests that the router answered itself, unserved.");
+pub(super) const LIMITS: Definition<1> = define(
+    "overspill_limits_exceeded_total",
+    ["limit"],
+    "Times that a client, or all of them together, came to a limit on connections.",
+);
+pub(super) const RATE_LIMITED: Definition<2> = define(
+    "overspill_rate_limited_requests_total",
+    ["policy", "limit"],
+    "Requests that a rate limit of a RoutePolicy refused.",
+);
+pub(super) const RATE_LIMIT_KEYS: Definition<0> =
+    define("overspill_rate_limit_keys", [], "Keys of rate limits that are counted now, over all limits.");
+pub(super) const RATE_LIMIT_KEYS_EVICTED: Definition<0> = define(
+    "overspill_rate_limit_evicted_keys_total",
+    [],
+    "Keys of rate limits that were forgotten for others before their buckets were full again.",
+);
 pub(super) const ATTEMPTS: Definition<1> = define(
     "overspill_upstream_attempts_total",
     [POOL],
@@ -102,6 +119,11 @@ pub(super) const MIRRORED: Definition<2> = define(
     "overspill_mirrored_requests_total",
     [POOL, "result"],
     "Copies of requests for this pool: answered, failed, or dropped for want of room.",
+);
+pub(super) const HEDGED: Definition<2> = define(
+    "overspill_hedged_requests_total",
+    [POOL, "result"],
+    "Requests that were slow to be answered: the second try won, lost, or was refused for want of budget or slots.",
 );
 pub(super) const QUEUE_WAIT: Definition<1> =
     define("overspill_queue_wait_seconds", [POOL], "Time in the pool's queue, of the requests that waited.");
@@ -172,8 +194,16 @@ pub(super) const PENDING: Definition<2> = define(
 );
 pub(super) const SLOTS: Definition<2> =
     define("overspill_pool_slots", [POOL, TIER], "Requests that the pool's admitting endpoints take at once.");
-pub(super) const ENDPOINTS: Definition<2> =
-    define("overspill_pool_endpoints", [POOL, "state"], "Endpoints that are admitting, ejected or probing.");
+pub(super) const OBJECTIVE: Definition<2> = define(
+    "overspill_pool_latency_objective_seconds",
+    [POOL, TIER],
+    "The latency that the pool's users expect; no series where its document names none.",
+);
+pub(super) const ENDPOINTS: Definition<2> = define(
+    "overspill_pool_endpoints",
+    [POOL, "state"],
+    "Endpoints that are admitting, ejected, probing, unchecked, unhealthy or warming.",
+);
 pub(super) const ROUTE_WEIGHT: Definition<2> = define(
     "overspill_route_weight",
     [ROUTE, POOL],
@@ -195,6 +225,19 @@ pub(super) const LAST_SUCCESS: Definition<0> =
     define("overspill_config_last_success_timestamp_seconds", [], "When a usable configuration was last read.");
 pub(super) const PROBLEMS: Definition<1> =
     define("overspill_config_problems", ["severity"], "Problems of the configuration that was last read.");
+
+pub(super) const HEALTH_CHECKS: Definition<2> = define(
+    "overspill_health_checks_total",
+    [POOL, "result"],
+    "Health checks of endpoints: passed, failed by what the endpoint said, or lost without an answer.",
+);
+pub(super) const WARMUPS: Definition<2> =
+    define("overspill_warmup_requests_total", [POOL, "result"], "Warm-up requests to endpoints: answered or failed.");
+pub(super) const LOAD_PAGES: Definition<2> = define(
+    "overspill_load_page_reads_total",
+    [POOL, "result"],
+    "Times that an endpoint's page of metrics was read for its load: answered, or failed to tell.",
+);
 
 /// A name that is looked up.
 pub(super) const HOST: &str = "host";
@@ -230,8 +273,24 @@ pub(super) const LOCAL_REQUESTS: Definition<0> = define(
 );
 pub(super) const LOCAL_ERRORS: Definition<1> =
     define("overspill_local_model_inference_errors_total", [REASON], "Requests that the local model did not answer.");
+pub(super) const LOCAL_TOKENIZED: Definition<1> = define(
+    "overspill_local_model_tokenizer_cache_total",
+    ["result"],
+    "Texts whose tokens were remembered (hit), and those that had to be tokenised (miss).",
+);
+
+pub(super) const LOCAL_LOADS: Definition<1> = define(
+    "overspill_local_model_loads_total",
+    ["result"],
+    "Times that the local model was loaded: succeeded or failed.",
+);
 
 pub(super) const MEMORY: Definition<0> = define("overspill_memory_usage_bytes", [], "Resident memory of the process.");
+pub(super) const MEMORY_LIMIT: Definition<0> = define(
+    "overspill_memory_limit_bytes",
+    [],
+    "Memory that the process may have: its control group's limit, or else what the machine has.",
+);
 pub(super) const BUILD: Definition<1> =
     define("overspill_build_info", ["version"], "Always 1; the label says what runs.");
 pub(super) const ACCESS_LOG_DROPPED: Definition<0> = define(

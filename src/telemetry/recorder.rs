@@ -6,9 +6,9 @@ use std::sync::Arc;
 use prometheus::IntCounter;
 use rustc_hash::FxHashMap;
 
-use super::metrics::{Metrics, RequestKey, RequestSeries};
+use super::metrics::{LimitCounters, Metrics, RequestKey, RequestSeries};
 use super::{AccessLog, ClientConnection, Record};
-use crate::domain::{MirrorEnd, Reason, Tier};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
 
 /// Takes the records of one traffic worker. Its handles to series are found once for a generation; from then on a record
@@ -68,6 +68,11 @@ impl Recorder {
         self.metrics.client_connected()
     }
 
+    /// What counts how often clients come to a limit; a handle to keep.
+    pub fn limits(&self) -> LimitCounters {
+        self.metrics.limits()
+    }
+
     /// Counts and logs a request that is over. `snapshot` is the one that decided it, however old it is by now.
     pub fn record(&self, snapshot: &Snapshot, record: &Record) {
         self.count(snapshot, record);
@@ -85,6 +90,11 @@ impl Recorder {
         } else {
             counter().inc();
         }
+    }
+
+    /// Counts what became of a second try.
+    pub fn hedged(&self, snapshot: &Snapshot, pool: PoolId, end: HedgeEnd) {
+        self.metrics.hedged(snapshot, pool, end).inc();
     }
 
     fn count(&self, snapshot: &Snapshot, record: &Record) {

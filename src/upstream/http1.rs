@@ -12,7 +12,7 @@ mod outbox;
 mod request;
 mod upgraded;
 
-pub(super) use connection::Connection;
+pub(super) use connection::{Connection, Memory};
 pub use upgraded::Upgraded;
 
 /// What is no HTTP/1.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::age::Age;
-use super::http1::Connection;
+use super::http1::{Connection, Memory};
 use super::refusal::Refusal;
 use super::transport::Look;
 use super::{Identity, Target};
@@ -18,6 +18,10 @@ pub(super) const MAX_IDLE: usize = 1024;
 
 /// The most destinations that requests have brought along to which one worker keeps connections.
 pub(super) const MAX_ORIGINALS: usize = 256;
+
+/// The most memory of connections that is kept for the next requests, in connections. Those that carry one at a time are few
+/// beside those that are open.
+const MAX_SPARE: usize = 64;
 
 /// One HTTP/1.1 connection, and what it may be used for.
 pub(super) struct Link {
@@ -37,6 +41,13 @@ impl Link {
     fn is_kept(&self, since: Instant) -> bool {
         !self.age.is_over() && !self.age.is_idle(since)
     }
+
+    /// Whether it is open still, as far as `look` tells. A look at what TLS holds takes memory, which goes again.
+    fn is_open(&mut self, look: Look) -> bool {
+        let quiet = self.connection.is_quiet(look);
+        self.connection.give_back();
+        quiet
+    }
 }
 
 /// Idle connections by endpoint; the one used last is used next, so that the others can age.
@@ -45,8 +56,10 @@ pub(super) struct Idle {
     by_address: FxHashMap<Address, Vec<(Box<Link>, Instant)>>,
     /// The addresses that connections are kept to; `None` before anything was said of them.
     kept: Option<Arc<HashSet<Address>>>,
-    /// When it was last swept.
-    swept: Option<Instant>,
+    /// What connections gave back; the one given back last is in the processor's cache, and taken first.
+    spare: Vec<Memory>,
+    /// The least of it that was there since the last sweep.
+    unused: usize,
 }
 
 /// Whether connections to `address` are of use where endpoints are known by `kept`. Destinations of requests are known by none.
@@ -64,6 +77,8 @@ impl Idle {
             if !link.identity.fits(target) {
                 continue;
             }
+            link.connection.lend(self.spare.pop().unwrap_or_default());
+            self.unused = self.unused.min(self.spare.len());
             let usable = link.is_kept(*since) && link.connection.is_quiet(look);
             let (link, _) = idle.remove(place);
             if usable {
@@ -73,7 +88,11 @@ impl Idle {
         None
     }
 
-    pub(super) fn put(&mut self, link: Box<Link>) {
+    pub(super) fn put(&mut self, mut link: Box<Link>) {
+        let memory = link.connection.give_back();
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(memory);
+        }
         if link.spent || link.age.is_over() || self.kept.as_ref().is_some_and(|kept| !is_kept(kept, &link.address)) {
             return;
         }
@@ -93,7 +112,7 @@ impl Idle {
     /// Closes connections to `address` that have reached their end: one has, and whatever closed it may have closed others.
     pub(super) fn prune(&mut self, address: &Address) {
         if let Some(idle) = self.by_address.get_mut(address) {
-            idle.retain_mut(|(link, _)| link.connection.is_quiet(Look::Arrived));
+            idle.retain_mut(|(link, _)| link.is_open(Look::Arrived));
         }
     }
 
@@ -112,16 +131,14 @@ impl Idle {
         }
     }
 
-    /// Closes connections that are too old or idle for too long, and those that their endpoint has closed. The others give
-    /// back the memory that only a request needs.
+    /// Closes connections that are too old or idle for too long, and those that their endpoint has closed; frees memory that
+    /// no request has taken since the last time.
     pub(super) fn sweep(&mut self) {
-        let swept = self.swept.replace(Instant::now());
         for idle in self.by_address.values_mut() {
-            idle.retain_mut(|(link, since)| link.is_kept(*since) && link.connection.is_quiet(Look::Heard));
-            // The one used last stands last; those that were idle at the last sweep already stand first.
-            let unused = idle.partition_point(|(_, since)| swept.is_some_and(|swept| *since < swept));
-            idle[..unused].iter_mut().for_each(|(link, _)| link.connection.shrink());
+            idle.retain_mut(|(link, since)| link.is_kept(*since) && link.is_open(Look::Heard));
         }
+        self.spare.drain(..self.unused);
+        self.unused = self.spare.len();
         self.by_address.retain(|_, idle| !idle.is_empty());
     }
 }

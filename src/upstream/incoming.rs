@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::Unread;
 use super::http1::Upgraded;
 use super::idle::{Idle, Link};
 use super::shared::Stream;
@@ -92,7 +93,7 @@ impl<B> Http1<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Http1<B> {
+impl<B: Unread + Unpin> Http1<B> {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let Some(link) = &mut self.link else { return Poll::Ready(None) };
         let uploaded = match &mut self.rest {
@@ -115,7 +116,7 @@ impl<B: Body<Data = Bytes> + Unpin> Http1<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Incoming<B> {
+impl<B: Unread + Unpin> Body for Incoming<B> {
     type Data = Bytes;
     type Error = BrokenOff;
 

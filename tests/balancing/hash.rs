@@ -78,7 +78,7 @@ fn a_missing_cookie_is_made_and_keeps_its_client() {
 fn an_endpoint_that_takes_nothing_leaves_its_requests_to_the_next() {
     let (upstreams, (_socket, refusing)) = (upstreams(2), closed_port());
     let endpoints = [refusing, upstreams[0].address, upstreams[1].address];
-    let router = router_before(&endpoints, "{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}");
+    let router = router_before(&endpoints, "{loadBalancer: {consistentHash: {httpHeaderName: x-user}}}", "");
     for user in 0..20 {
         let served = served(&router, 5, &format!("x-user: {user}"));
         assert_eq!(served.len(), 1, "the user {user} was served by {served:?}");

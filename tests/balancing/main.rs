@@ -6,10 +6,13 @@
 mod harness;
 
 mod hash;
+mod health_checks;
 mod limits;
+mod load;
 mod locality;
 mod outlier;
 mod simple;
+mod warmups;
 
 use std::net::SocketAddr;
 
@@ -23,14 +26,16 @@ fn upstreams(count: usize) -> Vec<Upstream> {
 /// A router before `upstreams`, the endpoints of the one pool of `pool.example`, with this `trafficPolicy`.
 fn router(upstreams: &[Upstream], policy: &str) -> Router {
     let endpoints: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
-    router_before(&endpoints, policy)
+    router_before(&endpoints, policy, "")
 }
 
-fn router_before(endpoints: &[SocketAddr], policy: &str) -> Router {
+/// `fields` are further ones of the rule, in flow style.
+fn router_before(endpoints: &[SocketAddr], policy: &str, fields: &str) -> Router {
     let service = Service { host: "pool.example", wire: Wire::H1, endpoints };
-    let documents = virtual_service("app.example", "  - {name: all, route: [{destination: {host: pool.example}}]}")
-        + &service.document()
-        + &rule(&format!("trafficPolicy: {policy}"));
+    let fields = if fields.is_empty() { String::new() } else { format!("{fields}, ") };
+    let rule_of_all = format!("  - {{name: all, {fields}route: [{{destination: {{host: pool.example}}}}]}}");
+    let documents =
+        virtual_service("app.example", &rule_of_all) + &service.document() + &rule(&format!("trafficPolicy: {policy}"));
     Router::start(&documents)
 }
 

@@ -37,7 +37,7 @@ fn the_policy_of_a_port_stands_above_that_of_the_subset_and_the_rule() {
 fn a_round_robin_passes_an_endpoint_over_that_takes_nothing() {
     let (upstreams, (_socket, refusing)) = (upstreams(2), closed_port());
     let endpoints = [upstreams[0].address, refusing, upstreams[1].address];
-    let router = router_before(&endpoints, "{loadBalancer: {simple: ROUND_ROBIN}}");
+    let router = router_before(&endpoints, "{loadBalancer: {simple: ROUND_ROBIN}}", "");
     let answers = bodies(&router, 30, "");
     assert!(answers.iter().all(|answer| answer == "0" || answer == "1"), "{answers:?}");
 }

@@ -5,6 +5,9 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod advise;
+mod call;
+
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -13,7 +16,8 @@ use harness::{Answer, Connection, Folder, Router, Service, Setup, Upstream, Wire
 use serde_json::Value;
 
 fn overspill(arguments: &[&str]) -> Output {
-    let variables = ["CONFIG", "LISTEN", "ADMIN", "LOG", "MODEL"].map(|name| format!("OVERSPILL_{name}"));
+    let variables =
+        ["CONFIG", "LISTEN", "ADMIN", "LOG", "MODEL", "MODEL_LIBRARY"].map(|name| format!("OVERSPILL_{name}"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_overspill"));
     variables.iter().fold(command.args(arguments), |command, name| command.env_remove(name));
     command.output().expect("the program starts")

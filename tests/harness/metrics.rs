@@ -48,6 +48,11 @@ impl Metrics {
         self.select(name, &[]).filter_map(|series| series.labels.get(label).map(String::as_str)).collect()
     }
 
+    /// The labels that any of the series `name` has.
+    pub fn label_names(&self, name: &str) -> Vec<String> {
+        self.select(name, &[]).flat_map(|series| series.labels.keys().cloned()).collect()
+    }
+
     fn select<'m>(
         &'m self,
         name: &'m str,

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use overspill::config::LocalModel;
+use overspill::config::{Batching, LocalModel};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -30,6 +30,7 @@ pub(crate) fn settings(folder: &Path, file: &str) -> LocalModel {
         folder: folder.to_owned(),
         file: file.to_owned(),
         library: None,
+        batching: Batching::default(),
         threads: number(1),
         max_batch: number(32),
         queue: number(64),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use harness::series::{DURATION, REQUESTS};
 use harness::{Answer, Load, Router, Service, Tally, Upstream, Wire, virtual_service};
-use server::Prometheus;
+use server::{Prometheus, Scrape};
 
 /// One in ten requests takes the longer of these, so that p99 is well inside the slow ones and they well inside one
 /// bucket of the histogram.
@@ -48,7 +48,8 @@ fn bucket(router: &Router, seconds: f64) -> (f64, f64) {
 fn prometheus_and_the_client_agree_on_p99() {
     let Some(program) = program("prometheus") else { return };
     let (router, _upstream, tally) = known_traffic();
-    let prometheus = Prometheus::start(&program, router.admin);
+    let scrape = Scrape { target: router.admin, job: "overspill", rules: None };
+    let prometheus = Prometheus::start(&program, &scrape);
     let counted = format!("sum({REQUESTS}{{route=\"default/app-example/all\"}})");
     router.wait_until("Prometheus has scraped the last request", |_| prometheus.query(&counted) == Some(1000.0));
     let measured = tally.quantile(0.99).as_secs_f64();

@@ -1,29 +1,42 @@
 //! A Prometheus server as a child process.
 
+#![allow(dead_code, reason = "each test binary asks it for a part of what it can say")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::harness::{Lines, get};
 
+/// What a server scrapes, and what it evaluates.
+pub(super) struct Scrape<'a> {
+    pub(super) target: SocketAddr,
+    pub(super) job: &'a str,
+    pub(super) rules: Option<&'a Path>,
+}
+
 /// A server that scrapes one router every 100 ms. Killed on drop.
 pub(super) struct Prometheus {
     child: Child,
-    address: SocketAddr,
+    /// Where it answers.
+    pub(super) address: SocketAddr,
     _log: Lines,
     _folder: TempDir,
 }
 
 impl Prometheus {
-    pub(super) fn start(program: &Path, target: SocketAddr) -> Self {
+    pub(super) fn start(program: &Path, scrape: &Scrape<'_>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let config = folder.path().join("prometheus.yaml");
+        let Scrape { target, job, rules } = scrape;
+        let rules: Vec<String> = rules.iter().map(|file| file.display().to_string()).collect();
         let text = format!(
-            "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\n\
-             scrape_configs: [{{job_name: overspill, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
+            "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\nrule_files: {rules:?}\n\
+             scrape_configs: [{{job_name: {job}, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
         );
         fs::write(&config, text).expect("a file in a temporary folder is writable");
         let mut child = Command::new(program)
@@ -44,13 +57,29 @@ impl Prometheus {
 
     /// The value of an expression that has one sample now; `None` where it has none.
     pub(super) fn query(&self, expression: &str) -> Option<f64> {
+        self.result(expression)[0]["value"][1].as_str()?.parse().ok()
+    }
+
+    /// How many samples an expression has now.
+    pub(super) fn samples(&self, expression: &str) -> usize {
+        self.result(expression).as_array().map_or(0, Vec::len)
+    }
+
+    /// Every rule, with how its last evaluation went.
+    pub(super) fn rules(&self) -> Vec<Value> {
+        let groups = get(self.address, "/api/v1/rules").json()["data"]["groups"].clone();
+        let groups = groups.as_array().into_iter().flatten();
+        groups.flat_map(|group| group["rules"].as_array().into_iter().flatten().cloned()).collect()
+    }
+
+    fn result(&self, expression: &str) -> Value {
         let reply = get(self.address, &format!("/api/v1/query?query={}", percent_encoded(expression)));
         // It answers 503 while it replays its empty log.
         if reply.head.status == 503 {
-            return None;
+            return Value::Null;
         }
         assert_eq!(reply.head.status, 200, "{}", reply.text());
-        reply.json()["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+        reply.json()["data"]["result"].clone()
     }
 }
 

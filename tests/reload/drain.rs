@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, TcpStream};
 
 use super::begin;
-use super::harness::{Answer, Client, Connection, Exchange, Router, Service, Upstream, Wire, virtual_service};
+use super::harness::{
+    Answer, Client, Connection, Exchange, Router, Service, Upstream, Wire, log_field, virtual_service,
+};
 
 fn router_with(settings: &str, wire: Wire, endpoint: SocketAddr) -> Router {
     let settings = format!(
@@ -99,6 +101,21 @@ fn a_drain_ends_at_its_deadline() {
     let _held = upstream.next();
     let exit = router.stop();
     assert_eq!(exit.status.code(), Some(0));
+    let reasons: Vec<String> = exit.access.iter().map(|line| line.field("reason")).collect();
+    assert_eq!(reasons, ["drain_timeout"], "the client had not gone away");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let router = router_with("drain: {delay: 10m, timeout: 10m}", Wire::H1, upstream.address);
+    let _stuck = begin(router.traffic);
+    let _held = upstream.next();
+    router.signal("TERM");
+    wait_until_unready(&router);
+    router.wait_for_log(0, |line| log_field(line, "message") == "draining");
+    router.signal("TERM");
+    assert_eq!(router.wait_for_end().status.code(), Some(0));
 }
 
 #[test]
@@ -109,5 +126,23 @@ fn a_router_is_unready_before_it_stops_accepting() {
     router.signal("TERM");
     wait_until_unready(&router);
     assert_eq!(begin(router.traffic).read_reply().text(), "ok");
+    assert_eq!(router.wait_for_end().status.code(), Some(0));
+}
+
+/// Kubernetes sends SIGTERM once a `preStop` hook has ended, also where the hook has asked for the drain already.
+#[test]
+fn a_hook_and_the_signal_behind_it_are_one_wish() {
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let mut router = router_with("drain: {timeout: 60s}", Wire::H1, upstream.address);
+    let mut waiting = begin(router.traffic);
+    let held = upstream.next();
+    post_shutdown(&router);
+    wait_until_unready(&router);
+    router.signal("TERM");
+    // What this asks is served by the thread that the signal wakes.
+    assert_eq!(router.admin_get("/livez").head.status, 200);
+    assert!(!router.has_ended(), "a request is in flight");
+    held.answer(200, "held");
+    assert_eq!(waiting.read_reply().text(), "held");
     assert_eq!(router.wait_for_end().status.code(), Some(0));
 }

@@ -8,6 +8,7 @@ mod harness;
 mod drain;
 mod edits;
 mod faults;
+mod restarts;
 mod steady;
 
 use std::net::SocketAddr;

@@ -1,8 +1,8 @@
 //! How many requests of a pool are sent again at once.
 
 use super::harness::series::{IN_FLIGHT, REQUESTS, RETRIES_ENDED};
-use super::harness::{Answer, Client, Upstream, Wire};
-use super::{destination_rule, router};
+use super::harness::{Answer, Client, Upstream, Wire, closed_port};
+use super::{begin, destination_rule, router};
 
 /// One retry, after a wait that is drawn from so long that no test sees its end.
 const MUCH_LATER: &str = "retries: {attempts: 1, retryOn: 5xx, backoff: 1000000h}";
@@ -32,8 +32,26 @@ fn max_retries_are_the_most_at_once() {
 }
 
 #[test]
-fn without_a_limit_every_failure_is_retried() {
-    refuses("{connectionPool: {http: {http2MaxRequests: 100}}}", (0, 8), 0);
+fn without_a_limit_a_fifth_of_what_is_active_is_and_never_fewer_than_three() {
+    refuses("{connectionPool: {http: {http2MaxRequests: 100}}}", (0, 3), 0);
+    refuses("{connectionPool: {http: {http2MaxRequests: 100}}}", (0, 8), 5);
+    // Of forty and what waits for its retry.
+    refuses("{connectionPool: {http: {http2MaxRequests: 100}}}", (40, 10), 2);
+}
+
+#[test]
+fn a_request_that_was_written_nowhere_goes_on_to_another_endpoint_uncounted() {
+    let refusing: Vec<_> = (0..4).map(|_| closed_port()).collect();
+    let upstream = Upstream::start(Wire::H1, Answer::Fixed(200, "served".to_owned()));
+    let endpoints: Vec<_> = refusing.iter().map(|(_, address)| *address).chain([upstream.address]).collect();
+    let many = "retries: {attempts: 9, retryOn: connect-failure, backoff: 1ms}";
+    // Every endpoint that refuses is tried by each of twenty requests at once, until it is ejected.
+    let router = router(&endpoints, Wire::H1, many, &destination_rule("{loadBalancer: {simple: RANDOM}}"));
+    let calls: Vec<_> = (0..20).map(|_| begin(&router, "POST", "moves")).collect();
+    for mut call in calls {
+        assert_eq!(call.head().status, 200);
+    }
+    assert_eq!(router.metrics().count(RETRIES_ENDED, &[]), 0);
 }
 
 #[test]
@@ -50,7 +68,7 @@ fn a_request_that_is_refused_a_retry_gets_its_answer_and_envoys_flag() {
     let upstream = Upstream::start(Wire::H1, Answer::Held);
     let policy = destination_rule("{connectionPool: {http: {maxRetries: 1}}}");
     let router = router(&[upstream.address], Wire::H1, MUCH_LATER, &policy);
-    let _calls = ["one", "other"].map(|id| super::begin(&router, "GET", id));
+    let _calls = ["one", "other"].map(|id| begin(&router, "GET", id));
     for exchange in [upstream.next(), upstream.next()] {
         exchange.answer(503, "");
     }

@@ -9,6 +9,7 @@ mod answers;
 mod bodies;
 mod endpoints;
 mod failures;
+mod hedges;
 mod limits;
 mod mirrors;
 

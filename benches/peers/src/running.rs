@@ -18,6 +18,8 @@ const START: Duration = Duration::from_secs(20);
 const SPLIT_WINDOW: Duration = Duration::from_millis(300);
 /// How far a pool's share of some thousand requests may be from what was asked for.
 const SPLIT_TOLERANCE: f64 = 0.05;
+/// The same of fewer requests, as large bodies allow, in standard deviations.
+const SPLIT_DEVIATIONS: f64 = 4.0;
 
 /// Why a proxy is not measured.
 #[derive(Debug, thiserror::Error)]
@@ -145,8 +147,10 @@ impl Running {
         let [a, b] = self.shares(RULE_EACH, origin)?;
         let ruled = 1.0 / RULE_EACH as f64;
         let expected = ruled + (1.0 - ruled) * f64::from(SPLIT.0) / f64::from(SPLIT.0 + SPLIT.1);
-        let share = a as f64 / (a + b).max(1) as f64;
-        let near = (share - expected).abs() <= SPLIT_TOLERANCE;
+        let requests = (a + b).max(1) as f64;
+        let share = a as f64 / requests;
+        let chance = SPLIT_DEVIATIONS * (expected * (1.0 - expected) / requests).sqrt();
+        let near = (share - expected).abs() <= chance.max(SPLIT_TOLERANCE);
         if near { Ok(()) } else { Err(NotRunning::WrongSplit(share, expected)) }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::exposition::{Sample, samples};
-use super::quantile::Buckets;
+use crate::cli::exposition::{Sample, samples};
+use crate::cli::quantile::Buckets;
 use crate::domain::Tier;
 
 /// One reading of `/metrics`.

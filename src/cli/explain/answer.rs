@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::outcome::{Outcome, fields};
+use super::policy;
 use super::views::View;
 use crate::config::Problem;
 use crate::domain::{Reason, Tier};
 use crate::routing::Head;
-use crate::snapshot::{Action, Mirror, PoolId, Route, Snapshot, Trace, trace};
+use crate::snapshot::{Action, Mirror, PoolId, Route, RouteId, Snapshot, Trace, trace};
 
 /// One request before one proxy.
 pub(super) struct Answer<'a> {
@@ -39,7 +40,7 @@ impl Answer<'_> {
             "host_known": trace.host_known,
             "route": route.map(|route| &*route.name),
             "destination": destined.map(|(_, pool)| destination(snapshot, pool)),
-            "weights": weights.iter().map(|(pool, weight)| weighted(snapshot, *pool, *weight)).collect::<Vec<_>>(),
+            "weights": weights.iter().map(|(pool, weight)| weighted(snapshot, (matched, *pool), *weight)).collect::<Vec<_>>(),
             "considered": considered(snapshot, &trace),
             "reason": unmatched.map(Reason::code),
             "status": outcome.status.or(unmatched.map(Reason::status)),
@@ -51,6 +52,7 @@ impl Answer<'_> {
             "retries": route.and_then(retries),
             "mirrors": route.map(|route| mirrors(snapshot, route)).unwrap_or_default(),
             "fault": outcome.fault,
+            "policy": route.and_then(|route| route.policy.as_deref()).map(policy::described),
             "findings": route.map(|route| self.findings(route)).unwrap_or_default(),
         });
         if let Some((route, times)) = route.zip(self.draw) {
@@ -59,9 +61,13 @@ impl Answer<'_> {
         answer
     }
 
-    /// What is wrong with the document that `route` is of.
+    /// What is wrong with the document that `route` is of, and with that of its policy.
     fn findings(&self, route: &Route) -> Vec<&Problem> {
-        let of_document = |problem: &&Problem| problem.place.document.as_deref() == Some(&*route.document);
+        let policy = route.policy.as_ref().map(|policy| &*policy.document);
+        let of_document = |problem: &&Problem| {
+            let document = problem.place.document.as_deref();
+            document == Some(&*route.document) || (document.is_some() && document == policy)
+        };
         self.view.problems.iter().filter(of_document).collect()
     }
 }
@@ -86,6 +92,7 @@ pub(super) fn unasked(error: &str) -> Value {
         "retries": null,
         "mirrors": [],
         "fault": null,
+        "policy": null,
         "findings": [],
     })
 }
@@ -107,10 +114,11 @@ fn destination(snapshot: &Snapshot, pool: PoolId) -> Value {
     json!({ "host": key.host.as_str(), "subset": key.subset, "port": key.port })
 }
 
-fn weighted(snapshot: &Snapshot, pool: PoolId, weight: u64) -> Value {
+fn weighted(snapshot: &Snapshot, (route, pool): (Option<RouteId>, PoolId), weight: u64) -> Value {
     let mut entry = destination(snapshot, pool);
     entry["weight"] = json!(weight);
     entry["tier"] = json!(snapshot.pool(pool).tier.map(Tier::as_str));
+    entry["latency_objective_ms"] = json!(snapshot.objective(route, pool).map(milliseconds));
     entry["overflow"] = json!(overflow(snapshot, pool));
     entry
 }

@@ -69,8 +69,12 @@ impl Policy {
 
 /// Istio's defaults are 20 % and 3, the latter where 0 is written too.
 fn retry_budget(written: &written::RetryBudget) -> RetryBudget {
-    let min_concurrency = if written.min_retry_concurrency == 0 { 3 } else { written.min_retry_concurrency };
-    RetryBudget { percent: written.percent.unwrap_or(20.0), min_concurrency }
+    let default = RetryBudget::DEFAULT;
+    let min_concurrency = match written.min_retry_concurrency {
+        0 => default.min_concurrency,
+        written => written,
+    };
+    RetryBudget { percent: written.percent.unwrap_or(default.percent), min_concurrency }
 }
 
 impl Sections {

@@ -12,6 +12,7 @@ pub(in crate::config) enum Kind {
     Gateway,
     Settings,
     PoolPolicy,
+    RoutePolicy,
     /// Passed over, as the next two are, and looked up by what is read.
     Secret,
     Node,
@@ -38,13 +39,14 @@ pub(super) const OWN_VERSIONS: [&str; 1] = ["v1"];
 pub(super) const ISTIO_OTHERS: [&str; 5] = ["Sidecar", "EnvoyFilter", "WorkloadEntry", "WorkloadGroup", "ProxyConfig"];
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::VirtualService,
         Self::DestinationRule,
         Self::ServiceEntry,
         Self::Gateway,
         Self::Settings,
         Self::PoolPolicy,
+        Self::RoutePolicy,
     ];
 
     /// Whether the API server checks it by a schema that is none of ours or Istio's.
@@ -68,6 +70,7 @@ impl Kind {
             Self::Gateway => "Gateway",
             Self::Settings => "Settings",
             Self::PoolPolicy => "PoolPolicy",
+            Self::RoutePolicy => "RoutePolicy",
             Self::Secret => "Secret",
             Self::Node => "Node",
             Self::RequestAuthentication => "RequestAuthentication",
@@ -76,7 +79,7 @@ impl Kind {
 
     pub(super) const fn group(self) -> &'static str {
         match self {
-            Self::Settings | Self::PoolPolicy => OWN,
+            Self::Settings | Self::PoolPolicy | Self::RoutePolicy => OWN,
             Self::EndpointSlice => "discovery.k8s.io",
             Self::RequestAuthentication => "security.istio.io",
             Self::Service | Self::Pod | Self::Secret | Self::Node => "",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{ConnectionPool, Keepalive, TrafficPolicy, format_duration};
+use crate::domain::{ConnectionPool, Keepalive, RetryBudget, TrafficPolicy, format_duration};
 
 pub(super) fn connections(pool: &ConnectionPool) -> Value {
     let settings = &pool.settings;
@@ -24,9 +24,10 @@ fn keepalive(keepalive: Keepalive) -> Value {
 }
 
 pub(super) fn retries(traffic: &TrafficPolicy) -> Value {
-    let budget = traffic.retry_budget;
+    let most = traffic.connection_pool.max_retries;
+    let budget = traffic.retry_budget.or(most.is_none().then_some(RetryBudget::DEFAULT));
     json!({
-        "maxRetries": traffic.connection_pool.max_retries,
+        "maxRetries": most,
         "retryBudget": budget.map(|budget| json!({
             "percent": budget.percent,
             "minRetryConcurrency": budget.min_concurrency,

@@ -6,6 +6,7 @@ use super::Alternative;
 use crate::config::admission::is_claim;
 use crate::config::checked::RouteMatch;
 use crate::config::document::Document;
+use crate::config::expressions::Expressions;
 use crate::config::finding::{Findings, NO_EFFECT, remark};
 use crate::config::gateways::full_name;
 use crate::config::path::Path;
@@ -16,12 +17,12 @@ use crate::domain::StringMatch;
 
 /// Compiles every alternative of a rule.
 pub(super) fn read(
-    source: &Sourced<VirtualService>,
+    (source, expressions): (&Sourced<VirtualService>, &Expressions),
     written: &[HttpMatchRequest],
     path: &Path,
     findings: &mut Findings,
 ) -> Vec<Alternative> {
-    let mut reader = Reader { source, document: &source.document, intact: source.intact, findings };
+    let mut reader = Reader { source, document: &source.document, intact: source.intact, expressions, findings };
     let alternative = |(at, request): (usize, &HttpMatchRequest)| Alternative {
         conditions: reader.request(request, &path.index(at)),
         callers: callers(request, &source.document.namespace),
@@ -42,6 +43,7 @@ struct Reader<'a> {
     document: &'a Document,
     /// Whether an empty match was written so, and not left by a fault that is reported.
     intact: bool,
+    expressions: &'a Expressions,
     findings: &'a mut Findings,
 }
 
@@ -150,13 +152,9 @@ impl Reader<'_> {
     }
 
     fn regex(&mut self, regex: &str, path: &Path) -> Option<StringMatch> {
-        let pattern = StringMatch::regex(regex);
+        let pattern = self.expressions.whole(regex);
         if let Err(error) = &pattern {
-            self.wrong(
-                path,
-                format!("This regex cannot be used: {error}."),
-                "Write an RE2 expression of at most 1024 characters.",
-            );
+            self.wrong(path, format!("This regex cannot be used: {error}."), error.cure());
         }
         pattern.ok()
     }

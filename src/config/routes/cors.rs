@@ -37,10 +37,9 @@ impl Reader<'_, '_> {
             WrittenMatch { exact: Some(exact), .. } => Some(StringMatch::Exact(exact.as_str().into())),
             WrittenMatch { prefix: Some(prefix), .. } => Some(StringMatch::Prefix(prefix.as_str().into())),
             WrittenMatch { regex: Some(regex), .. } => {
-                let pattern = StringMatch::regex(regex);
+                let pattern = self.documents.expressions.whole(regex);
                 if let Err(error) = &pattern {
-                    let cure = "Write an RE2 expression of at most 1024 characters.";
-                    self.wrong(&path.key("regex"), format!("This regex cannot be used: {error}."), cure);
+                    self.wrong(&path.key("regex"), format!("This regex cannot be used: {error}."), error.cure());
                 }
                 pattern.ok()
             }

@@ -69,6 +69,7 @@ fn merge(root: &Rule, delegate: &Rule) -> Option<Rule> {
     route.timeout = route.timeout.or(above.timeout);
     route.fault = route.fault.take().or_else(|| above.fault.clone());
     route.cors = route.cors.take().or_else(|| above.cors.clone());
+    route.policy = route.policy.take().or_else(|| above.policy.clone());
     route.retries = route.retries.take().or_else(|| above.retries.clone());
     Some(rule)
 }

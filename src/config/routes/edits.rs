@@ -9,7 +9,7 @@ use crate::config::finding::{NO_EFFECT, remark};
 use crate::config::path::Path;
 use crate::config::unexecuted::FORMATTERS;
 use crate::config::written::{HeaderOperations, Headers as WrittenHeaders, HttpRewrite, RegexRewrite};
-use crate::domain::{HeaderOps, Headers, PathRewrite, Rewrite, StringMatch};
+use crate::domain::{HeaderOps, Headers, PathRewrite, Rewrite};
 
 use super::Reader;
 
@@ -137,11 +137,10 @@ impl Reader<'_, '_> {
     }
 
     fn regex_rewrite(&mut self, written: &RegexRewrite, path: &Path) -> Option<PathRewrite> {
-        let pattern = match StringMatch::search(&written.pattern) {
+        let pattern = match self.documents.expressions.parts(&written.pattern) {
             Ok(pattern) => Box::new(pattern),
             Err(error) => {
-                let cure = "Write an RE2 expression of at most 1024 characters.";
-                self.wrong(&path.key("match"), format!("This regex cannot be used: {error}."), cure);
+                self.wrong(&path.key("match"), format!("This regex cannot be used: {error}."), error.cure());
                 return None;
             }
         };

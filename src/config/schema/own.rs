@@ -1,7 +1,8 @@
-//! The kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
+//! Two of the kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
 use super::scaling::SCALING;
-use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, field};
+use super::upkeep::{HEALTH_CHECK, HEDGE, LOAD_REPORTS, WARMUP_REQUEST};
+use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, UINT32, field};
 
 /// A count that a machine can bear; what is above it is a slip of the keyboard.
 const COUNT: Shape = Shape::Int(1, 1_000_000);
@@ -18,9 +19,26 @@ static DNS: Table = Table {
     one_of: &[],
 };
 
+static HTTP2_LIMITS: Table = Table {
+    fields: &[
+        field("maxConcurrentStreams", COUNT),
+        field("maxResetsPerSecond", COUNT),
+        field("maxControlFramesPerSecond", COUNT),
+        field("maxEmptyFramesPerSecond", COUNT),
+        field("maxContinuationFrames", COUNT),
+    ],
+    one_of: &[],
+};
+
 static LIMITS: Table = Table {
     fields: &[
+        field("http2", Shape::Object(&HTTP2_LIMITS)),
         field("maxBodyBytes", Shape::Int(0, i64::MAX)),
+        field("maxConnections", UINT32),
+        field("maxHeaders", COUNT),
+        // A place takes 17 bytes.
+        field("maxRateLimitKeys", Shape::Int(8, 1 << 24)),
+        field("maxRetryBufferBytes", Shape::Int(0, i64::MAX)),
         field("requestTimeout", DURATION),
         field("streamIdleTimeout", DURATION),
         field("trustForwardedProto", BOOL),
@@ -31,6 +49,11 @@ static LIMITS: Table = Table {
 static LOCAL_MODEL: Table = Table {
     fields: &[
         field("folder", TEXT).required(),
+        field("batchWindow", ANY_DURATION),
+        field("maxBatchTokens", Shape::Int(1, 1 << 20)),
+        field("queueTokens", Shape::Int(1, 1 << 30)),
+        field("queueBytes", Shape::Int(1, 1 << 30)),
+        field("tokenizerCache", Shape::Int(0, 1_000_000)),
         field("file", TEXT),
         field("library", TEXT),
         field("threads", Shape::Int(1, 1024)),
@@ -61,6 +84,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("workers", Shape::Int(1, 1024)),
         field("backlog", Shape::Int(1, 65_535)),
         field("keepalive", DURATION),
+        field("maxConnectionAge", ANY_DURATION),
         field("headerTimeout", DURATION),
         // hyper reads heads into a buffer of 8 KiB at least.
         field("maxHeaderBytes", Shape::Int(8192, 1 << 30)),
@@ -80,8 +104,19 @@ pub(in crate::config) static SETTINGS: Table = Table {
     one_of: &[],
 };
 
-static QUEUE: Table =
-    Table { fields: &[field("maxPending", Shape::Int(0, 1_000_000)), field("timeout", ANY_DURATION)], one_of: &[] };
+static QUEUE: Table = Table {
+    fields: &[
+        field("maxPending", Shape::Int(0, 1_000_000)),
+        field("timeout", ANY_DURATION),
+        field("order", Shape::Enum(&["Fifo", "Lifo", "Adaptive"])),
+    ],
+    one_of: &[],
+};
+
+static SLOTS: Table = Table {
+    fields: &[field("mode", Shape::Enum(&["Fixed", "Adaptive"])), field("min", COUNT), field("max", COUNT)],
+    one_of: &[],
+};
 
 static HOLD_AT_ZERO: Table = Table {
     fields: &[field("maxRequests", COUNT), field("maxBytes", Shape::Int(0, i64::MAX)), field("timeout", DURATION)],
@@ -98,12 +133,20 @@ pub(in crate::config) static POOL_POLICY: Table = Table {
         field("port", PORT),
         field("tier", Shape::Enum(&["gpu", "cpu"])),
         field("slotsPerEndpoint", COUNT),
+        field("slotsPerPool", COUNT),
+        field("slots", Shape::Object(&SLOTS)),
         field("queue", Shape::Object(&QUEUE)),
         field("spillTo", Shape::List(&Shape::Object(&SPILL_TO))),
         field("localModel", Shape::Enum(&["Allow", "Deny"])),
         field("latencyObjective", DURATION),
         field("scaling", Shape::Object(&SCALING)),
         field("holdAtZero", Shape::Object(&HOLD_AT_ZERO)),
+        field("loadBalancer", Shape::Enum(&["PeakEwma"])),
+        field("latencyDecay", DURATION),
+        field("healthCheck", Shape::Object(&HEALTH_CHECK)),
+        field("warmupRequest", Shape::Object(&WARMUP_REQUEST)),
+        field("loadReports", Shape::Object(&LOAD_REPORTS)),
+        field("hedge", Shape::Object(&HEDGE)),
     ],
     one_of: &[],
 };

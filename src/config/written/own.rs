@@ -1,4 +1,4 @@
-//! The parts of `Settings` that say where this workload is and how it finds others.
+//! The parts of `Settings` that say where this workload is, how it finds others, and what HTTP/2 may ask for.
 
 use std::collections::BTreeMap;
 
@@ -30,4 +30,16 @@ pub(in crate::config) struct NameServers {
     pub(in crate::config) servers: Vec<String>,
     pub(in crate::config) timeout: Option<String>,
     pub(in crate::config) start_timeout: Option<String>,
+}
+
+/// `Settings.limits.http2`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "as documents write them")]
+pub(in crate::config) struct Http2Limits {
+    pub(in crate::config) max_concurrent_streams: Option<u32>,
+    pub(in crate::config) max_resets_per_second: Option<u32>,
+    pub(in crate::config) max_control_frames_per_second: Option<u32>,
+    pub(in crate::config) max_empty_frames_per_second: Option<u32>,
+    pub(in crate::config) max_continuation_frames: Option<u32>,
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::kubernetes::{EndpointSlice, Pod, Service};
-use super::{DestinationRule, Gateway, PoolPolicy, ServiceEntry, Settings, VirtualService};
+use super::{DestinationRule, Gateway, PoolPolicy, RoutePolicy, ServiceEntry, Settings, VirtualService};
 use crate::config::admission;
 use crate::config::document::{Document, Documents, Kind};
 use crate::config::finding::{Findings, Remark, SCHEMA, TWICE, remark};
 use crate::config::path::Path;
 use crate::config::schema::{
-    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE, Walked,
-    report_unknown, walk, walk_metadata,
+    DESTINATION_RULE, GATEWAY, METADATA, POOL_POLICY, ROUTE_POLICY, SERVICE_ENTRY, SETTINGS, Table, VIRTUAL_SERVICE,
+    Walked, report_unknown, walk, walk_metadata,
 };
 use crate::config::unexecuted::NO_FORM;
 
@@ -48,8 +48,11 @@ pub(in crate::config) struct Written {
     pub(in crate::config) gateways: Vec<Sourced<Gateway>>,
     pub(in crate::config) settings: Vec<Sourced<Settings>>,
     pub(in crate::config) policies: Vec<Sourced<PoolPolicy>>,
+    pub(in crate::config) route_policies: Vec<Sourced<RoutePolicy>>,
     /// Those of kinds that are passed over, for others to refer to.
     pub(in crate::config) passed_over: Vec<Document>,
+    /// Whether some document could not be read, so that whatever is missing may stand there.
+    pub(in crate::config) unreadable: bool,
     /// Whether a service may stand in a document that could not be read whole.
     pub(in crate::config) services_unknown: bool,
     /// Whether a subset may.
@@ -58,8 +61,12 @@ pub(in crate::config) struct Written {
 
 /// Walks every document against its table and sorts them by kind.
 pub(in crate::config) fn sort(documents: Documents, findings: &mut Findings) -> Written {
-    let mut written =
-        Written { services_unknown: documents.unreadable, subsets_unknown: documents.unreadable, ..Written::default() };
+    let mut written = Written {
+        unreadable: documents.unreadable,
+        services_unknown: documents.unreadable,
+        subsets_unknown: documents.unreadable,
+        ..Written::default()
+    };
     for document in unique(documents.read, findings) {
         match document.kind {
             Kind::VirtualService => written.virtual_services.push(sourced(document, &VIRTUAL_SERVICE, findings)),
@@ -74,6 +81,7 @@ pub(in crate::config) fn sort(documents: Documents, findings: &mut Findings) -> 
             Kind::Gateway => written.gateways.push(sourced(document, &GATEWAY, findings)),
             Kind::Settings => written.settings.push(sourced(document, &SETTINGS, findings)),
             Kind::PoolPolicy => written.policies.push(sourced(document, &POOL_POLICY, findings)),
+            Kind::RoutePolicy => written.route_policies.push(sourced(document, &ROUTE_POLICY, findings)),
             Kind::Secret | Kind::Node | Kind::RequestAuthentication => written.passed_over.push(document),
         }
     }
@@ -92,6 +100,7 @@ pub(in crate::config) fn judge(document: &Document, findings: &mut Findings) {
         Kind::Gateway => &GATEWAY,
         Kind::Settings => &SETTINGS,
         Kind::PoolPolicy => &POOL_POLICY,
+        Kind::RoutePolicy => &ROUTE_POLICY,
         Kind::Service => return report_unknown(document, findings),
         // Kubernetes' own are the API server's to check, as are those that are passed over.
         Kind::EndpointSlice | Kind::Pod | Kind::Secret | Kind::Node | Kind::RequestAuthentication => return,

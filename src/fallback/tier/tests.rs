@@ -3,7 +3,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use super::super::engine::{EngineError, Tokens};
+use super::super::forecast::Pace;
 use super::super::manifest::Pooling;
+use super::super::worker::BatchObservation;
 use super::*;
 
 /// An engine that says what it is asked to compute, and goes on when it is told to. A text has a token a byte.
@@ -37,8 +39,20 @@ struct Stage {
     observed: Arc<Mutex<Vec<BatchObservation>>>,
 }
 
-/// A tier of one thread; each batch waits for `go`.
+/// A tier of one thread that remembers no texts and has no pace yet; each batch waits for `go`.
 fn stage(capacity: usize, max_batch: usize) -> Stage {
+    let terms = Terms {
+        most: Load { texts: capacity, tokens: 10_000, bytes: 1 << 20 },
+        batch: Most { texts: max_batch, tokens: 512 },
+        window: Duration::ZERO,
+        longest: 512,
+        remembered: 0,
+        threads: 1,
+    };
+    staged(terms)
+}
+
+fn staged(terms: Terms) -> Stage {
     let (asked_in, asked) = mpsc::channel();
     let (go, go_out) = mpsc::channel();
     let identity = Identity {
@@ -52,8 +66,12 @@ fn stage(capacity: usize, max_batch: usize) -> Stage {
     let observed = Arc::new(Mutex::new(Vec::new()));
     let engines = vec![Scripted { asked: asked_in, go: go_out }];
     let record = Arc::clone(&observed);
-    let observe = move |batch: &BatchObservation| record.lock().unwrap().push(batch.clone());
-    let tier = LocalTier::with_engines(engines, identity, Queue::new(capacity, max_batch), observe).unwrap();
+    let observe = move |observed: &Observation| {
+        if let Observation::Batch(batch) = observed {
+            record.lock().unwrap().push(batch.clone());
+        }
+    };
+    let tier = LocalTier::with_engines(engines, identity, Queue::new(terms, Pace::default()), observe).unwrap();
     Stage { tier, asked, go: Some(go), observed }
 }
 
@@ -113,10 +131,12 @@ fn a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() {
     assert_eq!(stage.begun(), [6, 6]);
     assert_eq!(stage.tier.stats(), Stats { waiting: 0 });
     let larger_than_the_queue = stage.ask(&[7; 4]);
-    assert_eq!(wait(stage.ask(&[8])), Err(EmbedError::QueueFull));
+    let beside_it = stage.ask(&[8]);
+    assert_eq!(wait(stage.ask(&[9])), Err(EmbedError::QueueFull));
     stage.finish_all();
     assert_eq!(wait(waiting).unwrap().vectors, [[6.0], [6.0]]);
     assert_eq!(wait(larger_than_the_queue).unwrap().vectors, [[7.0]; 4]);
+    assert_eq!(wait(beside_it).unwrap().vectors, [[8.0]]);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 use super::*;
+
+/// Load is the same at every moment where nothing is remembered.
+const NOW: Moment = Moment::from_nanos(1);
 use crate::pool::fixtures::endpoints;
 
 /// The place first asked at each of `count` choices.
 fn first(balancer: &Balancer, endpoints: &[Endpoint], count: u64) -> Vec<usize> {
-    (0..count).map(|draw| balancer.order(endpoints, mix(draw)).next().expect("an endpoint")).collect()
+    (0..count).map(|draw| balancer.order(endpoints, mix(draw), NOW).next().expect("an endpoint")).collect()
 }
 
 fn times(places: &[usize], count: usize) -> Vec<usize> {
@@ -53,7 +56,7 @@ fn every_order_names_every_place() {
         [Balancer::least_request(&endpoints), Balancer::random(&endpoints), Balancer::round_robin(&endpoints)]
     {
         for draw in (0..200).map(mix) {
-            let mut places: Vec<usize> = balancer.order(&endpoints, draw).collect();
+            let mut places: Vec<usize> = balancer.order(&endpoints, draw, NOW).collect();
             places.sort_unstable();
             places.dedup();
             assert_eq!(places, [0, 1, 2, 3, 4], "{balancer:?}");
@@ -64,6 +67,6 @@ fn every_order_names_every_place() {
 #[test]
 fn without_endpoints_there_is_no_order() {
     for balancer in [Balancer::least_request(&[]), Balancer::random(&[]), Balancer::round_robin(&[])] {
-        assert_eq!(balancer.order(&[], 7).next(), None, "{balancer:?}");
+        assert_eq!(balancer.order(&[], 7, NOW).next(), None, "{balancer:?}");
     }
 }

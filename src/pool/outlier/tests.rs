@@ -17,9 +17,9 @@ fn detection(limits: [u32; 3]) -> OutlierDetection {
 
 #[test]
 fn errors_in_a_row_eject() {
-    use Outcome::{Answered, ConnectFailed, Reset};
+    use Outcome::{Answered, ConnectFailed, Reset, TimedOut};
     // Limits of 5xx, gateway errors and failures of local origin; outcomes; at which of them the endpoint is ejected.
-    let cases: [([u32; 3], &[Outcome], &[usize]); 9] = [
+    let cases: [([u32; 3], &[Outcome], &[usize]); 11] = [
         ([2, 0, 0], &[Answered(500), Answered(501)], &[1]),
         ([2, 0, 0], &[Answered(500), Answered(499), Answered(500)], &[]),
         ([2, 0, 0], &[Answered(500); 5], &[1, 3]),
@@ -27,6 +27,8 @@ fn errors_in_a_row_eject() {
         ([0, 2, 0], &[Answered(503), Answered(500), Answered(502), Answered(504)], &[3]),
         ([0, 0, 0], &[Answered(500); 20], &[]),
         ([1, 0, 2], &[ConnectFailed, Answered(200), Reset, ConnectFailed], &[3]),
+        ([0, 2, 0], &[TimedOut, Reset], &[1]),
+        ([1, 0, 2], &[TimedOut, TimedOut], &[1]),
         ([0, 0, 1], &[Answered(503), Reset], &[1]),
         ([5, 1, 0], &[Answered(504)], &[0]),
     ];

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use super::source::Source;
 use crate::domain::Reason;
 use crate::proxy::relay::Broken;
+use crate::proxy::retained::Allowance;
 
 /// The most bytes that are kept of one body: Envoy's default `per_connection_buffer_limit_bytes`. A larger body is sent
 /// once.
@@ -23,6 +24,8 @@ pub(super) struct Kept {
     frames: Vec<Bytes>,
     trailers: Option<HeaderMap>,
     bytes: usize,
+    /// What it may take of the memory that all such bodies have together.
+    allowance: Allowance,
     /// Whether it was more than is kept.
     lost: bool,
     /// The reading that is in force; a try that was given up may not read on.
@@ -30,15 +33,16 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) const fn new(source: Source) -> Self {
-        Self { source, frames: Vec::new(), trailers: None, bytes: 0, lost: false, reading: 0 }
+    pub(super) const fn new(source: Source, allowance: Allowance) -> Self {
+        Self { source, frames: Vec::new(), trailers: None, bytes: 0, allowance, lost: false, reading: 0 }
     }
 
     fn keep(&mut self, frame: &Frame<Bytes>) {
         if let Some(data) = frame.data_ref().filter(|_| !self.lost) {
             self.bytes += data.len();
             self.frames.push(data.clone());
-            if self.bytes > MOST {
+            if self.bytes > MOST || !self.allowance.take(data.len()) {
+                self.allowance.give_back();
                 self.lost = true;
                 self.frames = Vec::new();
             }

@@ -20,6 +20,7 @@ use crate::proxy::relay::{Broken, Stillness};
 pub(in crate::proxy) struct Meter {
     bytes: Cell<u64>,
     broken: Cell<Option<Reason>>,
+    over: Cell<bool>,
     /// Whether anybody asks when the body was complete.
     timed: Cell<bool>,
     completed: Cell<Option<Instant>>,
@@ -33,6 +34,11 @@ impl Meter {
     /// Why the body was broken off on the client's side of it.
     pub(in crate::proxy) fn broken(&self) -> Option<Reason> {
         self.broken.get()
+    }
+
+    /// Whether the client has sent the body whole.
+    pub(in crate::proxy) fn is_over(&self) -> bool {
+        self.over.get()
     }
 
     /// Has the moment kept at which `body` is complete.
@@ -62,6 +68,7 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(incoming: Incoming, meter: Rc<Meter>, limit: u64, idle: Duration) -> Self {
         let stillness = Stillness::new(idle, None);
+        meter.over.set(incoming.is_end_stream());
         Self { incoming: Some(incoming), meter, limit, stillness, copies: Vec::new() }
     }
 
@@ -123,6 +130,7 @@ impl Source {
     }
 
     fn complete(&mut self) {
+        self.meter.over.set(true);
         if self.meter.timed.get() && self.meter.completed.get().is_none() {
             self.meter.completed.set(Some(Instant::now()));
         }

@@ -1,5 +1,7 @@
 //! The messages of `externalscaler.proto` (package `externalscaler`), by their field numbers there.
 
+#![allow(clippy::struct_field_names, reason = "the names are the protocol's")]
+
 use std::collections::HashMap;
 
 /// The object that asks, with what its trigger says.

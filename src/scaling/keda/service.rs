@@ -98,14 +98,14 @@ impl Scaler {
             }
             "StreamIsActive" => {
                 let method = tower::service_fn(move |asked: Request<ScaledObjectRef>| {
-                    self.follow(asked.get_ref(), |trigger, report| trigger.is_active(report))
+                    self.follow(asked.get_ref(), Trigger::is_active)
                 });
                 let mut codec = Grpc::new(ProstCodec::<IsActiveResponse, ScaledObjectRef>::default());
                 codec.server_streaming(method, request).await
             }
             "StreamMetricSpec" => {
                 let method = tower::service_fn(move |asked: Request<ScaledObjectRef>| {
-                    self.follow(asked.get_ref(), |trigger, report| trigger.spec(report))
+                    self.follow(asked.get_ref(), Trigger::spec)
                 });
                 let mut codec = Grpc::new(ProstCodec::<GetMetricSpecResponse, ScaledObjectRef>::default());
                 codec.server_streaming(method, request).await

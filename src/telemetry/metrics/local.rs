@@ -23,6 +23,24 @@ pub struct LocalGauges {
     pub dimension: u32,
 }
 
+/// How an attempt to load the local model ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadResult {
+    /// It answers.
+    Succeeded,
+    /// The local tier stays off.
+    Failed,
+}
+
+impl LoadResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The local model's counters and histograms; a handle that any thread may keep.
 #[derive(Clone, Debug)]
 pub struct LocalMetrics {
@@ -32,6 +50,8 @@ pub struct LocalMetrics {
     inference: Single<Histogram>,
     requests: Single<IntCounter>,
     errors: Arc<Counters<1>>,
+    tokenized: Arc<Counters<1>>,
+    loads: Arc<Counters<1>>,
 }
 
 impl LocalMetrics {
@@ -43,6 +63,16 @@ impl LocalMetrics {
             inference: Single::new(&names::LOCAL_INFERENCE, names::DURATION_EDGES),
             requests: Single::new(&names::LOCAL_REQUESTS, ()),
             errors: Arc::new(Counters::new(&names::LOCAL_ERRORS, ())),
+            tokenized: Arc::new(Counters::new(&names::LOCAL_TOKENIZED, ())),
+            loads: Arc::new(Counters::new(&names::LOCAL_LOADS, ())),
+        }
+    }
+
+    /// Notes that the model was loaded, or that it could not be.
+    pub fn loaded(&self, result: LoadResult) {
+        // Both are there from the first load on, so that a rate sees the first failure.
+        for each in [LoadResult::Succeeded, LoadResult::Failed] {
+            self.loads.with([each.as_str()]).inc_by(u64::from(each == result));
         }
     }
 
@@ -51,6 +81,13 @@ impl LocalMetrics {
         self.batch_size.series.observe(count(texts));
         self.batch_tokens.series.observe(count(tokens));
         self.inference.series.observe(took.as_secs_f64());
+    }
+
+    /// Notes a request of `texts` texts, of which the tokens of `remembered` were known.
+    pub fn recalled(&self, texts: usize, remembered: usize) {
+        for (result, count) in [("hit", remembered), ("miss", texts.saturating_sub(remembered))] {
+            self.tokenized.with([result]).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        }
     }
 
     /// Notes that a request waited for `wait` until its inference began.
@@ -66,7 +103,7 @@ impl LocalMetrics {
         }
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 6] {
+    pub(super) fn collect(&self) -> [MetricFamily; 8] {
         [
             self.batch_size.collect(),
             self.batch_tokens.collect(),
@@ -74,6 +111,8 @@ impl LocalMetrics {
             self.inference.collect(),
             self.requests.collect(),
             self.errors.collect(),
+            self.tokenized.collect(),
+            self.loads.collect(),
         ]
     }
 }

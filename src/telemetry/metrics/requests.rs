@@ -7,7 +7,7 @@ use prometheus::{Histogram, IntCounter};
 
 use super::edges::Edges;
 use super::istio::IstioSeries;
-use crate::domain::{MirrorEnd, Reason, RetryEnd, Tier};
+use crate::domain::{HedgeEnd, MirrorEnd, Reason, RetryEnd, Tier};
 use crate::snapshot::{PoolId, RouteId, Snapshot};
 use crate::telemetry::Record;
 use crate::telemetry::family::{Counters, Histograms, Labels};
@@ -116,6 +116,7 @@ pub(super) struct RequestFamilies {
     retries_ended: Counters<2>,
     queue_wait: Histograms<1>,
     mirrored: Counters<2>,
+    hedged: Counters<2>,
 }
 
 impl RequestFamilies {
@@ -133,6 +134,7 @@ impl RequestFamilies {
             retries_ended: Counters::new(&names::RETRIES_ENDED, ()),
             queue_wait: Histograms::new(&names::QUEUE_WAIT, names::WAIT_EDGES),
             mirrored: Counters::new(&names::MIRRORED, ()),
+            hedged: Counters::new(&names::HEDGED, ()),
         }
     }
 
@@ -168,6 +170,10 @@ impl RequestFamilies {
         self.mirrored.with([&snapshot.pool(pool).name, end.as_str()])
     }
 
+    pub(super) fn hedged(&self, snapshot: &Snapshot, pool: PoolId, end: HedgeEnd) -> IntCounter {
+        self.hedged.with([&snapshot.pool(pool).name, end.as_str()])
+    }
+
     pub(super) fn retain(&self, keep: &impl Fn(&Labels<'_>) -> bool) {
         self.duration.retain(keep);
         self.requests.retain(keep);
@@ -180,9 +186,10 @@ impl RequestFamilies {
         self.retries_ended.retain(keep);
         self.queue_wait.retain(keep);
         self.mirrored.retain(keep);
+        self.hedged.retain(keep);
     }
 
-    pub(super) fn collect(&self) -> [MetricFamily; 11] {
+    pub(super) fn collect(&self) -> [MetricFamily; 12] {
         [
             self.duration.collect(),
             self.requests.collect(),
@@ -195,6 +202,7 @@ impl RequestFamilies {
             self.retries_ended.collect(),
             self.queue_wait.collect(),
             self.mirrored.collect(),
+            self.hedged.collect(),
         ]
     }
 }

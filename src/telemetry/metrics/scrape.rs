@@ -7,21 +7,22 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 
-use super::{LocalGauges, Metrics};
+use super::{Gauges, LocalGauges, Metrics, memory};
 use crate::domain::{Moment, Tier};
 use crate::pool::{Admission, Pool};
-use crate::scaling::Known;
 use crate::snapshot::Snapshot;
 use crate::telemetry::family::gauges;
 use crate::telemetry::names::{self, Definition, LOCAL};
 
 impl Metrics {
     /// Every series in the text exposition, version 0.0.4 ([`CONTENT_TYPE`](crate::telemetry::CONTENT_TYPE)). `snapshot`
-    /// is the live one; `now` decides which of its endpoints are ejected, and `known` is what is known of the demand.
-    pub fn render(&self, snapshot: &Snapshot, now: Moment, local: &LocalGauges, known: &Known) -> Vec<u8> {
+    /// is the live one; `now` decides which of its endpoints are ejected; `gauges` is what else can be looked up.
+    pub fn render(&self, snapshot: &Snapshot, now: Moment, gauges: &Gauges) -> Vec<u8> {
+        let Gauges { local, rate_limits, demand } = gauges;
         let mut families = self.counted();
+        families.extend(rate_limits.collect());
         families.extend(pools(snapshot, now, local));
-        families.extend(super::scaling::collect(known));
+        families.extend(super::scaling::collect(demand));
         families.extend(this_process());
         families.push(weights(snapshot));
         families.push(gauge(&names::GENERATION, whole(snapshot.generation())));
@@ -39,10 +40,12 @@ impl Metrics {
     fn counted(&self) -> Vec<MetricFamily> {
         let mut families = self.reload.collect();
         families.extend(self.lookups.collect());
+        families.extend(self.upkeep.collect());
         families.extend(self.requests.collect());
         families.extend(self.istio.collect());
         families.extend(self.local.collect());
         families.push(self.access_log_dropped.collect());
+        families.push(self.limits.collect());
         families
     }
 }
@@ -91,19 +94,22 @@ fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFam
     let of_each = |name, number: fn(&Use<'_>) -> u64| {
         gauges(name, uses.iter().map(|each| ([each.pool, each.tier], whole(number(each)))))
     };
-    let states = [Admission::Admitting, Admission::Ejected, Admission::Probing];
     let endpoints = snapshot.pools().flat_map(|(_, pool)| {
-        states.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
+        Admission::ALL.map(|state| ([&*pool.name, state.as_str()], whole(endpoints_in(pool, state, now))))
     });
-    let slots = snapshot.pools().map(|(_, pool)| {
-        let slots = endpoints_in(pool, Admission::Admitting, now) * u64::from(pool.slots_per_endpoint.get());
-        ([&*pool.name, pool.tier.map_or("", Tier::as_str)], whole(slots))
+    let slots = snapshot
+        .pools()
+        .map(|(_, pool)| ([&*pool.name, pool.tier.map_or("", Tier::as_str)], f64::from(pool.slots(now))));
+    let objectives = snapshot.pools().filter_map(|(_, pool)| {
+        let objective = pool.latency_objective?.as_secs_f64();
+        Some(([&*pool.name, pool.tier.map_or("", Tier::as_str)], objective))
     });
     vec![
         of_each(&names::IN_FLIGHT, |each| u64::from(each.in_flight)),
         of_each(&names::QUEUED, |each| u64::from(each.queued)),
         of_each(&names::PENDING, |each| u64::from(each.in_flight) + u64::from(each.queued)),
         gauges(&names::SLOTS, slots),
+        gauges(&names::OBJECTIVE, objectives),
         gauges(&names::ENDPOINTS, endpoints),
     ]
 }
@@ -146,6 +152,7 @@ fn this_process() -> Vec<MetricFamily> {
         .and_then(|family| family.get_metric().first())
         .map(|metric| metric.get_gauge().value());
     families.extend(resident.map(|bytes| gauge(&names::MEMORY, bytes)));
+    families.extend(memory::limit().map(|bytes| gauge(&names::MEMORY_LIMIT, whole(bytes))));
     families.push(gauges(&names::BUILD, [([env!("CARGO_PKG_VERSION")], 1.0)]));
     families
 }

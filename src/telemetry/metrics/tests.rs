@@ -2,9 +2,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::config::{Place, Problem, Severity};
-use crate::domain::{Moment, Tier};
+use crate::domain::{Moment, Priority, QueueOrder, Tier};
 use crate::pool;
-use crate::scaling::Known;
 use crate::telemetry::fixtures::{Exposition, pool_id, record, snapshot, workload};
 use crate::telemetry::{Record, Recorder};
 
@@ -170,7 +169,7 @@ fn no_request_is_lost_while_generations_change() {
         }
         for snapshot in &snapshots {
             metrics.published(snapshot);
-            metrics.render(snapshot, Moment::default(), &LocalGauges::default(), &Known::default());
+            metrics.render(snapshot, Moment::default(), &Gauges::default());
         }
     });
     let total = f64::from(u32::try_from(workers * requests).expect("few"));
@@ -188,12 +187,20 @@ fn gauges_are_those_of_the_live_snapshot() {
     let gpu = snapshot.pool(pool_id(&snapshot, 0));
     let now = Moment::default();
     let slots = [1, 2, 3].map(|draw| gpu.take(now, draw, &[]).expect("a slot"));
-    let place = pool::Place::take(&gpu.queue, 2).expect("a place");
+    let mut line = pool::Line::new(Arc::clone(&gpu.queue));
+    let wish = pool::Wish {
+        priority: Priority::Standard,
+        until: now.after(Duration::from_secs(1)),
+        tried: pool::Tried::None,
+        view: 0,
+    };
+    let terms = pool::Terms { most: 2, order: QueueOrder::Fifo };
+    let (ticket, _) = line.join(wish, terms, now, ()).expect("a place");
     while !gpu.endpoints[0].state.health.failed_to_connect(now) {}
     let connections = [metrics.client_connected(), metrics.client_connected()];
 
     let local = LocalGauges { ready: true, queued: 5, in_flight: 6, dimension: 384 };
-    let scrape = Exposition::read(&metrics.render(&snapshot, now, &local, &Known::default()));
+    let scrape = Exposition::read(&metrics.render(&snapshot, now, &Gauges { local, ..Gauges::default() }));
     let of = |name: &str, labels: &[(&str, &str)]| scrape.sum(&format!("overspill_{name}"), labels);
     let gpu = [("pool", "gpu.example:80"), ("tier", "gpu")];
     let local = [("pool", "local"), ("tier", "local")];
@@ -213,7 +220,8 @@ fn gauges_are_those_of_the_live_snapshot() {
     assert_eq!(of("local_model_embedding_dimensions", &[]), Some(384.0));
     assert_eq!(of("build_info", &[("version", env!("CARGO_PKG_VERSION"))]), Some(1.0));
     assert!(of("memory_usage_bytes", &[]) > Some(1e6));
-    drop((slots, place, connections));
+    line.seated(&ticket, now);
+    drop((slots, connections));
 
     let scrape = Exposition::of(&metrics, &snapshot);
     assert_eq!(scrape.sum("overspill_pending_requests", &[]), Some(0.0));

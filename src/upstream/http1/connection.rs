@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -15,6 +16,7 @@ use super::framing::{Framing, Next};
 use super::head;
 use super::outbox::Outbox;
 use super::request::Encoding;
+use crate::upstream::Unread;
 use crate::upstream::transport::{Look, Transport};
 
 /// How much is read at once at least: most answers, and what one TLS record holds.
@@ -29,12 +31,20 @@ const SLACK: u64 = 64;
 /// The most informational answers to one request.
 const MAX_INFORMATIONAL: u32 = 1000;
 
-/// A connection, and where it stands within an exchange. The memory that it reads into and writes from is kept for the next.
-pub(in crate::upstream) struct Connection {
-    transport: Transport,
+/// What a connection reads into and writes from; one without a request needs none.
+#[derive(Default)]
+pub(in crate::upstream) struct Memory {
     /// What was read and is not understood yet.
     read: BytesMut,
     outbox: Outbox,
+    /// What was taken of the request's body, until anything is written.
+    taken: Vec<Bytes>,
+}
+
+/// A connection, and where it stands within an exchange.
+pub(in crate::upstream) struct Connection {
+    transport: Transport,
+    memory: Memory,
     encoding: Encoding,
     upload: Upload,
     framing: Framing,
@@ -57,8 +67,7 @@ impl Connection {
     pub(in crate::upstream) fn new(transport: Transport) -> Self {
         Self {
             transport,
-            read: BytesMut::new(),
-            outbox: Outbox::default(),
+            memory: Memory::default(),
             encoding: Encoding::Over,
             upload: Upload::Done,
             framing: Framing::OVER,
@@ -70,16 +79,17 @@ impl Connection {
 
     /// Prepares to send `request`; nothing is written yet.
     pub(in crate::upstream) fn begin<B: Body>(&mut self, request: &Request<B>) {
-        self.outbox.reset();
-        self.encoding = Encoding::begin(request, &mut self.outbox);
+        self.memory.outbox.reset();
+        self.memory.taken.clear();
+        self.encoding = Encoding::begin(request, &mut self.memory.outbox);
         self.upload = Upload::Going;
         self.informational = 0;
         self.method.clone_from(request.method());
     }
 
     /// Sends what `body` gives, and reads until the answer's head has come; `continued` is set where the endpoint asks for a
-    /// body that is held back.
-    pub(in crate::upstream) fn poll_answer<B: Body<Data = Bytes> + Unpin>(
+    /// body that is held back. With [`Failure::Unsent`], `body` is as whole as before.
+    pub(in crate::upstream) fn poll_answer<B: Unread + Unpin>(
         &mut self,
         body: &mut B,
         continued: Option<&Cell<bool>>,
@@ -89,7 +99,7 @@ impl Connection {
             if let Poll::Ready(Err(failure)) = self.poll_upload(body, context) {
                 return Poll::Ready(Err(failure));
             }
-            let searched = self.read.len();
+            let searched = self.memory.read.len();
             match ready!(self.poll_read(READ, context)) {
                 Ok(1..) => {}
                 Ok(0) | Err(_) => {
@@ -97,8 +107,8 @@ impl Connection {
                 }
             }
             let mut searched = searched;
-            while !self.read.is_empty()
-                && let Some(answer) = head::take(&mut self.read, searched)?
+            while !self.memory.read.is_empty()
+                && let Some(answer) = head::take(&mut self.memory.read, searched)?
             {
                 searched = 0;
                 let status = answer.status();
@@ -124,25 +134,32 @@ impl Connection {
     }
 
     /// Writes what `body` gives; complete once all of it is written, or the endpoint takes no more.
-    pub(in crate::upstream) fn poll_upload<B: Body<Data = Bytes> + Unpin>(
+    pub(in crate::upstream) fn poll_upload<B: Unread + Unpin>(
         &mut self,
         body: &mut B,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
         while self.upload == Upload::Going {
             self.gather(body, context)?;
-            if self.outbox.is_empty() && !self.encoding.is_over() {
+            if self.memory.outbox.is_empty() && !self.encoding.is_over() {
                 return Poll::Pending;
             }
-            let written = ready!(self.outbox.poll_write(&mut self.transport, context));
+            let written = ready!(self.memory.outbox.poll_write(&mut self.transport, context));
             let flushed = match written {
                 Ok(()) => ready!(Pin::new(&mut self.transport).poll_flush(context)),
                 failed => failed,
             };
             match flushed {
-                Ok(()) if self.encoding.is_over() => self.upload = Upload::Done,
-                Ok(()) => {}
-                Err(_) if !self.outbox.is_touched() => return Poll::Ready(Err(Failure::Unsent)),
+                Ok(()) => {
+                    self.memory.taken.clear();
+                    if self.encoding.is_over() {
+                        self.upload = Upload::Done;
+                    }
+                }
+                Err(_) if !self.memory.outbox.is_touched() => {
+                    body.unread(&mut self.memory.taken);
+                    return Poll::Ready(Err(Failure::Unsent));
+                }
                 Err(_) => self.upload = Upload::Refused,
             }
         }
@@ -150,22 +167,21 @@ impl Connection {
     }
 
     /// Adds to what is to be written as much of `body` as is there.
-    fn gather<B: Body<Data = Bytes> + Unpin>(
-        &mut self,
-        body: &mut B,
-        context: &mut Context<'_>,
-    ) -> Result<(), Failure> {
-        while self.outbox.has_room() && !self.encoding.is_over() {
+    fn gather<B: Unread + Unpin>(&mut self, body: &mut B, context: &mut Context<'_>) -> Result<(), Failure> {
+        while self.memory.outbox.has_room() && !self.encoding.is_over() {
             match Pin::new(&mut *body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.outbox.touch();
-                    self.encoding.write(frame, &mut self.outbox)?;
+                    match frame.data_ref() {
+                        Some(data) if !self.memory.outbox.is_touched() => self.memory.taken.push(data.clone()),
+                        _ => self.memory.outbox.touch(),
+                    }
+                    self.encoding.write(frame, &mut self.memory.outbox)?;
                     if body.is_end_stream() {
-                        self.encoding.end(&mut self.outbox)?;
+                        self.encoding.end(&mut self.memory.outbox)?;
                     }
                 }
                 Poll::Ready(Some(Err(_))) => return Err(Failure::Request),
-                Poll::Ready(None) => self.encoding.end(&mut self.outbox)?,
+                Poll::Ready(None) => self.encoding.end(&mut self.memory.outbox)?,
                 Poll::Pending => break,
             }
         }
@@ -178,7 +194,7 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Frame<Bytes>>, Failure>> {
         loop {
-            match self.framing.next(&mut self.read)? {
+            match self.framing.next(&mut self.memory.read)? {
                 Next::Data(data) => return Poll::Ready(Ok(Some(Frame::data(data)))),
                 Next::Trailers(trailers) => return Poll::Ready(Ok(Some(Frame::trailers(trailers)))),
                 Next::Over => return Poll::Ready(Ok(None)),
@@ -207,7 +223,7 @@ impl Connection {
 
     /// Whether another request may follow: the exchange is over on both sides, and nothing came behind it.
     pub(in crate::upstream) fn is_reusable(&self) -> bool {
-        self.keeps_alive && self.upload == Upload::Done && self.framing.is_over() && self.read.is_empty()
+        self.keeps_alive && self.upload == Upload::Done && self.framing.is_over() && self.memory.read.is_empty()
     }
 
     /// Whether neither an end nor unasked bytes have come since the last exchange.
@@ -222,23 +238,30 @@ impl Connection {
         self.transport.is_silent(look)
     }
 
+    /// Takes memory for a request.
+    pub(in crate::upstream) fn lend(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
     /// Gives back the memory that a connection without a request does not need.
-    pub(in crate::upstream) fn shrink(&mut self) {
-        self.read = BytesMut::new();
-        self.outbox = Outbox::default();
+    pub(in crate::upstream) fn give_back(&mut self) -> Memory {
+        mem::take(&mut self.memory)
     }
 
     /// The stream, and what has been read of it: the endpoint has switched protocols.
     pub(in crate::upstream) fn into_parts(self) -> (Transport, Bytes) {
-        (self.transport, self.read.freeze())
+        (self.transport, self.memory.read.freeze())
     }
 
     /// Reads what is there, with room for `wanted` bytes at least; how many bytes it was.
     fn poll_read(&mut self, wanted: usize, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // Over TLS no more comes at once, whatever there is room for.
-        if self.read.capacity() - self.read.len() < wanted.min(READ) {
-            self.read.reserve(wanted.max(READ));
+        if self.memory.read.capacity() - self.memory.read.len() < wanted.min(READ) {
+            self.memory.read.reserve(wanted.max(READ));
         }
-        pin!(self.transport.read_buf(&mut self.read)).poll(context)
+        pin!(self.transport.read_buf(&mut self.memory.read)).poll(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,12 +120,12 @@ impl Outbox {
         std::mem::take(&mut self.copied)
     }
 
-    /// Notes that something was taken of the request's body.
+    /// Notes that something was taken of the request's body that cannot be given back.
     pub(super) fn touch(&mut self) {
         self.touched = true;
     }
 
-    /// Whether anything was written since [`Outbox::reset`], or taken of the request's body.
+    /// Whether anything was written since [`Outbox::reset`], or taken of the request's body and not kept.
     pub(super) fn is_touched(&self) -> bool {
         self.touched
     }

@@ -1,0 +1,100 @@
+//! Requests of the router's own, and their answers read whole.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{HOST, USER_AGENT};
+use http::uri::{Authority, Parts, Scheme};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
+
+use crate::domain::{OwnRequest, Protocol};
+use crate::upstream::{Connections, Target, Unread};
+
+/// The most of an answer that is read.
+const MOST: usize = 4 << 20;
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("overspill/", env!("CARGO_PKG_VERSION")));
+
+/// A body that is known whole.
+#[derive(Default)]
+pub(super) struct Whole(Vec<Bytes>);
+
+impl From<Bytes> for Whole {
+    fn from(bytes: Bytes) -> Self {
+        Self(if bytes.is_empty() { Vec::new() } else { vec![bytes] })
+    }
+}
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop().map(|part| Ok(Frame::data(part))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|part| part.len() as u64).sum())
+    }
+}
+
+impl Unread for Whole {
+    fn unread(&mut self, data: &mut Vec<Bytes>) {
+        self.0.extend(data.drain(..).rev());
+    }
+}
+
+/// An answer.
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+/// Sends `own` to `target`, whose requests are for `host` unless it says otherwise. `None` where no whole answer came.
+pub(super) async fn ask(
+    connections: &Connections<Whole>,
+    target: Target<'_>,
+    own: &OwnRequest,
+    host: &str,
+) -> Option<Answered> {
+    let host = own.host.as_deref().unwrap_or(host);
+    let mut request = Some(written(own, target, host)?);
+    let answer = connections.send(target, &mut request).await.ok()?;
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, MOST).collect().await.ok()?;
+    let trailers = body.trailers().cloned();
+    Some(Answered { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
+}
+
+/// The request as its protocol has it; `None` where the host is none.
+fn written(own: &OwnRequest, target: Target<'_>, host: &str) -> Option<Request<Whole>> {
+    let mut request = Request::new(Whole::from(own.body.clone()));
+    *request.method_mut() = own.method.clone();
+    *request.headers_mut() = own.headers.clone();
+    request.headers_mut().entry(USER_AGENT).or_insert(AGENT);
+    *request.uri_mut() = match target.protocol {
+        Protocol::Http1 => {
+            request.headers_mut().insert(HOST, HeaderValue::from_str(host).ok()?);
+            Uri::from(own.path.clone())
+        }
+        Protocol::Http2 => {
+            *request.version_mut() = Version::HTTP_2;
+            let mut parts = Parts::default();
+            parts.scheme = Some(if target.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
+            parts.authority = Some(host.parse::<Authority>().ok()?);
+            parts.path_and_query = Some(own.path.clone());
+            Uri::from_parts(parts).ok()?
+        }
+    };
+    Some(request)
+}

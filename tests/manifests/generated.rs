@@ -1,0 +1,81 @@
+//! Files of `manifests/` that the program prints, or that are copies of others. `UPDATE_MANIFESTS=1` writes them anew.
+
+use std::fs;
+
+use super::files::{root, text};
+use super::tools::{overspill, silent};
+
+const CONFIG: &str = "manifests/base/router/config";
+
+/// Each file with the arguments that print it.
+const PRINTED: [(&str, &str); 9] = [
+    ("base/autoscaling/hpa-online/autoscalers.yaml", "--only hpa --preset online"),
+    ("base/autoscaling/hpa-batch/autoscalers.yaml", "--only hpa --preset batch"),
+    ("base/autoscaling/hpa-custom/autoscalers.yaml", "--only hpa --preset custom"),
+    ("base/autoscaling/hpa-cost/autoscalers.yaml", "--only hpa --preset cost"),
+    ("base/autoscaling/keda-prometheus/scaled-objects.yaml", "--only scaled-object --trigger prometheus"),
+    ("base/autoscaling/keda-metrics-api/scaled-objects.yaml", "--only scaled-object --trigger metrics-api"),
+    ("base/autoscaling/keda-external/scaled-objects.yaml", "--only scaled-object --trigger external"),
+    ("base/autoscaling/keda-external-push/scaled-objects.yaml", "--only scaled-object --trigger external-push"),
+    ("crds/definitions.yaml", "--definitions"),
+];
+
+fn printed(arguments: &str) -> String {
+    let config = if arguments == "--definitions" { String::new() } else { format!(" --config {CONFIG}") };
+    let given: Vec<&str> = config.split_whitespace().chain(arguments.split_whitespace()).collect();
+    let text = silent(overspill().arg("manifests").args(&given));
+    format!("# Written by `overspill manifests{config} {arguments}`.\n{text}")
+}
+
+/// Holds the file against `expected`, or writes it.
+fn hold(file: &str, expected: &str) {
+    let path = root().join("manifests").join(file);
+    if std::env::var_os("UPDATE_MANIFESTS").is_some() {
+        fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("manifests/ is writable");
+        fs::write(&path, expected).expect("manifests/ is writable");
+    }
+    let update = "run the tests with UPDATE_MANIFESTS=1";
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), expected, "manifests/{file} is out of date: {update}");
+}
+
+#[test]
+fn files_are_what_the_program_prints() {
+    for (file, arguments) in PRINTED {
+        hold(file, &printed(arguments));
+    }
+}
+
+/// Files of the chart, which can hold none that is outside of it, with those that they are copies of.
+const COPIES: [(&str, &str); 20] = [
+    ("helm/crds/definitions.yaml", "crds/definitions.yaml"),
+    ("helm/files/config/settings.yaml", "base/router/config/settings.yaml"),
+    ("helm/files/config/routes.yaml", "base/router/config/routes.yaml"),
+    ("helm/files/config/pools.yaml", "base/router/config/pools.yaml"),
+    ("helm/files/config/policies.yaml", "base/router/config/policies.yaml"),
+    ("helm/files/canary/routes.yaml", "overlays/canary/config/routes.yaml"),
+    ("helm/files/canary/pools.yaml", "overlays/canary/config/pools.yaml"),
+    ("helm/files/local-model/policies.yaml", "overlays/production/config/policies.yaml"),
+    ("helm/files/hpa-online.yaml", "base/autoscaling/hpa-online/autoscalers.yaml"),
+    ("helm/files/hpa-batch.yaml", "base/autoscaling/hpa-batch/autoscalers.yaml"),
+    ("helm/files/hpa-custom.yaml", "base/autoscaling/hpa-custom/autoscalers.yaml"),
+    ("helm/files/hpa-cost.yaml", "base/autoscaling/hpa-cost/autoscalers.yaml"),
+    ("helm/files/keda-prometheus.yaml", "base/autoscaling/keda-prometheus/scaled-objects.yaml"),
+    ("helm/files/keda-metrics-api.yaml", "base/autoscaling/keda-metrics-api/scaled-objects.yaml"),
+    ("helm/files/keda-external.yaml", "base/autoscaling/keda-external/scaled-objects.yaml"),
+    ("helm/files/keda-external-push.yaml", "base/autoscaling/keda-external-push/scaled-objects.yaml"),
+    ("helm/files/rules.yaml", "base/monitoring/rules.yaml"),
+    ("helm/files/service-monitor.yaml", "base/monitoring/service-monitor.yaml"),
+    ("helm/files/dashboard.json", "base/monitoring/dashboard.json"),
+    ("helm/files/vpa.yaml", "base/vpa/vpa.yaml"),
+];
+
+#[test]
+fn the_chart_has_copies_of_what_is_elsewhere() {
+    // Those that are printed are first of all what the program prints.
+    for (file, arguments) in PRINTED {
+        hold(file, &printed(arguments));
+    }
+    for (copy, original) in COPIES {
+        hold(copy, &text(format!("manifests/{original}")));
+    }
+}

@@ -1,0 +1,21 @@
+//! What is in `manifests/` builds, is what the program prints, is valid by Kubernetes' schemas, and asks for nothing that the
+//! program does not emit.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a step that cannot go on fails its test, and says why")]
+
+#[path = "../harness/harness.rs"]
+mod harness;
+
+mod alerts;
+mod deploy;
+mod documents;
+mod files;
+mod generated;
+mod helm;
+mod kustomize;
+#[path = "../prometheus/server.rs"]
+mod prometheus;
+mod promql;
+mod scenario;
+mod series;
+mod tools;
