@@ -16,8 +16,9 @@ use super::{memory, names, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{Problem, Startup};
 use crate::control::{self, FirstChecks, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
-use crate::live::Publisher;
+use crate::live::{Local, Publisher};
 use crate::proxy::{Drain, Retained, Shared};
+use crate::scaling::Board;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -44,8 +45,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
     let board = scaling::follow(Arc::clone(&publisher), &startup, scaler)?;
-    let (reports, counted) = (Arc::clone(&publisher), Arc::clone(&metrics));
-    let admin = Admin::new(Sources { publisher: reports, metrics: counted, local: local.clone(), board }, found);
+    let admin = Admin::new(sources((&publisher, &metrics), &local, board), found);
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
     let waiter = names::follow(startup.dns.clone(), Arc::clone(&publisher), Arc::clone(&metrics), Arc::clone(&admin));
@@ -137,6 +137,11 @@ async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startu
 
 fn open_access_log(startup: &Startup, metrics: &Metrics) -> io::Result<(Option<AccessLog>, Option<AccessLogWriter>)> {
     Ok(startup.access_log.then(|| AccessLog::start(io::stdout(), metrics)).transpose()?.unzip())
+}
+
+/// Where the admin API finds what it tells of.
+fn sources((publisher, metrics): (&Arc<Publisher>, &Arc<Metrics>), local: &Local, board: Board) -> Sources {
+    Sources { publisher: Arc::clone(publisher), metrics: Arc::clone(metrics), local: local.clone(), board }
 }
 
 fn note_published(metrics: &Metrics, publisher: &Publisher, problems: &[Problem]) {
