@@ -8,15 +8,15 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test lint format check-tools local-model clients manifest-tools build release bench-peers bench-instructions \
-	bench-saturation check-benches bench-matching bench-local-model bench-interference
+.PHONY: run test test-python lint format check-tools local-model clients manifest-tools build release bench-peers \
+	bench-instructions bench-saturation check-benches bench-matching bench-local-model bench-interference bench-scaling
 
 run: build local-model
 	@echo "== starting the demo (Ctrl-C ends it)"
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model clients manifest-tools
+test: check-tools local-model clients manifest-tools test-python
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -60,6 +60,11 @@ bench-matching: check-tools
 	@echo "== building the bench as the program is shipped (minutes the first time)"
 	$(CARGO) bench --locked --bench matching
 
+# Days of load against autoscalers: a table of requests late or refused and replica-hours, and a plot.
+bench-scaling: check-tools
+	@echo "== building the bench as the program is shipped (minutes the first time)"
+	$(CARGO) bench --locked --bench scaling
+
 lint: check-tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
@@ -88,6 +93,11 @@ clients: check-tools
 			--only-binary=:all: --requirement tests/local_apis/requirements.txt \
 			&& cp tests/local_apis/requirements.txt .venv/installed.txt; } \
 		|| { [ -z "$$CI" ] && echo "skipped: needs the Python package index, and Python with venv (apt-get install python3-venv)" >&2; } }
+
+# The Python packages that tests use as clients, into target/test-python.
+test-python: check-tools
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade \
+		--target target/test-python --requirement tests/requirements.txt
 
 # What the tests of the manifests use: validators, kubectl, helm and shellcheck, into .venv/manifests.
 manifest-tools: check-tools

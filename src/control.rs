@@ -6,6 +6,7 @@
 mod folder;
 mod local_model;
 mod names;
+mod peers;
 mod reconcile;
 mod upkeep;
 mod watch;
@@ -13,6 +14,7 @@ mod watch;
 pub use folder::{Folder, SourceError};
 pub use local_model::ModelKeeper;
 pub use names::{Names, Report, RequestedNames, Until, Waiter};
+pub use peers::Peers;
 pub use reconcile::{Reconciler, Reload, Start, log_problems};
 pub use upkeep::{FirstChecks, Upkeep};
 pub use watch::{Trigger, watch};

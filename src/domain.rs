@@ -51,7 +51,7 @@ pub use reason::Reason;
 pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd, RetryPolicy, Sent};
 pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
 pub use scaling::{
-    COLD_START, Change, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
+    COLD_START, Change, Hold, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
     SelectPolicy, Targets,
 };
 pub use slots::{AdaptiveSlots, Priority, QueueOrder};

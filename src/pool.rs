@@ -11,6 +11,7 @@ mod endpoint_load;
 mod gradient;
 mod hash;
 mod health;
+mod hold;
 mod latencies;
 mod load;
 mod locality;
@@ -35,6 +36,7 @@ pub use endpoint::{Endpoint, EndpointState};
 pub use endpoint_load::Load;
 pub use hash::{Table, stable_hash};
 pub use health::{Admission, Health, Readiness};
+pub use hold::{HoldState, Holding};
 pub use latencies::Latencies;
 pub use load::PoolLoad;
 pub use locality::{Group, Groups};
@@ -49,8 +51,8 @@ pub use timing::Timed;
 use http::{HeaderValue, Version};
 
 use crate::domain::{
-    AdaptiveSlots, ConnectionSettings, HashKey, Hedge, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection, PoolKey,
-    Protocol, QueueOrder, Reason, Reports, Scaling, Tier, Upkeep, Warmup,
+    AdaptiveSlots, ConnectionSettings, HashKey, Hedge, Hold, LATENCY_OBJECTIVE, Moment, Original, OutlierDetection,
+    PoolKey, Protocol, QueueOrder, Reason, Reports, Scaling, Tier, Upkeep, Warmup,
 };
 use balance::{Asked, mix};
 use gradient::Bounds;
@@ -108,6 +110,10 @@ pub struct Pool {
     pub demand: Arc<DemandState>,
     /// The latency that its users expect.
     pub latency_objective: Option<Duration>,
+    /// The room where requests wait for its first endpoint; `None` holds none.
+    pub hold: Option<Hold>,
+    /// Those that do; outlives the snapshot.
+    pub held: Arc<HoldState>,
     /// What it is scaled by, if a `PoolPolicy` says.
     pub scaling: Option<Box<Scaling>>,
     /// How long a connection to an endpoint may take to open.

@@ -14,6 +14,7 @@ mod fault;
 mod fields;
 mod handover;
 mod hedge;
+mod hold;
 mod http1;
 mod http2;
 mod listen;

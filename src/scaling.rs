@@ -6,17 +6,20 @@
 
 mod board;
 mod capacity;
+pub mod keda;
 mod load;
 mod meter;
+mod metric;
 mod report;
 mod rule;
 mod trend;
 mod window;
 
 pub use board::{Board, Known};
-pub use capacity::{Bounds, Capacity};
+pub use capacity::{Answers, Bounds, Capacity};
 pub use load::{Latencies, Load};
-pub use meter::{Loads, Meter, Others, PoolLoad};
+pub use meter::{Loads, Meter, Others, Own, PoolLoad, PoolMeter, Replicas};
+pub use metric::Metric;
 pub use report::{PoolReport, Report, RouterFault, Routers, key};
 pub use rule::{Terms, demand, desired, needed};
-pub use window::{RECENT, Reading, WINDOW, Window};
+pub use window::{RECENT, Reading, WINDOW};

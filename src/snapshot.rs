@@ -25,7 +25,7 @@ pub use spill::{Full, Urgency};
 pub use trace::{Considered, Trace, trace};
 
 use crate::config::{Limits, ServiceIdentity};
-use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, RetryPolicy, RoutePolicy};
+use crate::domain::{CorsPolicy, Fault, OwnAnswer, Percentage, PoolKey, RetryPolicy, RoutePolicy};
 use crate::pool::Pool;
 use crate::routing::{Matcher, PathIndex, Split};
 use entries::Entries;
@@ -173,6 +173,11 @@ impl Snapshot {
     /// One pool.
     pub fn pool(&self, id: PoolId) -> &Pool {
         &self.pools[id.index()]
+    }
+
+    /// The pool that is called `key`.
+    pub fn pool_of(&self, key: &PoolKey) -> Option<PoolId> {
+        self.pools().find(|(_, pool)| pool.key == *key).map(|(id, _)| id)
     }
 
     /// How Istio's metrics label the service behind a pool.

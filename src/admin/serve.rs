@@ -84,6 +84,10 @@ fn answer(admin: &Admin, drain: &dyn Fn(), request: &Request<Incoming>) -> Page 
             drain();
             pages::text(StatusCode::OK, "draining\n")
         }
+        (&Method::POST, "/scaling/wake") => {
+            admin.board.nudge();
+            pages::text(StatusCode::OK, "heard\n")
+        }
         (&Method::POST, _) => pages::not_found(),
         _ => pages::text(StatusCode::METHOD_NOT_ALLOWED, "use GET, or POST for /shutdown\n"),
     }

@@ -18,6 +18,7 @@ use crate::config::{ModelReadiness, Problem, Startup};
 use crate::control::{self, FirstChecks, ModelKeeper, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
 use crate::live::{Local, Publisher};
 use crate::proxy::{Drain, Retained, Shared};
+use crate::scaling::Board;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
 
 /// How long the end waits for the access log to take its last lines.
@@ -30,6 +31,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         traffic,
         admin: admin_listener,
         admin_address,
+        scaler,
         mut certificates,
         local,
         metrics,
@@ -42,10 +44,8 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     control::log_problems(&found);
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
-    let board = scaling::follow(Arc::clone(&publisher));
-    let sources =
-        Sources { publisher: Arc::clone(&publisher), metrics: Arc::clone(&metrics), local: local.clone(), board };
-    let admin = Admin::new(sources, found);
+    let board = scaling::follow(Arc::clone(&publisher), &startup, scaler)?;
+    let admin = Admin::new(sources((&publisher, &metrics), &local, board), found);
     let keeper = ModelKeeper::start(Arc::clone(&publisher), local.clone(), memory::give_back)?;
     let ask = shutdown.clone();
     tokio::spawn(admin::serve(admin_listener, Arc::clone(&admin), move || ask.drain())?);
@@ -162,6 +162,11 @@ async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startu
 
 fn open_access_log(startup: &Startup, metrics: &Metrics) -> io::Result<(Option<AccessLog>, Option<AccessLogWriter>)> {
     Ok(startup.access_log.then(|| AccessLog::start(io::stdout(), metrics)).transpose()?.unzip())
+}
+
+/// Where the admin API finds what it tells of.
+fn sources((publisher, metrics): (&Arc<Publisher>, &Arc<Metrics>), local: &Local, board: Board) -> Sources {
+    Sources { publisher: Arc::clone(publisher), metrics: Arc::clone(metrics), local: local.clone(), board }
 }
 
 fn note_published(metrics: &Metrics, publisher: &Publisher, problems: &[Problem]) {

@@ -42,6 +42,8 @@ pub struct Bound {
     pub(super) traffic: Vec<Listening>,
     pub(super) admin: TcpListener,
     pub(super) admin_address: SocketAddr,
+    /// Where KEDA asks.
+    pub(super) scaler: Option<TcpListener>,
     pub(super) certificates: Keeper,
     pub(super) local: Local,
     pub(super) metrics: Arc<Metrics>,
@@ -68,6 +70,7 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
         cure: "--admin, OVERSPILL_ADMIN or the Settings document's `admin`",
     })?;
     admin.set_nonblocking(true)?;
+    let scaler = startup.scaling.external_scaler.map(bind_scaler).transpose()?;
     let cure = "--listen, OVERSPILL_LISTEN or the Settings document's `listen`";
     let mut traffic: Vec<Listening> =
         startup.listen.map(|address| listen("traffic", address, None, cure)).transpose()?.into_iter().collect();
@@ -87,11 +90,22 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
         traffic,
         admin,
         admin_address,
+        scaler,
         certificates,
         local,
         metrics,
         shutdown: Shutdown::default(),
         configuration,
+    })
+}
+
+fn bind_scaler(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    bound.map_err(|why| StartError::Listen {
+        address,
+        purpose: "KEDA's external scaler",
+        why,
+        cure: "the Settings document's `scaling.externalScaler`",
     })
 }
 

@@ -15,7 +15,7 @@ use super::model_versions::Rollout;
 use super::models::{Encoding, ExecutionProvider, NamedModel};
 use super::problem::Place;
 use crate::domain::{
-    AdaptiveSlots, CorsPolicy, Fault, Headers, Hedge, HostPattern, Http2Limits, Locality, Original, OwnAnswer,
+    AdaptiveSlots, CorsPolicy, Fault, Headers, Hedge, Hold, HostPattern, Http2Limits, Locality, Original, OwnAnswer,
     Percentage, PoolKey, QueueOrder, RetryPolicy, Rewrite, RoutePolicy, Scaling, ServerTls, StringMatch, Tier,
     TrafficPolicy, Upkeep,
 };
@@ -96,6 +96,19 @@ pub struct Startup {
     pub workload: Workload,
     /// How names are resolved.
     pub dns: Dns,
+    /// How autoscalers are told of the demand.
+    pub scaling: Autoscaling,
+}
+
+/// How autoscalers are told of the demand, beside the admin API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaling {
+    /// Where KEDA's external scaler is served; `None` serves none.
+    pub external_scaler: Option<SocketAddr>,
+    /// The admin addresses of routers that answer together with this one, or names that have several.
+    pub peers: Vec<Address>,
+    /// How long a peer may take to answer.
+    pub peer_timeout: Duration,
 }
 
 /// How names are resolved.
@@ -330,6 +343,8 @@ pub struct Pool {
     pub latency_objective: Option<Duration>,
     /// What it is scaled by; `None` where no `PoolPolicy` says.
     pub scaling: Option<Scaling>,
+    /// The room where requests wait for its first endpoint; `None` holds none.
+    pub hold: Option<Hold>,
     /// What its endpoints are asked beside requests.
     pub upkeep: Upkeep,
     /// When a request that is slow to be answered is sent a second time.

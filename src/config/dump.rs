@@ -75,6 +75,7 @@ fn startup(startup: &Startup) -> Value {
             "timeout": format_duration(startup.dns.timeout),
             "startTimeout": format_duration(startup.dns.start_timeout),
         },
+        "scaling": scaling::autoscaling(&startup.scaling),
     })
 }
 
@@ -310,6 +311,7 @@ fn pool(pool: &Pool, pools: &[Pool]) -> Value {
         "localModel": if pool.local_model { "Allow" } else { "Deny" },
         "latencyObjective": pool.latency_objective.map(format_duration),
         "scaling": pool.scaling.as_ref().map(scaling::scaling),
+        "holdAtZero": pool.hold.as_ref().map(scaling::hold),
         "healthCheck": pool.upkeep.health_check.as_ref().map(upkeep::health_check),
         "warmupRequest": pool.upkeep.warmup_request.as_ref().map(upkeep::warmup_request),
         "loadReports": upkeep::load_reports(&pool.upkeep.load),

@@ -13,7 +13,7 @@ use super::path::Path;
 use super::settings::duration;
 use super::written::{PoolPolicy, Sourced, SpillTarget};
 use crate::domain::{
-    AdaptiveSlots, Hedge, Host, HostPattern, PoolKey, QueueOrder, Scaling, Tier, Upkeep, parse_duration,
+    AdaptiveSlots, Hedge, Hold, Host, HostPattern, PoolKey, QueueOrder, Scaling, Tier, Upkeep, parse_duration,
 };
 
 /// Envoy's default for `max_requests`, which a pool without a policy has.
@@ -38,6 +38,7 @@ pub(super) struct Policy {
     pub(super) local_model: bool,
     pub(super) latency_objective: Option<Duration>,
     pub(super) scaling: Option<Scaling>,
+    pub(super) hold: Option<Hold>,
     pub(super) peak_ewma: Option<Duration>,
     pub(super) upkeep: Upkeep,
     pub(super) hedge: Option<Hedge>,
@@ -78,6 +79,7 @@ impl Policy {
             local_model: false,
             latency_objective: None,
             scaling: None,
+            hold: None,
             peak_ewma: None,
             upkeep: Upkeep::default(),
             hedge: None,
@@ -166,6 +168,7 @@ impl<'a> Reader<'a> {
             local_model: spec.local_model.as_deref() == Some("Allow"),
             latency_objective: spec.latency_objective.as_deref().and_then(|text| parse_duration(text).ok()),
             scaling: self.scaling(),
+            hold: spec.hold_at_zero.as_ref().map(scaling::hold),
             peak_ewma: self.peak_ewma(),
             upkeep: self.upkeep(),
             hedge: self.hedge(),

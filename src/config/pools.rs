@@ -139,6 +139,7 @@ impl<'a> Pools<'a> {
             local_model: policy.local_model,
             latency_objective: policy.latency_objective,
             scaling: policy.scaling.clone(),
+            hold: policy.hold,
             upkeep: policy.upkeep.clone(),
             hedge: policy.hedge,
             connect_timeout: traffic.connection_pool.connect_timeout.unwrap_or(CONNECT_TIMEOUT),

@@ -41,7 +41,7 @@ impl StartupPlaces {
 }
 
 /// The settings that need a restart.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "listen",
     "admin",
     "workers",
@@ -55,6 +55,7 @@ const FIELDS: [&str; 14] = [
     "accessLog",
     "log",
     "dns",
+    "scaling",
     "workload",
 ];
 
@@ -74,6 +75,7 @@ pub fn restart_needed(old: &Startup, new: &Startup, places: &StartupPlaces) -> V
         old.access_log != new.access_log,
         old.log != new.log,
         old.dns != new.dns,
+        old.scaling != new.scaling,
         old.workload != new.workload,
     ];
     let settings = FIELDS.into_iter().zip(changed).filter(|(_, changed)| *changed).map(|(field, _)| {

@@ -1,5 +1,7 @@
 //! The `Settings` document and what overrides it, into settings that are in range.
 
+mod scaling;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -80,11 +82,14 @@ pub(super) fn check(
         parsed
     };
     let (listen, admin) = (address(&spec.listen, "listen"), address(&spec.admin, "admin"));
-    let startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
+    let mut startup = startup(spec, overrides, (listen, admin), dns(spec, source, findings));
     if let Some(source) = source {
         check_gateway(source, findings);
         models::check(source, findings);
         batching::check(source, findings);
+    }
+    if let Some(source) = source {
+        startup.scaling = scaling::check(source, startup.admin.port(), findings);
     }
     if startup.listen == Some(startup.admin) && startup.admin.port() != 0 {
         let place = source.map(|source| source.document.place(&Path::spec().key("admin"))).unwrap_or_default();
@@ -150,6 +155,7 @@ fn startup(
             locality: Locality::parse(&spec.workload.locality),
         },
         dns,
+        scaling: scaling::none(),
     }
 }
 

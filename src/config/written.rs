@@ -26,10 +26,10 @@ pub(super) use actions::{
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 pub(super) use model::{ModelDocument, ModelVersion};
-pub(super) use own::Http2Limits;
+pub(super) use own::{Autoscaling, Http2Limits};
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
-pub(super) use scaling::{PoolScaling, ScaleTargetRef, ScalingTargets};
+pub(super) use scaling::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
 pub(super) use traffic::{
@@ -182,6 +182,7 @@ pub(super) struct Settings {
     pub(super) limits: RequestLimits,
     pub(super) local_model: Option<ModelFiles>,
     pub(super) istio_certificates: Option<String>,
+    pub(super) scaling: Autoscaling,
 }
 
 /// `Settings.drain`.
@@ -287,6 +288,7 @@ pub(super) struct PoolPolicy {
     pub(super) local_model: Option<String>,
     pub(super) latency_objective: Option<String>,
     pub(super) scaling: Option<PoolScaling>,
+    pub(super) hold_at_zero: Option<HoldAtZero>,
     pub(super) load_balancer: Option<String>,
     pub(super) latency_decay: Option<String>,
     pub(super) health_check: Option<upkeep::HealthCheck>,

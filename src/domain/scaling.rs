@@ -1,6 +1,7 @@
 //! How many replicas a pool may have, and what its autoscaler goes by: the figures of a `PoolPolicy`'s `scaling` and of the
 //! presets that it can name.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The recipes that a pool can name in place of figures of its own.
@@ -195,6 +196,17 @@ pub const COLD_START: Duration = Duration::from_secs(45);
 
 /// The latency that users of a pool expect where it does not say: the one that operators alert on.
 pub const LATENCY_OBJECTIVE: Duration = Duration::from_millis(500);
+
+/// The bounds of a pool's waiting room: `PoolPolicy.holdAtZero`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Requests that wait at most.
+    pub max_requests: NonZeroU32,
+    /// Bytes of bodies that these are to send at most.
+    pub max_bytes: u64,
+    /// How long one waits at most.
+    pub timeout: Duration,
+}
 
 /// `PoolPolicy.scaling.scaleTargetRef`: the object whose replicas the pool's endpoints are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -27,6 +27,8 @@ fn pool(count: usize, slots: u32) -> Pool {
         local_model: false,
         latency_objective: None,
         demand: Arc::default(),
+        hold: None,
+        held: Arc::default(),
         scaling: None,
         connect_timeout: Duration::from_secs(1),
         hash_key: None,

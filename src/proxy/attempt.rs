@@ -13,6 +13,7 @@ use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
 use super::hedge::send_hedged;
+use super::hold;
 use super::http1::Upgraded;
 use super::load;
 use super::local::{self, LocalAnswer};
@@ -151,6 +152,9 @@ async fn search(
         Some(pool) => Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines)))
             .await
             .map_err(|(Unserved::Spill(reason) | Unserved::Broken(reason))| reason),
+        None if hold::holds(exchange, candidates[0]) => {
+            Box::pin(hold::wait(exchange, candidates[0], outbound, deadlines)).await
+        }
         None => Err(without_a_queue(exchange, local)),
     }
 }

@@ -256,6 +256,31 @@ impl Exchange {
         self.0.elsewhere.retain(|(left, _)| *left != pool);
     }
 
+    /// Goes on by `live`, which is newer than what decided the request, once `pool` of that is to serve it. What the record
+    /// and the counts say is of the same rule and pools there, where there still are such.
+    pub(super) fn moves_to(&mut self, live: Arc<Live>) {
+        let state = &mut *self.0;
+        let before = std::mem::replace(&mut state.live, live);
+        if before.snapshot.generation() == state.live.snapshot.generation() {
+            return;
+        }
+        let (old, new) = (&before.snapshot, &state.live.snapshot);
+        let pool = |id: PoolId| new.pool_of(&old.pool(id).key);
+        let route = |id: RouteId| {
+            let name = &old.route(id).name;
+            new.routes().find(|(_, route)| route.name == *name).map(|(id, _)| id)
+        };
+        let same_share = |route: RouteId, share: usize| new.route(route).weights().nth(share).is_some();
+        let record = &mut state.record;
+        record.route = record.route.and_then(route);
+        record.chosen = record.chosen.and_then(pool);
+        record.pool = record.pool.and_then(pool);
+        record.spills.retain_mut(|(left, _)| pool(*left).map(|id| *left = id).is_some());
+        state.elsewhere.retain_mut(|(left, _)| pool(*left).map(|id| *left = id).is_some());
+        state.affinities.retain_mut(|affinity| pool(affinity.pool).map(|id| affinity.pool = id).is_some());
+        state.share = state.share.filter(|share| record.route.is_some_and(|route| same_share(route, *share)));
+    }
+
     /// The request was served by `pool` after it had waited there: it spilled only from the pools before.
     pub(super) fn unspilled(&mut self, pool: PoolId) {
         let before = self.0.record.spills.iter().position(|(left, _)| *left == pool);

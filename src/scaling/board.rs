@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::meter::Loads;
+use super::meter::Own;
 use super::report::Report;
 
 /// What is known.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// This router's own figures, as its peers are told.
-    pub own: Arc<Loads>,
+    pub own: Arc<Own>,
     /// This router's own figures, as a report.
     pub alone: Arc<Report>,
     /// All routers' figures.
@@ -20,27 +20,40 @@ pub struct Known {
 
 /// The newest figures. Clones are the same board.
 #[derive(Clone, Debug)]
-pub struct Board(Arc<watch::Sender<Known>>);
+pub struct Board {
+    known: Arc<watch::Sender<Known>>,
+    nudge: Arc<Notify>,
+}
 
 impl Default for Board {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Known::default())))
+        Self { known: Arc::new(watch::Sender::new(Known::default())), nudge: Arc::default() }
     }
 }
 
 impl Board {
     /// Hangs up newer figures.
     pub fn post(&self, known: Known) {
-        self.0.send_replace(known);
+        self.known.send_replace(known);
     }
 
     /// The newest figures.
     pub fn known(&self) -> Known {
-        self.0.borrow().clone()
+        self.known.borrow().clone()
     }
 
     /// Tells of every newer one.
     pub fn follow(&self) -> watch::Receiver<Known> {
-        self.0.subscribe()
+        self.known.subscribe()
+    }
+
+    /// A peer says that it has news.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Completes once a peer has said so.
+    pub async fn nudged(&self) {
+        self.nudge.notified().await;
     }
 }

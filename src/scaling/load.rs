@@ -32,6 +32,8 @@ pub struct Load {
     pub growth: f64,
     /// Requests a second that routes sent to the pool.
     pub arrivals_per_second: f64,
+    /// The same over the newest quarter.
+    pub recent_arrivals_per_second: f64,
     /// Those among them that nothing served.
     pub refusals_per_second: f64,
     /// The pool's own answers within the objective.
@@ -55,6 +57,7 @@ impl Load {
         self.served_concurrency += other.served_concurrency;
         self.growth += other.growth;
         self.arrivals_per_second += other.arrivals_per_second;
+        self.recent_arrivals_per_second += other.recent_arrivals_per_second;
         self.refusals_per_second += other.refusals_per_second;
         self.met = self.met.saturating_add(other.met);
         self.missed = self.missed.saturating_add(other.missed);

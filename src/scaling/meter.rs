@@ -9,13 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::board::Known;
-use super::capacity::{Bounds, Capacity};
+use super::capacity::{Answers, Bounds, Capacity};
 use super::load::Load;
 use super::report::{PoolReport, Report, Routers};
 use super::rule::Terms;
 use super::window::{Reading, Window, number};
 use crate::domain::{Moment, Preset, Scaling};
-use crate::pool::{Admission, Pool};
+use crate::pool::{Admission, LATENCY_BUCKETS, Pool};
 use crate::snapshot::Snapshot;
 
 /// What one router knows of one pool: what it tells its peers.
@@ -26,6 +26,8 @@ pub struct PoolLoad {
     pub load: Load,
     /// The concurrency that one replica carries, by what was seen there.
     pub carried: f64,
+    /// How long an answer takes there where replicas have no more than they carry, in seconds; zero where that is unknown.
+    pub pace: f64,
     /// How many answers say so.
     pub evidence: f64,
     /// The endpoints that take requests.
@@ -34,6 +36,15 @@ pub struct PoolLoad {
 
 /// What one router knows of every pool, by the pools' names.
 pub type Loads = BTreeMap<String, PoolLoad>;
+
+/// What one router tells its peers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Own {
+    /// A number that no other router has.
+    pub router: u64,
+    /// The pools that anything is asked of.
+    pub pools: Loads,
+}
 
 /// What the peers said.
 #[derive(Clone, Debug, Default)]
@@ -44,20 +55,65 @@ pub struct Others {
     pub loads: Vec<Loads>,
 }
 
+/// The minute of one pool, and what is known of its replicas.
 #[derive(Debug, Default)]
-struct Kept {
+pub struct PoolMeter {
     window: Window,
     capacity: Capacity,
+}
+
+/// The replicas of a pool, as they bear on what one of them carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Replicas {
+    /// Those that take requests.
+    pub ready: u32,
+    /// The requests at once that other routers have with them.
+    pub elsewhere: f64,
+    /// What bounds the concurrency of each.
+    pub bounds: Bounds,
+}
+
+impl PoolMeter {
+    /// Notes what the pool is doing `now`, and says what is known of it; `latencies` is asked about once a second.
+    pub fn read(
+        &mut self,
+        now: Moment,
+        reading: Reading,
+        replicas: Replicas,
+        latencies: impl FnOnce() -> Option<[u32; LATENCY_BUCKETS]>,
+    ) -> PoolLoad {
+        let Self { window, capacity } = self;
+        let slice = window.read(now, reading, latencies);
+        if let Some(slice) = slice.filter(|slice| replicas.ready > 0 && slice.met() + slice.missed() > 0) {
+            let each = (slice.served() + replicas.elsewhere) / f64::from(replicas.ready);
+            let answers = Answers {
+                met: number(slice.met()),
+                missed: number(slice.missed()),
+                busy: slice.served() * slice.seconds,
+            };
+            capacity.observe(each, answers, slice.seconds);
+        }
+        let load = if window.is_quiet() { Load::default() } else { window.load() };
+        let carried = capacity.carried(replicas.bounds);
+        let (evidence, pace) = (capacity.evidence(), capacity.pace().unwrap_or_default());
+        PoolLoad { load, carried, pace, evidence, ready: replicas.ready }
+    }
 }
 
 /// The minutes of all pools.
 #[derive(Debug, Default)]
 pub struct Meter {
-    pools: BTreeMap<String, Kept>,
+    pools: BTreeMap<String, PoolMeter>,
     generation: u64,
+    router: u64,
 }
 
 impl Meter {
+    /// A meter of the router that peers know by the number `router`.
+    pub fn new(router: u64) -> Self {
+        Self { router, ..Self::default() }
+    }
+
     /// Looks at what `snapshot`'s pools are doing `now`, and says what is known of them with what the `others` know.
     pub fn read(&mut self, snapshot: &Snapshot, now: Moment, others: &Others) -> Known {
         if self.generation != snapshot.generation() {
@@ -85,35 +141,34 @@ impl Meter {
             answered: routers.answered.saturating_add(1),
             faults: routers.faults.clone(),
         };
-        Known { own: Arc::new(loads), alone, all: Arc::new(Report { routers, pools }) }
+        Known {
+            own: Arc::new(Own { router: self.router, pools: loads }),
+            alone,
+            all: Arc::new(Report { routers, pools }),
+        }
     }
 
     /// What this router knows of `pool`, whose replicas have `elsewhere` requests at once of other routers.
     fn own(&mut self, pool: &Pool, now: Moment, elsewhere: f64) -> PoolLoad {
         if !self.pools.contains_key(&*pool.name) {
-            self.pools.insert(pool.name.to_string(), Kept::default());
+            self.pools.insert(pool.name.to_string(), PoolMeter::default());
         }
-        let ready = ready(pool, now);
         // Of a limit that follows latency the highest: a replica is known to bear that.
         let slots = pool.endpoints.iter().map(|endpoint| pool.slots_of(endpoint)).max();
         let bounds = Bounds::of(pool.scaling.as_deref(), slots.unwrap_or(pool.slots_per_endpoint).get());
-        let Some(Kept { window, capacity }) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
+        let Some(meter) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
         let reading = Reading {
             in_flight: pool.in_flight(),
-            queued: pool.queue.pending(),
+            queued: pool.queue.pending().saturating_add(pool.held.requests()),
             elsewhere: pool.demand.elsewhere(),
             counts: pool.demand.counts(),
         };
-        let slice = window.read(now, reading, || pool.demand.latencies());
-        if let Some(slice) = slice.filter(|slice| ready > 0 && slice.met() + slice.missed() > 0) {
-            let each = (slice.served() + elsewhere) / f64::from(ready);
-            capacity.observe(each, (number(slice.met()), number(slice.missed())), slice.seconds);
-        }
-        if window.is_quiet() {
+        let replicas = Replicas { ready: ready(pool, now), elsewhere, bounds };
+        let known = meter.read(now, reading, replicas, || pool.demand.latencies());
+        if !known.load.active {
             pool.demand.rests();
         }
-        let load = if window.is_quiet() { Load::default() } else { window.load() };
-        PoolLoad { load, carried: capacity.carried(bounds), evidence: capacity.evidence(), ready }
+        known
     }
 }
 
@@ -127,14 +182,20 @@ fn ready(pool: &Pool, now: Moment) -> u32 {
 fn report<'l>(pool: &Pool, own: &PoolLoad, theirs: impl Iterator<Item = &'l PoolLoad>) -> PoolReport {
     let mut sum = own.clone();
     let (mut carried, mut evidence) = (own.carried * own.evidence, own.evidence);
-    for PoolLoad { load, carried: theirs, evidence: seen, ready } in theirs {
+    let (mut pace, mut paced) = (own.pace * own.evidence, if own.pace > 0.0 { own.evidence } else { 0.0 });
+    for PoolLoad { load, carried: theirs, pace: taken, evidence: seen, ready } in theirs {
         sum.load.add(load);
         sum.ready = sum.ready.max(*ready);
         carried += theirs * seen;
         evidence += seen;
+        pace += taken * seen;
+        paced += if *taken > 0.0 { *seen } else { 0.0 };
     }
     if evidence > 0.0 {
         sum.carried = carried / evidence;
+    }
+    if paced > 0.0 {
+        sum.pace = pace / paced;
     }
     let preset = pool.scaling.as_ref().map(|scaling| scaling.preset.unwrap_or(Preset::Online));
     let targets = pool.scaling.as_ref().map(|scaling: &Box<Scaling>| scaling.recipe(Preset::Online).targets);

@@ -79,9 +79,9 @@ impl PoolReport {
         pool: &Pool,
         (preset, targets): (Option<Preset>, Targets),
         terms: Terms,
-        (PoolLoad { load, carried, ready, .. }, counts): (PoolLoad, Counts),
+        (PoolLoad { load, carried, pace, ready, .. }, counts): (PoolLoad, Counts),
     ) -> Self {
-        let demand = demand(&load, terms.cold_start);
+        let demand = demand(&load, pace, terms.cold_start);
         let needed = needed(demand, carried);
         Self {
             name: Arc::clone(&pool.name),

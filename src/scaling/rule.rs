@@ -38,13 +38,22 @@ impl Terms {
     }
 }
 
+/// What is planned beyond the arrivals where requests wait, so that what waits is served soon too.
+const CATCHING_UP: f64 = 2.0;
+
 /// The concurrency to have replicas for: the greater of the last minute's and the last quarter's, with what was refused as if
 /// it had been served, and what growth adds by the time that a replica asked for now answers. Growth at most doubles it.
-pub fn demand(load: &Load, cold_start: Duration) -> f64 {
-    let refused = load.refusals_per_second * load.latencies.mean().map_or(0.0, |mean| mean.as_secs_f64());
-    let now = load.concurrency.max(load.recent_concurrency) + refused;
-    let growth = load.growth.max(0.0) * (cold_start + AUTOSCALER_PERIOD).as_secs_f64();
-    now + growth.min(now)
+///
+/// Replicas that have too much are slow, and slowness alone makes requests pile up: by Little's law no more than the arrivals
+/// times `pace`, the seconds that an answer takes where replicas have what they carry, is demand, and as much again to catch
+/// up. A `pace` of zero is unknown, and bounds nothing.
+pub fn demand(load: &Load, pace: f64, cold_start: Duration) -> f64 {
+    let taken = if pace > 0.0 { pace } else { load.latencies.mean().map_or(0.0, |mean| mean.as_secs_f64()) };
+    let piled = load.concurrency.max(load.recent_concurrency) + load.refusals_per_second * taken;
+    let arrivals = load.arrivals_per_second.max(load.recent_arrivals_per_second);
+    let now = if pace > 0.0 { piled.min(arrivals * pace * CATCHING_UP) } else { piled };
+    let growth = load.growth.max(0.0) / load.recent_concurrency.max(f64::MIN_POSITIVE);
+    now * (1.0 + (growth * (cold_start + AUTOSCALER_PERIOD).as_secs_f64()).min(1.0))
 }
 
 /// The replicas that `demand` needs, where one carries `carried`; not whole, and within no bounds.
@@ -71,7 +80,7 @@ mod tests {
     }
 
     fn replicas(load: &Load, carried: f64, terms: Terms) -> u32 {
-        desired(needed(demand(load, terms.cold_start), carried), load, terms)
+        desired(needed(demand(load, 0.0, terms.cold_start), carried), load, terms)
     }
 
     #[test]
@@ -86,10 +95,22 @@ mod tests {
     #[test]
     fn growth_is_counted_in_for_as_long_as_a_replica_takes_to_start() {
         let load = Load { growth: 0.5, ..steady(40.0) };
-        assert!((demand(&load, Duration::from_secs(45)) - 70.0).abs() < 1e-9);
-        assert!((demand(&load, Duration::from_secs(5)) - 50.0).abs() < 1e-9);
-        assert!((demand(&Load { growth: 50.0, ..steady(40.0) }, Duration::from_secs(45)) - 80.0).abs() < 1e-9);
-        assert!((demand(&Load { growth: -0.5, ..steady(40.0) }, Duration::from_secs(45)) - 40.0).abs() < 1e-9);
+        assert!((demand(&load, 0.0, Duration::from_secs(45)) - 70.0).abs() < 1e-9);
+        assert!((demand(&load, 0.0, Duration::from_secs(5)) - 50.0).abs() < 1e-9);
+        assert!((demand(&Load { growth: 50.0, ..steady(40.0) }, 0.0, Duration::from_secs(45)) - 80.0).abs() < 1e-9);
+        assert!((demand(&Load { growth: -0.5, ..steady(40.0) }, 0.0, Duration::from_secs(45)) - 40.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn requests_that_pile_up_because_answers_are_slow_are_no_demand() {
+        let arrivals = Load { arrivals_per_second: 300.0, recent_arrivals_per_second: 100.0, ..steady(900.0) };
+        assert!((demand(&arrivals, 0.2, Duration::ZERO) - 120.0).abs() < 1e-9);
+        assert!((demand(&arrivals, 0.0, Duration::ZERO) - 900.0).abs() < 1e-9);
+        assert!(
+            (demand(&Load { concurrency: 10.0, recent_concurrency: 10.0, ..arrivals }, 0.2, Duration::ZERO) - 10.0)
+                .abs()
+                < 1e-9
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How fast demand grows, as far as its course bears it out.
+//! How fast arrivals grow, as far as its course bears it out.
 
 /// Fewer slices say nothing of a course.
 const LEAST: usize = 5;

@@ -54,10 +54,6 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    pub(super) fn wanted(&self) -> f64 {
-        self.wanted / self.seconds.max(f64::EPSILON)
-    }
-
     pub(super) fn served(&self) -> f64 {
         self.served / self.seconds.max(f64::EPSILON)
     }
@@ -73,7 +69,7 @@ impl Slice {
 
 /// The last minute.
 #[derive(Debug, Default)]
-pub struct Window {
+pub(super) struct Window {
     slices: VecDeque<Slice>,
     open: Slice,
     last: Option<(Moment, Reading)>,
@@ -142,9 +138,10 @@ impl Window {
             queued: reading.queued,
             spilled: reading.elsewhere,
             concurrency: over(all().map(|slice| slice.wanted).sum()),
-            recent_concurrency: recent.0.unwrap_or_else(|| reading.wanted()),
-            served_concurrency: recent.1.unwrap_or_else(|| reading.served()),
-            growth: growth(self.slices.iter().map(|slice| (slice.seconds, slice.wanted()))),
+            recent_concurrency: recent.wanted.unwrap_or_else(|| reading.wanted()),
+            served_concurrency: recent.served.unwrap_or_else(|| reading.served()),
+            growth: self.growth(recent.wanted.unwrap_or_default(), recent.arrived.unwrap_or_default()),
+            recent_arrivals_per_second: recent.arrived.unwrap_or_default(),
             arrivals_per_second: over(number(counts.arrived)),
             refusals_per_second: over(number(counts.refused)),
             met: counts.met,
@@ -153,20 +150,37 @@ impl Window {
         }
     }
 
-    /// The means of what was wanted and what was served over the newest slices.
-    fn recent(&self) -> (Option<f64>, Option<f64>) {
-        let (mut seconds, mut wanted, mut served) = (0.0, 0.0, 0.0);
-        for slice in std::iter::once(&self.open).chain(self.slices.iter().rev()) {
+    /// By how much the concurrency grows in a second, by the arrivals: what waits longer and longer is no growth of demand.
+    fn growth(&self, concurrency: f64, arrivals: f64) -> f64 {
+        let rate = |slice: &Slice| (slice.seconds, number(slice.counts.arrived) / slice.seconds.max(f64::EPSILON));
+        let growth = growth(self.slices.iter().map(rate));
+        if arrivals > 0.0 { growth / arrivals * concurrency } else { 0.0 }
+    }
+
+    /// The means over the newest slices.
+    fn recent(&self) -> Recent {
+        let (mut seconds, mut wanted, mut served, mut arrived) = (0.0, 0.0, 0.0, 0);
+        let open = self.last.map_or(0, |(_, reading)| since(self.counted, reading.counts).arrived);
+        let slices = self.slices.iter().rev().map(|slice| (slice, slice.counts.arrived));
+        for (slice, arrivals) in std::iter::once((&self.open, open)).chain(slices) {
             if seconds >= RECENT.as_secs_f64() {
                 break;
             }
             seconds += slice.seconds;
             wanted += slice.wanted;
             served += slice.served;
+            arrived += arrivals;
         }
         let over = |area: f64| (seconds > 0.0).then(|| area / seconds);
-        (over(wanted), over(served))
+        Recent { wanted: over(wanted), served: over(served), arrived: over(number(arrived)) }
     }
+}
+
+/// Means over the newest slices; `None` before there is one.
+struct Recent {
+    wanted: Option<f64>,
+    served: Option<f64>,
+    arrived: Option<f64>,
 }
 
 fn since(before: Counts, now: Counts) -> Counts {

@@ -53,7 +53,10 @@ pub fn choose<'s>(snapshot: &'s Snapshot, head: &Head<'_>, draw: u64) -> Decisio
     let share = split.place(draw);
     let pool = split.at(share);
     let candidates = snapshot.overflow(pool);
-    if candidates.iter().any(|candidate| !snapshot.pool(*candidate).endpoints.is_empty()) {
+    // A pool that holds requests for its first endpoint has somewhere for them to go.
+    if snapshot.pool(pool).hold.is_some()
+        || candidates.iter().any(|candidate| !snapshot.pool(*candidate).endpoints.is_empty())
+    {
         Decision::Forward { route, share, candidates }
     } else if snapshot.pool(pool).local_model {
         Decision::Local { route, share, pool }

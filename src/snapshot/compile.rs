@@ -11,7 +11,7 @@ use super::{Action, Edits, Mirror, PoolId, Resolved, Route, Snapshot, VirtualHos
 use crate::config::{self, Checked, PoolIndex};
 use crate::domain::{Address, Balancing, Fault, Percentage, PoolKey, Protocol, Reports, TrafficPolicy};
 use crate::pool::{
-    DemandState, Ejections, EndpointState, Latencies, Pool, PoolLoad, QueueState, RetryLimit, RetryState,
+    DemandState, Ejections, EndpointState, HoldState, Latencies, Pool, PoolLoad, QueueState, RetryLimit, RetryState,
 };
 use crate::routing::{Condition, Matcher, PathIndex, Split};
 
@@ -105,6 +105,7 @@ pub(super) struct Known<'p> {
     ejections: HashMap<&'p PoolKey, &'p Arc<Ejections>>,
     latencies: HashMap<&'p PoolKey, &'p Arc<Latencies>>,
     demand: HashMap<&'p PoolKey, &'p Arc<DemandState>>,
+    held: HashMap<&'p PoolKey, &'p Arc<HoldState>>,
 }
 
 impl<'p> Known<'p> {
@@ -120,6 +121,7 @@ impl<'p> Known<'p> {
             ejections: previous.pools.iter().map(|pool| (&pool.key, &pool.ejections)).collect(),
             latencies: previous.pools.iter().map(|pool| (&pool.key, &pool.latencies)).collect(),
             demand: previous.pools.iter().map(|pool| (&pool.key, &pool.demand)).collect(),
+            held: previous.pools.iter().map(|pool| (&pool.key, &pool.held)).collect(),
         }
     }
 }
@@ -217,6 +219,8 @@ fn compile_pool(pool: &config::Pool, (caller, resolved): (&config::Workload, &Re
         local_model: pool.local_model,
         demand: known.demand.get(&pool.key).map(|demand| Arc::clone(demand)).unwrap_or_default(),
         latency_objective: pool.latency_objective,
+        hold: pool.hold,
+        held: known.held.get(&pool.key).map(|held| Arc::clone(held)).unwrap_or_default(),
         scaling: pool.scaling.clone().map(Box::new),
         connect_timeout: pool.connect_timeout,
     }

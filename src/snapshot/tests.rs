@@ -35,6 +35,7 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
         local_model: name == "gpu",
         latency_objective: None,
         scaling: None,
+        hold: None,
         upkeep: crate::domain::Upkeep::default(),
         hedge: None,
         connect_timeout: Duration::from_secs(1),

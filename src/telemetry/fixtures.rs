@@ -76,6 +76,7 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
         local_model: false,
         latency_objective: None,
         scaling: None,
+        hold: None,
         upkeep: crate::domain::Upkeep::default(),
         hedge: None,
         connect_timeout: Duration::from_secs(1),

@@ -2,7 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{Preset, ScaleTarget, Scaling, Targets, format_duration};
+use crate::config::checked::Autoscaling;
+use crate::domain::{Hold, Preset, ScaleTarget, Scaling, Targets, format_duration};
+
+/// How autoscalers are told.
+pub(super) fn autoscaling(ways: &Autoscaling) -> Value {
+    json!({
+        "externalScaler": ways.external_scaler.map(|address| address.to_string()),
+        "peers": ways.peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "peerTimeout": format_duration(ways.peer_timeout),
+    })
+}
+
+pub(super) fn hold(hold: &Hold) -> Value {
+    json!({
+        "maxRequests": hold.max_requests,
+        "maxBytes": hold.max_bytes,
+        "timeout": format_duration(hold.timeout),
+    })
+}
 
 /// As it is written; `null` is left to the preset.
 pub(super) fn scaling(scaling: &Scaling) -> Value {

@@ -1,8 +1,28 @@
 //! `PoolPolicy.scaling` into what a pool is scaled by.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use crate::config::finding::{Remark, remark};
-use crate::config::written::{PoolScaling, ScaleTargetRef, ScalingTargets};
-use crate::domain::{Preset, ScaleTarget, Scaling, Targets, parse_duration};
+use crate::config::settings::duration;
+use crate::config::written::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};
+use crate::domain::{Hold, Preset, ScaleTarget, Scaling, Targets, parse_duration};
+
+/// As many as the serving limits of one instance allow at once.
+const HELD_REQUESTS: u32 = 100;
+/// As much as the largest body by default.
+const HELD_BYTES: u64 = 10_485_760;
+/// As long as a model takes to load.
+const HELD_FOR: Duration = Duration::from_mins(1);
+
+/// The room for requests to a pool without endpoints.
+pub(super) fn hold(written: &HoldAtZero) -> Hold {
+    Hold {
+        max_requests: NonZeroU32::new(written.max_requests.unwrap_or(HELD_REQUESTS)).unwrap_or(NonZeroU32::MIN),
+        max_bytes: written.max_bytes.unwrap_or(HELD_BYTES),
+        timeout: duration(written.timeout.as_deref(), HELD_FOR),
+    }
+}
 
 /// What is written, once it is known not to contradict itself.
 ///

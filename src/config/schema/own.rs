@@ -110,6 +110,11 @@ static GATEWAY: Table =
 static OUTBOUND_TRAFFIC_POLICY: Table =
     Table { fields: &[field("mode", Shape::Enum(&["REGISTRY_ONLY", "ALLOW_ANY"]))], one_of: &[] };
 
+static AUTOSCALING: Table = Table {
+    fields: &[field("externalScaler", TEXT), field("peers", TEXTS), field("peerTimeout", DURATION)],
+    one_of: &[],
+};
+
 pub(in crate::config) static SETTINGS: Table = Table {
     fields: &[
         field("listen", TEXT),
@@ -132,6 +137,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("limits", Shape::Object(&LIMITS)),
         field("localModel", Shape::Object(&LOCAL_MODEL)),
         field("istioCertificates", TEXT),
+        field("scaling", Shape::Object(&AUTOSCALING)),
     ],
     one_of: &[],
 };
@@ -147,6 +153,11 @@ static QUEUE: Table = Table {
 
 static SLOTS: Table = Table {
     fields: &[field("mode", Shape::Enum(&["Fixed", "Adaptive"])), field("min", COUNT), field("max", COUNT)],
+    one_of: &[],
+};
+
+static HOLD_AT_ZERO: Table = Table {
+    fields: &[field("maxRequests", COUNT), field("maxBytes", Shape::Int(0, i64::MAX)), field("timeout", DURATION)],
     one_of: &[],
 };
 
@@ -167,6 +178,7 @@ pub(in crate::config) static POOL_POLICY: Table = Table {
         field("localModel", Shape::Enum(&["Allow", "Deny"])),
         field("latencyObjective", DURATION),
         field("scaling", Shape::Object(&SCALING)),
+        field("holdAtZero", Shape::Object(&HOLD_AT_ZERO)),
         field("loadBalancer", Shape::Enum(&["PeakEwma"])),
         field("latencyDecay", DURATION),
         field("healthCheck", Shape::Object(&HEALTH_CHECK)),

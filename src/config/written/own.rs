@@ -14,6 +14,15 @@ pub(in crate::config) struct OwnWorkload {
     pub(in crate::config) locality: String,
 }
 
+/// `Settings.scaling`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct Autoscaling {
+    pub(in crate::config) external_scaler: Option<String>,
+    pub(in crate::config) peers: Vec<String>,
+    pub(in crate::config) peer_timeout: Option<String>,
+}
+
 /// `Settings.dns`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -15,6 +15,15 @@ pub(in crate::config) struct PoolScaling {
     pub(in crate::config) scale_target_ref: ScaleTargetRef,
 }
 
+/// `PoolPolicy.holdAtZero`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct HoldAtZero {
+    pub(in crate::config) max_requests: Option<u32>,
+    pub(in crate::config) max_bytes: Option<u64>,
+    pub(in crate::config) timeout: Option<String>,
+}
+
 /// `PoolPolicy.scaling.targets`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -22,19 +22,19 @@ const LOCAL_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 
 /// What a name came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(in crate::control) struct Answer {
     /// Its addresses in the order in which they were given; none where there is no such name, or none of its records is an
     /// address.
-    pub(super) addresses: Vec<IpAddr>,
+    pub(in crate::control) addresses: Vec<IpAddr>,
     /// How long that holds.
-    pub(super) ttl: Duration,
+    pub(in crate::control) ttl: Duration,
 }
 
 /// An answer, or why there is none.
-pub(super) type Outcome = Result<Answer, String>;
+pub(in crate::control) type Outcome = Result<Answer, String>;
 
 /// Resolves names as the settings say, or as the system does.
-pub(super) struct Resolver {
+pub(in crate::control) struct Resolver {
     settings: Dns,
     /// The resolver, and when the files that it was made from were changed last.
     made: Option<(TokioResolver, Changed)>,
@@ -43,12 +43,12 @@ pub(super) struct Resolver {
 type Changed = [Option<SystemTime>; SYSTEM.len()];
 
 impl Resolver {
-    pub(super) fn new(settings: Dns) -> Self {
+    pub(in crate::control) fn new(settings: Dns) -> Self {
         Self { settings, made: None }
     }
 
     /// Looks `name` up, which is not an address.
-    pub(super) fn look_up(&mut self, name: &Host) -> impl Future<Output = Outcome> + Send + 'static {
+    pub(in crate::control) fn look_up(&mut self, name: &Host) -> impl Future<Output = Outcome> + Send + 'static {
         let (resolver, limit, name) = (self.current(), self.settings.timeout, name.clone());
         async move {
             let resolver = resolver.map_err(|error| error.to_string())?;

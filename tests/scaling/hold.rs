@@ -1,0 +1,87 @@
+//! Requests for a pool without endpoints wait for the first one.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use super::harness::{Answer, Connection, Router, Service, Upstream, Wire, closed_port, policy};
+use super::{KEY, begin, documents};
+
+fn figure(router: &Router, name: &str) -> Value {
+    let figures: Value = serde_json::from_str(&router.admin_get("/scaling").text()).expect("it is JSON");
+    figures["pools"][KEY][name].clone()
+}
+
+fn waiting(router: &Router, count: u64) {
+    router.wait_until("they wait", |router| figure(router, "queued") == count);
+}
+
+fn held(endpoints: &[SocketAddr], room: &str) -> String {
+    documents("", endpoints, &format!("scaling: {{minReplicas: 0}}, holdAtZero: {{{room}}}"))
+}
+
+#[test]
+fn requests_wait_over_a_reload_for_the_first_endpoint() {
+    let router = Router::start(&held(&[], ""));
+    let mut get = begin(router.traffic);
+    let mut post = Connection::open(router.traffic);
+    post.send("POST /embed HTTP/1.1\r\nhost: app.example\r\ncontent-length: 5\r\n\r\nhello");
+    waiting(&router, 2);
+    assert_eq!((figure(&router, "active"), figure(&router, "desired_replicas")), (true.into(), 1.into()));
+    let gpu = Upstream::start(Wire::H1, Answer::Echo("gpu".to_owned()));
+    router.folder().replace("documents.yaml", &held(&[gpu.address], ""));
+    assert_eq!(get.read_reply().head.status, 200);
+    let reply = post.read_reply();
+    assert_eq!((reply.head.status, &reply.json()["body"]), (200, &"hello".into()));
+    waiting(&router, 0);
+    let metrics = router.metrics();
+    assert_eq!(metrics.count("overspill_requests_in_flight", &[]), 0);
+    assert_eq!(metrics.count("overspill_spilled_away_requests", &[]), 0);
+}
+
+#[test]
+fn an_endpoint_that_refuses_connections_is_waited_for_until_it_listens() {
+    let (socket, address) = closed_port();
+    let router = Router::start(&held(&[address], ""));
+    let mut client = begin(router.traffic);
+    waiting(&router, 1);
+    drop(socket);
+    let _gpu = Upstream::bind(address, Wire::H1, Answer::Echo("gpu".to_owned()));
+    assert_eq!(client.read_reply().head.status, 200);
+}
+
+#[test]
+fn the_room_is_bounded_in_requests_bytes_and_time() {
+    let router = Router::start(&held(&[], "maxRequests: 2, maxBytes: 10, timeout: 30s"));
+    let mut large = Connection::open(router.traffic);
+    large.send("POST / HTTP/1.1\r\nhost: app.example\r\ncontent-length: 11\r\n\r\nhello world");
+    let refused = large.read_reply();
+    assert_eq!((refused.head.status, &refused.json()["error"]["code"]), (429, &"queue_full".into()));
+    let _waiting = [begin(router.traffic), begin(router.traffic)];
+    waiting(&router, 2);
+    assert_eq!(begin(router.traffic).read_reply().head.status, 429);
+
+    let hasty = Router::start(&held(&[], "timeout: 50ms"));
+    let late = begin(hasty.traffic).read_reply();
+    assert_eq!((late.head.status, &late.json()["error"]["code"]), (503, &"no_endpoint".into()));
+}
+
+#[test]
+fn what_may_be_spilled_is_not_held() {
+    let cpu = Upstream::start(Wire::H1, Answer::Echo("cpu".to_owned()));
+    let spills = "spillTo: [{host: cpu.example}], scaling: {minReplicas: 0}, holdAtZero: {}";
+    let router = Router::start(
+        &(documents("", &[], spills)
+            + &Service { host: "cpu.example", wire: Wire::H1, endpoints: &[cpu.address] }.document()
+            + &policy("cpu.example", "tier: cpu")),
+    );
+    let reply = begin(router.traffic).read_reply();
+    assert_eq!((reply.head.status, reply.head.value("x-served-by")), (200, "cpu".to_owned()));
+    router.wait_until("the pool at zero is asked for all the same", |router| figure(router, "active") == true);
+}
+
+#[test]
+fn without_a_room_nothing_waits() {
+    let router = Router::start(&documents("", &[], "scaling: {minReplicas: 0}"));
+    assert_eq!(begin(router.traffic).read_reply().head.status, 503);
+}
