@@ -15,7 +15,7 @@ const COLD_START: Duration = Duration::from_secs(45);
 
 /// What is gone by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The use of the CPU, as the metrics server has it.
     Cpu,
     /// Pending requests, as Prometheus has scraped them.
@@ -26,10 +26,10 @@ pub enum Kind {
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Cpu, Self::Pending, Self::Own];
+    pub(crate) const ALL: [Self; 3] = [Self::Cpu, Self::Pending, Self::Own];
 
     /// What it is called.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Cpu => "CPU",
             Self::Pending => "pending requests",

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 /// A day.
 #[derive(Clone, Debug)]
-pub struct Day {
+pub(crate) struct Day {
     /// What it is called.
     pub name: String,
     course: Course,
@@ -20,7 +20,7 @@ enum Course {
 
 impl Day {
     /// The synthetic days.
-    pub fn synthetic() -> Vec<Self> {
+    pub(crate) fn synthetic() -> Vec<Self> {
         let day = |name: &str, course| Self { name: name.to_owned(), course: Course::Synthetic(course) };
         vec![
             day("steady", |_, _| 200.0),
@@ -47,7 +47,7 @@ impl Day {
     ///
     /// # Errors
     /// The line that has none.
-    pub fn recorded(name: &str, text: &str) -> Result<Self, String> {
+    pub(crate) fn recorded(name: &str, text: &str) -> Result<Self, String> {
         let rate = |line: &str| -> Result<f64, String> {
             let last = line.rsplit([',', ' ', '\t']).next().unwrap_or_default();
             last.parse().map_err(|_| format!("{name}: no number at the end of `{line}`"))
@@ -63,7 +63,7 @@ impl Day {
 
     /// Requests a second at a second of a day of `length` seconds.
     #[allow(clippy::cast_precision_loss, reason = "a day has 86,400 seconds")]
-    pub fn rate(&self, second: u32, length: u32) -> f64 {
+    pub(crate) fn rate(&self, second: u32, length: u32) -> f64 {
         match &self.course {
             Course::Synthetic(course) => course(f64::from(second), f64::from(length)),
             Course::Recorded(rates) => {

@@ -13,7 +13,7 @@ const COLOURS: [&str; 3] = ["#868e96", "#1c7ed6", "#d9480f"];
 
 /// The plot as SVG. Writing to memory cannot fail, so results of `write!` are passed over.
 #[allow(clippy::cast_precision_loss, reason = "a day has 1,440 minutes")]
-pub fn draw(played: &[(Day, Vec<Outcome>)]) -> String {
+pub(crate) fn draw(played: &[(Day, Vec<Outcome>)]) -> String {
     let height = TITLE + played.len() as f64 * (HEIGHT + TITLE);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \

@@ -10,8 +10,8 @@ mod hpa;
 
 use overspill::domain::{Preset, Recipe};
 
-pub use autoscaler::Kind;
-pub use days::Day;
+pub(crate) use autoscaler::Kind;
+pub(crate) use days::Day;
 
 use autoscaler::Autoscaler;
 use fleet::Fleet;
@@ -24,7 +24,7 @@ const PERIOD: u32 = 15;
 
 /// What came of a day.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Requests.
     pub requests: u64,
     /// Those that were answered beyond the objective.
@@ -40,13 +40,13 @@ pub struct Outcome {
 impl Outcome {
     /// The share of requests that were late or refused.
     #[allow(clippy::cast_precision_loss, reason = "requests of a day are far below 2^53")]
-    pub fn failed(&self) -> f64 {
+    pub(crate) fn failed(&self) -> f64 {
         (self.late + self.refused) as f64 / self.requests.max(1) as f64
     }
 }
 
 /// Plays `seconds` of `day` before an autoscaler, by the figures of the preset `online`; the same seed is the same day.
-pub fn play(day: &Day, kind: Kind, seconds: u32, seed: u64) -> Outcome {
+pub(crate) fn play(day: &Day, kind: Kind, seconds: u32, seed: u64) -> Outcome {
     let recipe = Recipe { min_replicas: 2, max_replicas: 40, ..Preset::Online.recipe() };
     let mut fleet = Fleet::new(8, seed);
     let mut hpa = Hpa::new(recipe);

@@ -110,6 +110,7 @@ const REQUEST: &str = "http_request_error";
 const UNAVAILABLE: &str = "destination_unavailable";
 /// What a lack of slots comes nearest to.
 const FULL: &str = "connection_limit_reached";
+const ENDED: &str = "connection_terminated";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
@@ -175,9 +176,7 @@ impl Reason {
             Self::UpstreamTlsFailed => {
                 facts("upstream_tls_failed", 503, UF, "tls_protocol_error", "no endpoint could be spoken to over TLS")
             }
-            Self::UpstreamReset => {
-                facts("upstream_reset", 502, UC, "connection_terminated", "the endpoint broke off the connection")
-            }
+            Self::UpstreamReset => facts("upstream_reset", 502, UC, ENDED, "the endpoint broke off the connection"),
             Self::UpstreamProtocolError => {
                 facts("upstream_protocol_error", 502, UPE, "http_protocol_error", "the endpoint's answer is not HTTP")
             }
@@ -202,26 +201,18 @@ impl Reason {
                 503,
                 UH,
                 UNAVAILABLE,
-                "this route accepts no vectors of the local model's",
+                "the route accepts no vectors of the local model's",
             ),
             Self::LocalQueueFull => facts("local_queue_full", 429, UO, FULL, "the local model's queue is full"),
-            Self::LocalTooLate => facts(
-                "local_too_late",
-                429,
-                UO,
-                "connection_limit_reached",
-                "the local model could not answer before the deadline",
-            ),
+            Self::LocalTooLate => {
+                facts("local_too_late", 429, UO, FULL, "the local model could not answer before the deadline")
+            }
             Self::LocalUnsupported => {
                 facts("local_unsupported", 503, UH, UNAVAILABLE, "the local model cannot answer such a request")
             }
             Self::LocalFailed => facts("local_failed", 503, UH, "proxy_internal_error", "the local model failed"),
-            Self::DrainTimeout => {
-                facts("drain_timeout", 503, NONE, "connection_terminated", "the drain's time was over")
-            }
-            Self::ClientDisconnected => {
-                facts("client_disconnected", 499, DC, "connection_terminated", "the client went away")
-            }
+            Self::DrainTimeout => facts("drain_timeout", 503, NONE, ENDED, "the drain's time was over"),
+            Self::ClientDisconnected => facts("client_disconnected", 499, DC, ENDED, "the client went away"),
         }
     }
 

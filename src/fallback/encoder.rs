@@ -47,7 +47,9 @@ impl Engine for Encoder {
         let (mut first, mut second) = truncate_encodings(first, second, &params).map_err(refused)?;
         // What was cut off is kept in pieces, and each piece of a pair would be joined with each of the other text.
         first.take_overflowing();
-        second.iter_mut().for_each(|second| drop(second.take_overflowing()));
+        if let Some(second) = &mut second {
+            second.take_overflowing();
+        }
         let whole = self.tokenizer.post_process(first, second, true).map_err(refused)?;
         if whole.is_empty() {
             return Err(EmbedError::Failed("the tokenizer adds no special tokens, and the text is empty".to_owned()));

@@ -232,7 +232,7 @@ impl State {
     }
 
     fn take(&mut self, terms: &Terms, now: Instant) -> Found {
-        let raw = self.to_tokenise();
+        let raw = self.take_untokenised();
         if !raw.is_empty() {
             return Found::Work(Work::Tokenise(raw));
         }
@@ -266,7 +266,7 @@ impl State {
     }
 
     /// Raw texts, of each request in turn, as many as are worth tokenising now.
-    fn to_tokenise(&mut self) -> Vec<Waiting<Sequence>> {
+    fn take_untokenised(&mut self) -> Vec<Waiting<Sequence>> {
         let known: usize = self.requests.iter().map(|request| request.lengths().len()).sum();
         let mut wanted = CHOSEN_FROM.saturating_sub(known).min(TOKENISED_AT_ONCE);
         let next_has_none = self.requests.first().is_some_and(|request| !request.has_tokens());

@@ -13,7 +13,8 @@ const OCTAVES: u64 = 26;
 const SHORTEST: u32 = 6;
 
 /// Latencies are counted in so many buckets.
-pub const LATENCY_BUCKETS: usize = (PER_OCTAVE * OCTAVES) as usize;
+pub const LATENCY_BUCKETS: usize = 208;
+const _: () = assert!(LATENCY_BUCKETS as u64 == PER_OCTAVE * OCTAVES, "a bucket for each part of each octave");
 
 /// The demand for one pool, counted over every worker and every snapshot.
 #[derive(Debug, Default)]

@@ -23,6 +23,7 @@ pub(super) use shop::Shop;
 use http::Request;
 
 /// What a client asks for.
+#[expect(clippy::large_enum_variant, reason = "a request is the rule; to box it would be an allocation for each")]
 pub(super) enum Arrived {
     /// A request whose head is well formed.
     Request(Request<Incoming>),

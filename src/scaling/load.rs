@@ -105,7 +105,7 @@ impl Latencies {
             last = Some(to);
             if count > 0.0 && below + count >= rank {
                 let part = ((rank - below) / count).clamp(0.0, 1.0);
-                return Some(from + (to - from).mul_f64(part));
+                return Some(from + to.saturating_sub(from).mul_f64(part));
             }
             below += count;
         }

@@ -14,7 +14,7 @@ use super::load::Load;
 use super::report::{PoolReport, Report, Routers};
 use super::rule::Terms;
 use super::window::{Reading, Window, number};
-use crate::domain::{Moment, Preset, Scaling};
+use crate::domain::{Moment, Preset};
 use crate::pool::{Admission, LATENCY_BUCKETS, Pool};
 use crate::snapshot::Snapshot;
 
@@ -198,7 +198,7 @@ fn report<'l>(pool: &Pool, own: &PoolLoad, theirs: impl Iterator<Item = &'l Pool
         sum.pace = pace / paced;
     }
     let preset = pool.scaling.as_ref().map(|scaling| scaling.preset.unwrap_or(Preset::Online));
-    let targets = pool.scaling.as_ref().map(|scaling: &Box<Scaling>| scaling.recipe(Preset::Online).targets);
+    let targets = pool.scaling.as_ref().map(|scaling| scaling.recipe(Preset::Online).targets);
     PoolReport::new(
         pool,
         (preset, targets.unwrap_or_default()),

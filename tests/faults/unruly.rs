@@ -6,8 +6,8 @@ use super::harness::Visitor;
 use super::{Got, Ledger, Next, executing, load, ok, router, whole};
 
 /// A number that is spread evenly and the same in every run.
-fn drawn(nth: usize) -> usize {
-    nth.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize) >> 33
+fn drawn(nth: usize) -> u64 {
+    (nth as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33
 }
 
 fn answering(visitor: &mut Visitor, _: usize) -> Next {

@@ -67,10 +67,10 @@ fn what_stays_below_the_limits_is_served() {
             .flat_map(|at| frame(CONTINUATION, if at == 7 { END_HEADERS } else { 0 }, 1, &field("x-more", "a")))
             .collect::<Vec<u8>>(),
     );
-    let (mut pongs, mut answered) = (0, false);
-    while pongs < 100 || !answered {
+    let (mut acknowledged, mut answered) = (0, false);
+    while acknowledged < 100 || !answered {
         let said = read(&mut connection);
-        pongs += usize::from(said.kind == PING && said.flags == 1);
+        acknowledged += usize::from(said.kind == PING && said.flags == 1);
         answered |= said.kind == HEADERS && said.stream == 1;
         assert_ne!(said.kind, GOAWAY);
     }
@@ -94,7 +94,9 @@ fn a_rapid_reset_is_stopped_however_far_its_requests_came() {
     flood = (0..6).flat_map(|number| frame(RST_STREAM, 0, 2 * number + 1, &CANCEL)).collect();
     connection.send(&flood);
     assert_calmed(&router, "http2_resets", &read_to_end(&mut connection));
-    exchanges.into_iter().for_each(|mut exchange| exchange.wait_for_abandon());
+    for mut exchange in exchanges {
+        exchange.wait_for_abandon();
+    }
 }
 
 #[test]
@@ -118,7 +120,9 @@ fn streams_over_the_limit_are_refused_one_by_one() {
     };
     assert_eq!((refused.stream, refused.code()), (5, Some(REFUSED_STREAM)));
     let answered = [upstream.next(), upstream.next()];
-    answered.into_iter().for_each(|exchange| exchange.answer(200, ""));
+    for exchange in answered {
+        exchange.answer(200, "");
+    }
     let mut heads = 0;
     while heads < 2 {
         heads += usize::from(read(&mut connection).kind == HEADERS);
@@ -139,7 +143,7 @@ fn a_head_that_is_too_large_is_refused() {
     let mut bomb = block(GET, "/");
     bomb.push(0x40);
     bomb.extend(&field("x-bomb", &"x".repeat(3900))[1..]);
-    bomb.extend([0x80 | 62; 30]);
+    bomb.extend([0x80 | 0x3e; 30]);
     for (id, mut head) in [("many", many), ("large", large), ("bomb", bomb)] {
         head.extend(field("x-request-id", id));
         let mut connection = Connection::open(router.traffic);

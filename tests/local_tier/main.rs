@@ -41,7 +41,7 @@ const INT8: &str = "file: model-int8.onnx";
 fn send(address: SocketAddr, texts: &[String]) -> Connection {
     let mut connection = Connection::open(address);
     let body = serde_json::json!({ "model": "any", "input": texts }).to_string();
-    connection.send(&format!(
+    connection.send(format!(
         "POST /v1/embeddings HTTP/1.1\r\nhost: app.example\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()

@@ -17,7 +17,7 @@ fn every_file_parses() {
         match ending {
             "yaml" => assert!(!yaml(&name, &text(&path)).is_empty(), "{name} is empty"),
             "json" => {
-                drop(serde_json::from_str::<Value>(&text(&path)).unwrap_or_else(|error| panic!("{name}: {error}")))
+                drop(serde_json::from_str::<Value>(&text(&path)).unwrap_or_else(|error| panic!("{name}: {error}")));
             }
             "sh" | "txt" | "tpl" | "helmignore" | "" => continue,
             other => panic!("{name}: what is a .{other} file here?"),

@@ -49,7 +49,11 @@ fn every_folder_builds_and_every_object_is_valid() {
         let built = build(&kubectl, name);
         let mut text = built.clone();
         for object in yaml(name, &built).iter().filter(|object| object["kind"] == "ConfigMap" && istio.is_file()) {
-            let files = object["data"].as_object().into_iter().flatten().filter(|(file, _)| file.ends_with(".yaml"));
+            let files = object["data"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(file, _)| Path::new(file).extension().is_some_and(|extension| extension == "yaml"));
             let documents = files.filter_map(|(_, text)| text.as_str()).filter(|text| text.contains("apiVersion:"));
             documents.for_each(|document| write!(text, "---\n{document}").expect("a string takes all text"));
         }

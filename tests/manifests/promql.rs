@@ -1,4 +1,4 @@
-//! The series and labels that a PromQL expression names. Not a parser: it knows the expressions of the manifests, and what it
+//! The series and labels that a `PromQL` expression names. Not a parser: it knows the expressions of the manifests, and what it
 //! takes for a series and is none fails a test.
 
 use std::collections::BTreeSet;

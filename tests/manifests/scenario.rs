@@ -11,9 +11,9 @@ use super::harness::{
 pub(super) struct Scenario {
     pub(super) router: Router,
     _folder: Folder,
-    _upstreams: [Upstream; 3],
-    _waiting: Vec<Connection>,
-    _held: Vec<Exchange>,
+    upstreams: [Upstream; 3],
+    waiting: Vec<Connection>,
+    held: Vec<Exchange>,
 }
 
 const HOSTS: [&str; 5] = ["gpu.example", "bad.example", "full.example", "spill.example", "none.example"];
@@ -26,13 +26,11 @@ fn documents(upstreams: &[Upstream; 3]) -> String {
     let endpoints = [vec![good], vec![bad], vec![held], vec![held], vec![]];
     let services =
         HOSTS.iter().zip(&endpoints).map(|(host, endpoints)| Service { host, wire: Wire::H1, endpoints }.document());
-    let rules: String = HOSTS
-        .iter()
-        .map(|host| {
+    let rules = HOSTS.iter().map(|host| {
             let name = host.strip_suffix(".example").expect("a host of the list");
             format!("  - {{name: {name}, match: [{{uri: {{prefix: /{name}}}}}, {{headers: {{to: {{exact: {name}}}}}}}], route: [{{destination: {{host: {host}}}}}]}}\n")
-        })
-        .collect();
+    });
+    let rules = rules.collect::<Vec<_>>().concat();
     let settings = "---\napiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {name: s}\nspec: {localModel: {folder: .local-model, queue: 1}}\n";
     let policies = policy("gpu.example", "tier: gpu, latencyObjective: 500ms, scaling: {preset: online}")
         + &policy("full.example", "tier: cpu, slotsPerEndpoint: 1, queue: {maxPending: 0}")
@@ -68,18 +66,17 @@ impl Scenario {
         let folder = Folder::with(&documents(&upstreams));
         let model = std::env::var_os("OVERSPILL_MODEL").unwrap_or_else(|| OsString::from(root().join(".local-model")));
         let router = Router::with(&Setup { config: folder.path(), variables: &[("OVERSPILL_MODEL", model)] });
-        let mut scenario =
-            Self { router, _folder: folder, _upstreams: upstreams, _waiting: Vec::new(), _held: Vec::new() };
+        let mut scenario = Self { router, _folder: folder, upstreams, waiting: Vec::new(), held: Vec::new() };
         scenario.traffic();
         scenario
     }
 
     /// Some more of it, so that rates have two readings.
     pub(super) fn traffic(&mut self) {
-        if self._held.is_empty() {
+        if self.held.is_empty() {
             for path in ["/full", "/spill"] {
-                self._waiting.push(begin(&self.router, path));
-                self._held.push(self._upstreams[2].next());
+                self.waiting.push(begin(&self.router, path));
+                self.held.push(self.upstreams[2].next());
             }
         }
         for (path, status) in [("/gpu", 200), ("/bad", 500), ("/full", 429), ("/spill", 200)] {

@@ -117,14 +117,10 @@ fn begin_at(address: SocketAddr, path: &str) -> Connection {
 }
 
 fn documents(endpoints: &BTreeMap<&str, &Upstream>) -> String {
-    let rules: String = endpoints
-        .keys()
-        .map(|name| {
-            format!(
-                "  - {{match: [{{uri: {{prefix: /{name}}}}}], route: [{{destination: {{host: {name}.example}}}}]}}\n"
-            )
-        })
-        .collect();
+    let rules = endpoints.keys().map(|name| {
+        format!("  - {{match: [{{uri: {{prefix: /{name}}}}}], route: [{{destination: {{host: {name}.example}}}}]}}\n")
+    });
+    let rules = rules.collect::<Vec<_>>().concat();
     let services = endpoints.iter().map(|(name, upstream)| {
         Service { host: &format!("{name}.example"), wire: Wire::H1, endpoints: &[upstream.address] }.document()
     });

@@ -34,8 +34,12 @@ fn requests_in_flight_make_a_demand_that_ends_with_them() {
         let pool = &figures(router)["pools"][KEY];
         pool["in_flight"] == 7 && pool["desired_replicas"] == 4 && pool["active"] == true
     });
-    exchanges.into_iter().for_each(|exchange| exchange.answer(200, ""));
-    clients.iter_mut().for_each(|client| assert_eq!(client.read_reply().head.status, 200));
+    for exchange in exchanges {
+        exchange.answer(200, "");
+    }
+    for client in &mut clients {
+        assert_eq!(client.read_reply().head.status, 200);
+    }
     router.wait_until("every answer is counted", |router| figures(router)["pools"][KEY]["answers"] == 7);
     let arrivals = router.metrics().count("overspill_pool_arrivals_total", &[("pool", POOL), ("tier", "gpu")]);
     assert_eq!(arrivals, 7);
@@ -94,7 +98,7 @@ fn what_spills_is_wanted_where_it_came_from_and_counted_once_while_it_waits() {
     let mut first = begin(router.traffic);
     let at_gpu = gpu.next();
     let mut second = begin(router.traffic);
-    let at_cpu = cpu.next();
+    let spilled = cpu.next();
     router.wait_until("the second is in flight at the CPU pool", |router| {
         counted(router, KEY) == [1, 0, 1] && counted(router, "cpu_example_80") == [1, 0, 0]
     });
@@ -107,7 +111,7 @@ fn what_spills_is_wanted_where_it_came_from_and_counted_once_while_it_waits() {
     });
     at_gpu.answer(200, "");
     gpu.next().answer(200, "");
-    at_cpu.answer(200, "");
+    spilled.answer(200, "");
     for client in [&mut first, &mut second, &mut third] {
         assert_eq!(client.read_reply().head.status, 200);
     }

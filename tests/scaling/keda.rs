@@ -148,7 +148,9 @@ fn metrics_and_their_targets_are_floats_and_agree() {
     let whole: f64 = value["metricValue"].as_str().and_then(|text| text.parse().ok()).expect("a whole number");
     assert!(value["metricValueFloat"].as_f64() <= Some(whole) && whole >= 2.0, "{value}");
     assert_eq!(keda.ask("GetMetrics", &pending).0["metricValues"][0]["metricValueFloat"], 5.0);
-    exchanges.into_iter().for_each(|exchange| exchange.answer(200, ""));
+    for exchange in exchanges {
+        exchange.answer(200, "");
+    }
 }
 
 #[test]

@@ -37,7 +37,9 @@ fn routers_add_up_what_is_asked_of_all_of_them() {
     assert_eq!((&all["routers"]["asked"], &all["routers"]["answered"]), (&2.into(), &2.into()), "{all}");
     assert_eq!(figures(&both, "?scope=own")["pools"][KEY]["in_flight"], 1);
     assert_eq!(figures(&alone, "")["pools"][KEY]["in_flight"], 2);
-    exchanges.into_iter().for_each(|exchange| exchange.answer(200, ""));
+    for exchange in exchanges {
+        exchange.answer(200, "");
+    }
 }
 
 #[test]

@@ -37,13 +37,12 @@ pub(super) fn check(source: &Sourced<Settings>, admin_port: u16, findings: &mut 
     });
     let mut peers = Vec::new();
     for (at, text) in written.peers.iter().enumerate() {
-        match peer(text, admin_port) {
-            Some(peer) => peers.push(peer),
-            None => {
-                let cure = "Write the admin address of a router, or the name of a headless Service, as in \
-                            `overspill-peers.inference.svc.cluster.local:15000`.";
-                wrong(&path.key("peers").index(at), format!("`{text}` is no address or name of a peer."), cure);
-            }
+        if let Some(peer) = peer(text, admin_port) {
+            peers.push(peer);
+        } else {
+            let cure = "Write the admin address of a router, or the name of a headless Service, as in \
+                        `overspill-peers.inference.svc.cluster.local:15000`.";
+            wrong(&path.key("peers").index(at), format!("`{text}` is no address or name of a peer."), cure);
         }
     }
     Autoscaling { external_scaler, peers, peer_timeout: duration(written.peer_timeout.as_deref(), PEER_TIMEOUT) }

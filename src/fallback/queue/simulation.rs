@@ -97,7 +97,7 @@ fn every_request_is_answered_once_with_all_its_texts_and_the_queue_ends_empty() 
         for _ in 0..60 {
             for _ in 0..world.random.usize(0..4) {
                 let texts = [1, 1, 1, 2, 20, 200][world.random.usize(0..6)];
-                let _refused = world.ask(texts, Duration::from_mins(60), 0);
+                let _refused = world.ask(texts, Duration::from_hours(1), 0);
             }
             world.work();
             for (outcome, texts, _) in world.answered() {
@@ -118,12 +118,12 @@ fn every_request_is_answered_once_with_all_its_texts_and_the_queue_ends_empty() 
 fn a_request_of_one_text_waits_for_two_batches_of_one_of_a_thousand() {
     for seed in 0..20 {
         let mut world = World::new(seed);
-        world.ask(1000, Duration::from_mins(60), 0).expect("the queue is empty");
+        world.ask(1000, Duration::from_hours(1), 0).expect("the queue is empty");
         let mut batches = 0;
         while let Some(texts) = world.work() {
             batches += usize::from(texts > 0);
             if texts > 0 && batches % 5 == 0 {
-                world.ask(1, Duration::from_mins(60), batches).expect("one of a thousand leaves room");
+                world.ask(1, Duration::from_hours(1), batches).expect("one of a thousand leaves room");
             }
             for (outcome, texts, asked_at) in world.answered() {
                 outcome.expect("nothing expires");
@@ -137,11 +137,11 @@ fn a_request_of_one_text_waits_for_two_batches_of_one_of_a_thousand() {
 #[test]
 fn a_request_of_a_thousand_gets_its_turns_beside_a_stream_of_ones() {
     let mut world = World::new(1);
-    world.ask(100, Duration::from_mins(60), 0).expect("the queue is empty");
+    world.ask(100, Duration::from_hours(1), 0).expect("the queue is empty");
     let (mut batches, mut answered) = (0, None);
     while answered.is_none() && batches < 10_000 {
         for _ in 0..3 {
-            let _refused = world.ask(1, Duration::from_mins(60), batches);
+            let _refused = world.ask(1, Duration::from_hours(1), batches);
         }
         batches += usize::from(world.work().is_some_and(|texts| texts > 0));
         answered = world.answered().into_iter().find(|(_, texts, _)| *texts == 100);

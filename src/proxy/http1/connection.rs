@@ -59,6 +59,7 @@ pub(in crate::proxy) struct Connection<F> {
 }
 
 /// What has come.
+#[expect(clippy::large_enum_variant, reason = "a request is the rule; to box it would be an allocation for each")]
 enum Came {
     Request(Head),
     Unreadable(Box<Unreadable>),
@@ -226,8 +227,10 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
         match poll_fn(|context| self.poll_send(&mut outgoing, context)).await {
             Sent::Whole => {}
             Sent::Broken => {
-                if outgoing.ends_with_its_connection() {
-                    self.inbound.borrow_mut().stream().map(|stream| stream.reset_on_close());
+                if outgoing.ends_with_its_connection()
+                    && let Some(stream) = self.inbound.borrow_mut().stream()
+                {
+                    stream.reset_on_close();
                 }
                 return None;
             }

@@ -194,6 +194,7 @@ fn judge(request: Request<()>, said: &Said) -> Result<Option<Head>, Box<Unreadab
 
 /// What a head says of its message and connection.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is what one field says")]
 struct Said {
     lengths: u32,
     length: Option<u64>,
@@ -404,7 +405,8 @@ mod tests {
             (b"PUT /a HTTP/1.1\r\ncontent-length: x\r\n\r\n", "PUT", Some("/a"), Version::HTTP_11),
         ] {
             let Unreadable { parts, reason, .. } = *refused(head);
-            let known = (parts.method.as_str(), parts.uri.path_and_query().map(|path| path.as_str()), parts.version);
+            let known =
+                (parts.method.as_str(), parts.uri.path_and_query().map(http::uri::PathAndQuery::as_str), parts.version);
             assert_eq!((known, reason), ((method, path, version), Reason::MalformedRequest));
         }
     }

@@ -89,7 +89,9 @@ impl Inbound {
 
     /// Ends the connection's reading: whoever waits for a body learns that none comes.
     pub(super) fn take_stream(&mut self) -> Option<Stream> {
-        self.reader.take().map(Waker::wake);
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
         self.stream.take()
     }
 
@@ -278,7 +280,9 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        self.inbound.borrow_mut().watcher.take().map(Waker::wake);
+        if let Some(waker) = self.inbound.borrow_mut().watcher.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -292,8 +296,10 @@ impl Body for Incoming {
             return Poll::Ready(None);
         }
         let frame = inbound.poll_body(&self.supplies, context);
-        if inbound.is_over() {
-            inbound.watcher.take().map(Waker::wake);
+        if inbound.is_over()
+            && let Some(waker) = inbound.watcher.take()
+        {
+            waker.wake();
         }
         frame
     }
