@@ -1,6 +1,7 @@
 //! A configuration as JSON, for `/config_dump`: the documents' own names, hosts and durations as text.
 
 mod connections;
+mod local_model;
 mod resending;
 mod route_policy;
 mod scaling;
@@ -9,12 +10,9 @@ mod upkeep;
 
 use serde_json::{Value, json};
 
-use super::batching;
 use super::checked::{
-    Checked, Endpoint, Entry, Limits, LocalModel, ModelReadiness, Pool, Protocol, Route, RouteMatch, Startup,
-    VirtualHost, Workload,
+    Checked, Endpoint, Entry, Limits, Pool, Protocol, Route, RouteMatch, Startup, VirtualHost, Workload,
 };
-use super::models::Encoding;
 use crate::domain::{
     Abort, Balancing, ConsistentHash, CorsPolicy, Failover, Fault, HashKey, HashTable, HeaderOps, Headers,
     LocalityBalancing, LocalityPattern, Original, OriginalBy, OutlierDetection, OwnAnswer, PathRewrite, RedirectPath,
@@ -26,7 +24,7 @@ pub fn dump(checked: &Checked) -> Value {
     json!({
         "limits": limits(&checked.limits),
         "startup": startup(&checked.startup),
-        "localModel": checked.local_model.as_ref().map(local_model),
+        "localModel": checked.local_model.as_ref().map(local_model::dump),
         "virtualHosts": checked.virtual_hosts.iter().map(|host| virtual_host(host, &checked.pools)).collect::<Vec<_>>(),
         "pools": checked.pools.iter().map(|one| pool(one, &checked.pools)).collect::<Vec<_>>(),
     })
@@ -85,51 +83,6 @@ fn workload(workload: &Workload) -> Value {
         "namespace": workload.namespace,
         "labels": workload.labels,
         "locality": workload.locality.to_string(),
-    })
-}
-
-fn local_model(model: &LocalModel) -> Value {
-    json!({
-        "folder": model.folder.to_string_lossy(),
-        "file": model.file,
-        "batching": batching::dump(&model.batching),
-        "rollout": {
-            "stable": model.rollout.stable,
-            "canary": model.rollout.canary.as_ref().map(|canary| json!({
-                "version": canary.version,
-                "trafficPercentage": canary.percentage,
-            })),
-        },
-        "readiness": match model.readiness {
-            ModelReadiness::Wait => "Wait",
-            ModelReadiness::Ignore => "Ignore",
-        },
-        "library": model.library.as_ref().map(|library| library.to_string_lossy()),
-        "cores": model.cores,
-        "threads": model.threads,
-        "maxBatch": model.max_batch,
-        "queue": model.queue,
-        "encoding": encoding(&model.encoding),
-        "executionProviders": model.execution_providers,
-        "models": model.models.iter().map(|model| json!({
-            "name": model.name,
-            "folder": model.folder.to_string_lossy(),
-            "file": model.file,
-            "kind": model.kind,
-            "encoding": encoding(&model.encoding),
-        })).collect::<Vec<_>>(),
-    })
-}
-
-fn encoding(encoding: &Encoding) -> Value {
-    json!({
-        "name": encoding.name,
-        "pooling": encoding.pooling,
-        "normalize": encoding.normalize,
-        "maxTokens": encoding.max_tokens,
-        "prompts": encoding.prompts,
-        "defaultPrompt": encoding.default_prompt,
-        "matryoshkaDimensions": encoding.matryoshka_dimensions,
     })
 }
 

@@ -94,7 +94,12 @@ fn flat(value: &Value) -> String {
 
 /// A text as a plain scalar where every reader takes it for a text, else in double quotes, as JSON writes it.
 fn scalar(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { Value::from(text).to_string() }
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    // JSON's strings are YAML's, but for what YAML takes for the end of a line.
+    let quoted = Value::from(text).to_string();
+    quoted.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 /// Words that YAML 1.1 reads as booleans or null.
@@ -176,7 +181,7 @@ mod tests {
             "-",
             "?",
             "[a]",
-            "\u{85}a\nb",
+            "\u{85}a\nb\u{2028}\u{2029}",
         ];
         for text in texts {
             let value = json!({ text: { "key": text, "list": [text, [text], { text: text }] } });

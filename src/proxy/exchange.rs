@@ -1,6 +1,7 @@
 //! One request from its head to its record.
 
-use std::net::SocketAddr;
+mod tries;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use super::present::{Field, Present};
 use super::rate_limit;
 use super::retained::Allowance;
 use crate::config;
-use crate::domain::{Reason, RetryEnd, Tier};
+use crate::domain::{Reason, Tier};
 use crate::live::{Judged, Live};
 use crate::pool::{Arrived, Elsewhere};
 use crate::routing::Asked;
@@ -287,60 +288,6 @@ impl Exchange {
         self.0.record.spills.truncate(before.unwrap_or(self.0.record.spills.len()));
         let spills = &self.0.record.spills;
         self.0.elsewhere.retain(|(left, _)| spills.iter().any(|(pool, _)| pool == left));
-    }
-
-    pub(super) fn attempted(&mut self, pool: PoolId, endpoint: usize, destination: Option<SocketAddr>) {
-        self.0.record.pool = Some(pool);
-        self.0.record.endpoint = Some(endpoint);
-        self.0.record.destination = destination;
-        self.0.record.attempts += 1;
-        self.0.record.retry_end = None;
-        self.0.trying = Some((pool, endpoint));
-    }
-
-    /// Notes that the request was sent a second time, and that what came of it came from `endpoint`.
-    pub(super) fn hedged(&mut self, endpoint: usize) {
-        self.0.record.attempts += 1;
-        self.0.record.endpoint = Some(endpoint);
-        self.0.trying = None;
-    }
-
-    pub(super) fn asks_for_load(&mut self, asks: bool) {
-        self.0.asked_for_load = asks;
-    }
-
-    pub(super) fn asked_for_load(&self) -> bool {
-        self.0.asked_for_load
-    }
-
-    /// The try is over: it has an answer, or will have none.
-    pub(super) fn settled(&mut self) {
-        self.0.trying = None;
-    }
-
-    /// The endpoint whose answer is awaited.
-    pub(super) fn trying(&self) -> Option<(PoolId, usize)> {
-        self.0.trying
-    }
-
-    /// The endpoint that was tried last.
-    pub(super) fn tried(&self) -> Option<(PoolId, usize)> {
-        self.0.record.pool.zip(self.0.record.endpoint)
-    }
-
-    /// Tries so far, the current one among them.
-    pub(super) fn attempts(&self) -> u32 {
-        self.0.record.attempts
-    }
-
-    /// Notes that a try that failed is repeated.
-    pub(super) fn retried(&mut self) {
-        self.0.record.retries += 1;
-    }
-
-    /// Notes why a try that failed is not repeated.
-    pub(super) fn retry_ended(&mut self, end: RetryEnd) {
-        self.0.record.retry_end = Some(end);
     }
 
     /// The version that the client spoke.

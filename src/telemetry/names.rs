@@ -165,7 +165,7 @@ pub(super) const TARGET_CONCURRENCY: Definition<2> = define(
 );
 pub(super) const LATENCY: Definition<3> = define(
     "overspill_pool_latency_seconds",
-    [POOL, TIER, "quantile"],
+    [POOL, TIER, "percentile"],
     "Quantiles of the pool's own answers over a minute, of all routers that answer each other. Does not add up.",
 );
 pub(super) const DESIRED_REPLICAS: Definition<2> = define(

@@ -8,7 +8,7 @@ use crate::scaling::{Known, PoolReport};
 use crate::telemetry::family::{counters, gauges};
 use crate::telemetry::names::{self, Definition};
 
-const QUANTILES: [(f64, &str); 3] = [(0.5, "0.5"), (0.95, "0.95"), (0.99, "0.99")];
+const PERCENTILES: [(f64, &str); 3] = [(0.5, "50"), (0.95, "95"), (0.99, "99")];
 
 /// Every series of `known`.
 pub(super) fn collect(known: &Known) -> Vec<MetricFamily> {
@@ -21,7 +21,7 @@ pub(super) fn collect(known: &Known) -> Vec<MetricFamily> {
     let latencies = all
         .iter()
         .filter(|pool| pool.load.met + pool.load.missed > 0)
-        .flat_map(|pool| QUANTILES.map(|(share, label)| ([&*pool.name, tier(pool), label], pool.quantile(share))));
+        .flat_map(|pool| PERCENTILES.map(|(share, label)| ([&*pool.name, tier(pool), label], pool.quantile(share))));
     vec![
         counters(&names::ARRIVALS, labelled(own, |pool| whole(pool.counts.arrived))),
         counters(&names::REFUSALS, labelled(own, |pool| whole(pool.counts.refused))),
