@@ -114,6 +114,15 @@ fn readiness_does_not_wait_where_the_settings_say_so() {
     assert_eq!(get(router.admin, "/healthz/ready").text(), "ready: the local model is being loaded\n");
 }
 
+/// Ends what asks when it goes, also with a change that fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Asks without end until `change` is done and has taken effect; every answer must be one of the model's.
 fn under_load(router: &Router, change: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
@@ -132,8 +141,9 @@ fn under_load(router: &Router, change: impl FnOnce()) {
                 })
             })
             .collect();
+        let over = Over(&is_over);
         change();
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         let answers: Vec<u32> = asking.into_iter().map(|asking| asking.join().expect("no request is lost")).collect();
         assert!(answers.iter().all(|answers| *answers > 0), "{answers:?}");
     });
@@ -164,7 +174,8 @@ fn a_new_file_is_swapped_in_and_a_bad_one_is_refused() {
     under_load(&router, || {
         // The file first: until the manifest vouches for it, it is a bad one.
         replace(folder.path(), "model.onnx", &int8);
-        router.wait_for("it is refused", |metrics| metrics.count(LOADS, &[("result", "failed")]) == 1);
+        router.wait_until("it is refused", |router| life(router)["refused"][0]["why"].is_string());
+        assert_eq!(router.metrics().count(LOADS, &[("result", "failed")]), 1);
         let life = life(&router);
         assert!(life["phase"] == "serving" && life["in_force"][0]["identity"]["revision"] == revision("model.onnx"));
         assert!(life["refused"][0]["why"].as_str().expect("a text").contains("model.onnx is corrupt"), "{life:#}");
