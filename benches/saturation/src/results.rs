@@ -117,9 +117,13 @@ impl Results {
     /// What is promised and does not hold.
     pub(crate) fn broken_promises(&self) -> Vec<String> {
         let mut broken = Vec::new();
-        let most = self.steps.iter().map(|step| step.goodput).fold(0.0, f64::max);
-        for step in self.steps.iter().filter(|step| step.offered >= 1.25 && step.goodput < most * KEPT) {
+        let mut most = 0_f64;
+        for step in &self.steps {
             let (offered, goodput) = (step.offered, step.goodput);
+            most = most.max(goodput);
+            if goodput >= most * KEPT {
+                continue;
+            }
             broken.push(format!("goodput falls beyond saturation: {goodput:.0}/s at {offered} x, of {most:.0}/s"));
         }
         let objective = count(usize::try_from(self.circumstances.objective_ms).unwrap_or(usize::MAX));

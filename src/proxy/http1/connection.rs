@@ -114,7 +114,7 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
                 }
                 Came::Unreadable(unreadable) => (Arrived::Unreadable(unreadable), Manner::UNREADABLE),
             };
-            let mut place = self.shop.seat(answer(arrived));
+            let mut place = self.shop.seat(|| answer(arrived));
             let answered = poll_fn(|context| self.poll_answer(&mut place, context)).await;
             self.shop.clear(place);
             let Some(response) = answered else { return Ended::Closed };

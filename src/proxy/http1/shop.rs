@@ -45,16 +45,12 @@ impl<F> Default for Shop<F> {
 }
 
 impl<F> Shop<F> {
-    /// A place with `future` in it.
-    pub(super) fn seat(&self, future: F) -> Place<F> {
-        let free = self.places.borrow_mut().pop();
-        match free {
-            Some(mut place) => {
-                place.set(Some(future));
-                place
-            }
-            None => Box::pin(Some(future)),
-        }
+    /// A place with what `begin` gives in it, which is made there: it is too large to be moved about.
+    #[inline]
+    pub(super) fn seat(&self, begin: impl FnOnce() -> F) -> Place<F> {
+        let mut place = self.places.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
+        place.set(Some(begin()));
+        place
     }
 
     /// Takes a place back. What is left of its future ends.
