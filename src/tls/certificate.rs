@@ -93,8 +93,8 @@ fn alternative_names(certificate: &Certificate) -> Vec<GeneralName> {
 /// The common name of a certificate's subject: the last, where there are several; empty where there is none.
 pub(super) fn common_name(certificate: &CertificateDer<'_>) -> String {
     let Ok(parsed) = Certificate::from_der(certificate) else { return String::new() };
-    let fields = parsed.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
-    let name = fields.filter(|field| field.oid == COMMON_NAME).last();
+    let mut fields = parsed.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let name = fields.rfind(|field| field.oid == COMMON_NAME);
     name.map(|name| String::from_utf8_lossy(name.value.value()).into_owned()).unwrap_or_default()
 }
 

@@ -36,9 +36,8 @@ fn every_folder_of_documents_is_free_of_findings() {
     folders.dedup();
     assert!(!folders.is_empty());
     // What an overlay replaces stands in its folder alone, so that the whole is looked at where it is built (below).
-    let is_whole = |folder: &&String| {
-        ["settings.yaml", "routes.yaml"].iter().all(|file| root().join(folder).join(file).exists())
-    };
+    let is_whole =
+        |folder: &&String| ["settings.yaml", "routes.yaml"].iter().all(|file| root().join(folder).join(file).exists());
     for folder in folders.iter().filter(is_whole) {
         let output = overspill().args(["check", folder]).output().expect("the program starts");
         assert_eq!(all(&output), "0 errors, 0 warnings\n", "{folder}");

@@ -86,5 +86,5 @@ pub(super) fn custom(
 }
 
 fn list(kind: &str, group: Group, items: Vec<Value>) -> Value {
-    json!({ "kind": kind, "apiVersion": group.api_version(), "metadata": {}, "items": items })
+    json!({ "kind": kind, "apiVersion": group.api_version(), "metadata": {}, "items": Value::Array(items) })
 }

@@ -5,10 +5,14 @@ const MOST: f64 = 9e15;
 
 /// `value` as a `resource.Quantity`: whole, or in thousandths (`1500m`), rounded up as Kubernetes rounds what a quantity cannot
 /// hold.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between zero and MOST")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it lies between zero and MOST, or is no number"
+)]
 pub(super) fn quantity(value: f64) -> String {
-    // What is no number is at most the lower bound; a billionth is what sums of doubles are off by, and no demand.
-    let thousandths = (value * 1000.0 - 1e-6).ceil().max(0.0).min(MOST) as u64;
+    // A billionth is what sums of doubles are off by, and no demand; what is no number becomes zero.
+    let thousandths = (value * 1000.0 - 1e-6).ceil().clamp(0.0, MOST) as u64;
     if thousandths.is_multiple_of(1000) { (thousandths / 1000).to_string() } else { format!("{thousandths}m") }
 }
 
