@@ -82,8 +82,9 @@ impl Deployed {
 
 /// The objects of this kind below the folder of autoscalers, with the file that each is in.
 fn objects(kind: &str) -> Vec<(String, Value)> {
-    let files = below(AUTOSCALING).into_iter().map(|path| name(&path)).filter(|name| name.ends_with(".yaml"));
-    let objects = files.flat_map(|name| {
+    let files = below(AUTOSCALING).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    let objects = files.flat_map(|path| {
+        let name = name(&path);
         let objects = yaml(&name, &text(&name));
         objects.into_iter().map(move |object| (name.clone(), object))
     });
