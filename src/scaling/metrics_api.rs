@@ -15,4 +15,5 @@ mod question;
 mod selector;
 mod service;
 
+pub use labels::selector;
 pub use service::{Access, serve};

@@ -6,6 +6,8 @@ use std::vec::IntoIter;
 
 use serde_json::{Value, json};
 
+use super::labels::LONGEST_VALUE;
+
 /// What labels must be like. Without a requirement everything is selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Selector(Vec<Requirement>);
@@ -192,7 +194,8 @@ fn check_value(value: &str) -> Result<(), String> {
 fn is_value(text: &str) -> bool {
     let ends = |one: char| one.is_ascii_alphanumeric();
     let inner = |one: char| ends(one) || "-_.".contains(one);
-    text.is_empty() || text.len() <= 63 && text.starts_with(ends) && text.ends_with(ends) && text.chars().all(inner)
+    text.is_empty()
+        || text.len() <= LONGEST_VALUE && text.starts_with(ends) && text.ends_with(ends) && text.chars().all(inner)
 }
 
 #[cfg(test)]
