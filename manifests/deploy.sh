@@ -5,6 +5,8 @@
 #   deploy.sh verify    [OVERLAY]   looks at rollouts, autoscalers, documents, and sends one request through the router
 #   deploy.sh dashboard             opens Grafana on http://localhost:3000 until Ctrl-C
 #   deploy.sh cleanup   [OVERLAY]   deletes everything that the overlay has, volumes and namespace among it
+#   deploy.sh front-proxy NAMESPACE copies the authority of the API server's front proxy to where routers mount it; `deploy`
+#                                   does so for an overlay that serves metrics to Kubernetes
 #
 # OVERLAY is a folder, or the name of one of manifests/overlays: gateway where it is not given. TIMEOUT (5m) is how long a
 # rollout may take; GRAFANA (monitoring/svc/grafana:80) is where Grafana is.
@@ -15,7 +17,7 @@ timeout="${TIMEOUT:-5m}"
 grafana="${GRAFANA:-monitoring/svc/grafana:80}"
 
 usage() {
-    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
 }
 
@@ -56,6 +58,18 @@ wait_for_rollouts() {
     done < <(objects "$1" "Deployment")
 }
 
+# The authority whose certificates the API server shows to those that it puts its clients through to.
+front-proxy() {
+    local authority
+    authority="$(kubectl --namespace kube-system get configmap extension-apiserver-authentication \
+        --output 'jsonpath={.data.requestheader-client-ca-file}')"
+    [ -n "$authority" ] || fail "the API server has no requestheader-client-ca-file: turn its aggregation layer on"
+    echo "== copying the front proxy's authority to $1"
+    kubectl --namespace "$1" create configmap overspill-front-proxy --dry-run=client --output yaml \
+        --from-literal "requestheader-client-ca-file=$authority" |
+        kubectl apply --server-side --filename -
+}
+
 deploy() {
     echo "== applying $1"
     # Definitions first: what is of their kinds is refused before they are there.
@@ -64,6 +78,10 @@ deploy() {
         kubectl wait --for condition=Established --timeout "$timeout" --filename "$here/crds/definitions.yaml"
     fi
     kubectl apply --server-side --kustomize "$1"
+    # Pods that mount it wait for it.
+    if [ -n "$(objects "$1" APIService)" ]; then
+        front-proxy "$(objects "$1" Deployment | awk '$2 == "deployment/overspill" { print $1 }')"
+    fi
     wait_for_rollouts "$1"
 }
 
@@ -102,6 +120,10 @@ case "$1" in
     deploy | verify | cleanup)
         folder="$(overlay "${2:-}")"
         "$1" "$folder"
+        ;;
+    front-proxy)
+        [ $# -eq 2 ] || usage
+        front-proxy "$2"
         ;;
     dashboard)
         [ $# -eq 1 ] || usage

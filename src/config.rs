@@ -40,8 +40,9 @@ mod yaml;
 
 pub use batching::Batching;
 pub use checked::{
-    Address, Autoscaling, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, Mirror, ModelReadiness, Pool,
-    PoolIndex, Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer, VirtualHost, Workload,
+    Address, Autoscaling, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, MetricsApi, Mirror,
+    ModelReadiness, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer,
+    VirtualHost, Workload,
 };
 pub use definitions::custom_resource_definitions;
 pub use dump::dump;

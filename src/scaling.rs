@@ -10,6 +10,7 @@ pub mod keda;
 mod load;
 mod meter;
 mod metric;
+pub mod metrics_api;
 mod report;
 mod rule;
 mod trend;

@@ -18,4 +18,4 @@ mod verify;
 pub use client::{Client, HandshakeError};
 pub use files::Files;
 pub use keeper::{Clients, Keeper, problems};
-pub use server::{AcceptError, Accepted, Peer, Server, Servers};
+pub use server::{AcceptError, Accepted, Judged, Peer, Server, Servers};

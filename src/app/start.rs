@@ -8,6 +8,7 @@ use std::thread;
 
 use tokio::runtime;
 
+use super::scaling::Ways;
 use super::traffic::Listening;
 use super::{Configuration, Shutdown, bind, run};
 use crate::config::{Listener, Startup};
@@ -42,8 +43,7 @@ pub struct Bound {
     pub(super) traffic: Vec<Listening>,
     pub(super) admin: TcpListener,
     pub(super) admin_address: SocketAddr,
-    /// Where KEDA asks.
-    pub(super) scaler: Option<TcpListener>,
+    pub(super) ways: Ways,
     pub(super) certificates: Keeper,
     pub(super) local: Local,
     pub(super) metrics: Arc<Metrics>,
@@ -70,14 +70,14 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
         cure: "--admin, OVERSPILL_ADMIN or the Settings document's `admin`",
     })?;
     admin.set_nonblocking(true)?;
-    let scaler = startup.scaling.external_scaler.map(bind_scaler).transpose()?;
     let cure = "--listen, OVERSPILL_LISTEN or the Settings document's `listen`";
     let mut traffic: Vec<Listening> =
         startup.listen.map(|address| listen("traffic", address, None, cure)).transpose()?.into_iter().collect();
     if traffic.is_empty() && startup.listeners.is_empty() {
         tracing::warn!("no Gateway means this router by its workload.labels, so it listens for no traffic");
     }
-    let (certificates, servers) = Keeper::new(&startup.listeners);
+    let (mut certificates, servers) = Keeper::new(&startup.listeners);
+    let ways = Ways::bind(startup, &mut certificates)?;
     for (Listener { port, address, .. }, tls) in startup.listeners.iter().zip(servers) {
         let listening = listen("a gateway's traffic", *address, Some(*port), "the Gateway's `port` or `bind`")?;
         traffic.push(Listening { tls, ..listening });
@@ -90,22 +90,12 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
         traffic,
         admin,
         admin_address,
-        scaler,
+        ways,
         certificates,
         local,
         metrics,
         shutdown: Shutdown::default(),
         configuration,
-    })
-}
-
-fn bind_scaler(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-    bound.map_err(|why| StartError::Listen {
-        address,
-        purpose: "KEDA's external scaler",
-        why,
-        cure: "the Settings document's `scaling.externalScaler`",
     })
 }
 

@@ -3,6 +3,8 @@
 //! Nothing here can be wrong, so nothing behind it validates again: a split names pools that exist, weights add up to
 //! something, and expressions are compiled.
 
+mod autoscaling;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -20,6 +22,7 @@ use crate::domain::{
     TrafficPolicy, Upkeep,
 };
 pub use crate::domain::{Address, Protocol};
+pub use autoscaling::{Autoscaling, MetricsApi};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -98,17 +101,6 @@ pub struct Startup {
     pub dns: Dns,
     /// How autoscalers are told of the demand.
     pub scaling: Autoscaling,
-}
-
-/// How autoscalers are told of the demand, beside the admin API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Autoscaling {
-    /// Where KEDA's external scaler is served; `None` serves none.
-    pub external_scaler: Option<SocketAddr>,
-    /// The admin addresses of routers that answer together with this one, or names that have several.
-    pub peers: Vec<Address>,
-    /// How long a peer may take to answer.
-    pub peer_timeout: Duration,
 }
 
 /// How names are resolved.

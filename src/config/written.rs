@@ -26,7 +26,7 @@ pub(super) use actions::{
 pub(super) use gateway::{Gateway, Server as GatewayServer, ServerTls as GatewayTls};
 
 pub(super) use model::{ModelDocument, ModelVersion};
-pub(super) use own::{Autoscaling, Http2Limits};
+pub(super) use own::{Autoscaling, Http2Limits, MetricsApi};
 use own::{NameServers, OwnWorkload};
 pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use scaling::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};

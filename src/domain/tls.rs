@@ -105,6 +105,9 @@ pub enum ClientCertificates {
     Optional(Authorities),
     /// A certificate of these authorities: MUTUAL and `ISTIO_MUTUAL`.
     Required(Authorities),
+    /// Whatever there is. Whether it is of these authorities is for each answer to say, where a handshake that fails would
+    /// leave the client to guess.
+    Judged(Authorities),
 }
 
 /// A version of TLS. Older ones are not spoken: RFC 8996 forbids them.

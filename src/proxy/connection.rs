@@ -83,7 +83,7 @@ pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>>(
     let (stream, tls) = match tls {
         None => (Stream::Clear(stream), None),
         Some(servers) => match Box::pin(timeout(worker.limits.header_timeout, servers.accept(stream))).await {
-            Ok(Ok(tls::Accepted { stream, peer })) => (Stream::Secured(Box::new(stream)), Some(Rc::new(peer))),
+            Ok(Ok(tls::Accepted { stream, peer, .. })) => (Stream::Secured(Box::new(stream)), Some(Rc::new(peer))),
             Ok(Err(error)) => {
                 return tracing::debug!(%error, client = %address, port, "a client cannot be spoken to over TLS");
             }

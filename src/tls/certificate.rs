@@ -10,8 +10,12 @@ use rustls::server::ParsedCertificate;
 use sha2::{Digest, Sha256};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+
+/// `id-at-commonName` (RFC 5280, appendix A.1).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// When a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,14 @@ fn alternative_names(certificate: &Certificate) -> Vec<GeneralName> {
         Ok(Some((_, SubjectAltName(names)))) => names,
         Ok(None) | Err(_) => Vec::new(),
     }
+}
+
+/// The common name of a certificate's subject: the last, where there are several; empty where there is none.
+pub(super) fn common_name(certificate: &CertificateDer<'_>) -> String {
+    let Ok(parsed) = Certificate::from_der(certificate) else { return String::new() };
+    let mut fields = parsed.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    let name = fields.rfind(|field| field.oid == COMMON_NAME);
+    name.map(|name| String::from_utf8_lossy(name.value.value()).into_owned()).unwrap_or_default()
 }
 
 /// A client's certificate as `x-forwarded-client-cert` tells endpoints of it, in the fields that Istio has its gateways

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::fault::{Built, Fault};
 use super::files::{Files, of_authorities, of_key_pair};
 use super::{Client, Server, Servers, client, server};
-use crate::config::{Checked, Listener, Place, Problem, unusable_certificates};
+use crate::config::{Checked, Listener, Place, Problem, TlsServer, unusable_certificates};
 use crate::domain::{Authorities, ClientCertificates, ClientTls, KeyPair, Protocol, ServerTls};
 
 /// The client of each pool, in the pools' order; `None` for those that speak in clear.
@@ -27,6 +27,9 @@ pub struct Keeper {
 /// What is wrong with the files that `checked` names, as they are now.
 pub fn problems(checked: &Checked, now: SystemTime) -> Vec<Problem> {
     let (mut keeper, _) = Keeper::new(&checked.startup.listeners);
+    if let Some(api) = &checked.startup.scaling.metrics_api {
+        keeper.serve(std::slice::from_ref(&api.server));
+    }
     keeper.follow(checked, now);
     keeper.problems()
 }
@@ -98,19 +101,21 @@ impl Keeper {
     /// files are read by the first [`Keeper::follow`].
     pub fn new(listeners: &[Listener]) -> (Self, Vec<Option<Arc<Servers>>>) {
         let mut keeper = Self::default();
-        let servers = listeners.iter().map(|listener| {
-            let servers = listener.tls.iter().map(|settings| {
-                let mut kept = Kept::new(Server::new(settings.hosts.clone()));
-                kept.places.insert(settings.place.clone());
-                let server = Arc::clone(&kept.what);
-                keeper.servers.push((settings.tls.clone(), kept));
-                server
-            });
-            let servers: Vec<_> = servers.collect();
-            (!servers.is_empty()).then(|| Arc::new(Servers::new(servers)))
-        });
+        let servers = listeners.iter().map(|listener| (!listener.tls.is_empty()).then(|| keeper.serve(&listener.tls)));
         let servers = servers.collect();
         (keeper, servers)
+    }
+
+    /// The servers of one port, whose files are read by the next [`Keeper::follow`].
+    pub fn serve(&mut self, servers: &[TlsServer]) -> Arc<Servers> {
+        let servers = servers.iter().map(|settings| {
+            let mut kept = Kept::new(Server::new(settings.hosts.clone()));
+            kept.places.insert(settings.place.clone());
+            let server = Arc::clone(&kept.what);
+            self.servers.push((settings.tls.clone(), kept));
+            server
+        });
+        Arc::new(Servers::new(servers.collect()))
     }
 
     /// Goes over to the policies of `checked`: the client of each pool. Policies that go on keep their client, and with it
@@ -178,7 +183,9 @@ fn of_client(tls: &ClientTls) -> Vec<PathBuf> {
 fn of_server(tls: &ServerTls) -> Vec<PathBuf> {
     let authorities = match &tls.clients {
         ClientCertificates::None => None,
-        ClientCertificates::Optional(authorities) | ClientCertificates::Required(authorities) => Some(authorities),
+        ClientCertificates::Optional(authorities)
+        | ClientCertificates::Required(authorities)
+        | ClientCertificates::Judged(authorities) => Some(authorities),
     };
     paths(&tls.key_pairs, authorities, tls.revocations.as_ref())
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -15,12 +16,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::certificate::forwarded;
+use super::certificate::{common_name, forwarded};
 use super::fault::{Built, Fault};
 use super::files::Files;
 use super::material::{Reader, provider};
 use super::suites;
-use super::verify::{Anonymous, ClientVerifier};
+use super::verify::{Anonymous, AnyClient, ClientVerifier};
 use crate::domain::{Authorities, ClientCertificates, HostPattern, ServerTls, TlsVersion};
 
 /// The servers of one port, of which a client's server name chooses.
@@ -31,7 +32,15 @@ pub struct Servers(Vec<Arc<Server>>);
 #[derive(Debug)]
 pub struct Server {
     hosts: Vec<HostPattern>,
-    config: ArcSwapOption<ServerConfig>,
+    serving: ArcSwapOption<Serving>,
+}
+
+/// What the handshakes of a server use.
+#[derive(Debug)]
+pub(super) struct Serving {
+    config: Arc<ServerConfig>,
+    /// Says of clients that any handshake lets in what their certificates are worth.
+    judge: Option<AnyClient>,
 }
 
 /// A secured connection of a client.
@@ -41,6 +50,20 @@ pub struct Accepted {
     pub stream: TlsStream<TcpStream>,
     /// Who is at its other end, and whom it asked for.
     pub peer: Peer,
+    /// What its certificate is worth, where the server judges what any handshake lets in.
+    pub judged: Option<Judged>,
+}
+
+/// What the certificate of a client is worth, which the handshake has let in whatever it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It is of the authorities.
+    Trusted {
+        /// The common name of its subject; empty where it has none.
+        common_name: String,
+    },
+    /// It is not, or the client has shown none: why.
+    Refused(String),
 }
 
 /// A client that speaks TLS.
@@ -79,11 +102,12 @@ impl Servers {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
         let asked = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
         let Some(server) = self.choose(&asked) else { return Err(AcceptError::NoServer(asked)) };
-        let Some(config) = server.config.load_full() else { return Err(AcceptError::NoCertificates(asked)) };
-        let stream = start.into_stream(config).await?;
+        let Some(serving) = server.serving.load_full() else { return Err(AcceptError::NoCertificates(asked)) };
+        let stream = start.into_stream(Arc::clone(&serving.config)).await?;
         let chain = stream.get_ref().1.peer_certificates();
+        let judged = serving.judge.as_ref().map(|judge| judged(judge, chain.unwrap_or_default()));
         let certificate = chain.and_then(|chain| chain.first()).and_then(forwarded);
-        Ok(Accepted { peer: Peer { server_name: asked.into(), certificate }, stream })
+        Ok(Accepted { peer: Peer { server_name: asked.into(), certificate }, judged, stream })
     }
 
     /// The server whose hosts fit best: a host itself before the longest domain above it before all hosts. Without a
@@ -102,23 +126,33 @@ impl Servers {
 impl Server {
     /// A server without certificates yet.
     pub(super) fn new(hosts: Vec<HostPattern>) -> Self {
-        Self { hosts, config: ArcSwapOption::empty() }
+        Self { hosts, serving: ArcSwapOption::empty() }
     }
 
     /// What handshakes use from now on.
-    pub(super) fn renew(&self, config: Arc<ServerConfig>) {
-        self.config.store(Some(config));
+    pub(super) fn renew(&self, serving: Arc<Serving>) {
+        self.serving.store(Some(serving));
+    }
+}
+
+fn judged(judge: &AnyClient, shown: &[CertificateDer<'_>]) -> Judged {
+    match (judge.judge(shown, UnixTime::now()), shown.first()) {
+        (Ok(()), Some(certificate)) => Judged::Trusted { common_name: common_name(certificate) },
+        (Ok(()), None) | (Err(rustls::Error::NoCertificatesPresented), _) => {
+            Judged::Refused("it shows no certificate".to_owned())
+        }
+        (Err(error), _) => Judged::Refused(error.to_string()),
     }
 }
 
 /// What `tls` and its files come to.
-pub(super) fn build(tls: &ServerTls, files: &Files, now: SystemTime) -> Built<Arc<ServerConfig>> {
+pub(super) fn build(tls: &ServerTls, files: &Files, now: SystemTime) -> Built<Arc<Serving>> {
     let mut reader = Reader::new(files, now);
-    let config = config(tls, &mut reader).map(Arc::new);
-    reader.conclude(config)
+    let serving = serving(tls, &mut reader).map(Arc::new);
+    reader.conclude(serving)
 }
 
-fn config(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<ServerConfig, Fault> {
+fn serving(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<Serving, Fault> {
     let mut pairs = Vec::new();
     let mut missing = None;
     for pair in &tls.key_pairs {
@@ -140,28 +174,36 @@ fn config(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<ServerConfig, Faul
             .collect();
     let (provider, unknown) = with_suites(&tls.cipher_suites);
     reader.faults.extend(unknown);
+    let (verifier, judge) = verifier?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)
         .map_err(|error| {
             let cure = "Name a cipher suite of TLS 1.2 that this router has, or allow TLS 1.3.";
             Fault::new(format!("No protocol version is left to speak: {error}."), cure)
         })?
-        .with_client_cert_verifier(verifier?)
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(KeyPairs(pairs)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
         .map_err(|error| Fault::new(format!("Sessions cannot be resumed: {error}."), "Report this as a bug."))?;
-    Ok(config)
+    Ok(Serving { config: Arc::new(config), judge })
 }
 
-fn client_verifier(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
+/// What handshakes hold clients against, and what judges them afterwards.
+type Clients = (Arc<dyn ClientCertVerifier>, Option<AnyClient>);
+
+fn client_verifier(tls: &ServerTls, reader: &mut Reader<'_>) -> Result<Clients, Fault> {
     let (authorities, anonymous): (&Authorities, _) = match &tls.clients {
-        ClientCertificates::None => return Ok(WebPkiClientVerifier::no_client_auth()),
+        ClientCertificates::None => return Ok((WebPkiClientVerifier::no_client_auth(), None)),
+        ClientCertificates::Judged(authorities) => {
+            let judge = AnyClient::new(reader.trust(authorities, tls.revocations.as_deref())?)?;
+            return Ok((Arc::new(judge.clone()), Some(judge)));
+        }
         ClientCertificates::Optional(authorities) => (authorities, Anonymous::Allowed),
         ClientCertificates::Required(authorities) => (authorities, Anonymous::Refused),
     };
     let trust = reader.trust(authorities, tls.revocations.as_deref())?;
-    Ok(Arc::new(ClientVerifier::new(trust, anonymous, &tls.subject_alt_names)?))
+    Ok((Arc::new(ClientVerifier::new(trust, anonymous, &tls.subject_alt_names)?), None))
 }
 
 /// The cryptography with these suites of TLS 1.2 alone, where any are named, and what is wrong with the names. Those of TLS

@@ -144,6 +144,49 @@ pub(super) enum Anonymous {
     Refused,
 }
 
+/// Lets every client in that has the key of the certificate that it shows. What the certificate is worth, it says when it is
+/// asked.
+#[derive(Clone, Debug)]
+pub(super) struct AnyClient {
+    chain: Arc<ClientVerifier>,
+}
+
+impl AnyClient {
+    pub(super) fn new(trust: Trust) -> Result<Self, Fault> {
+        Ok(Self { chain: Arc::new(ClientVerifier::new(trust, Anonymous::Allowed, &[])?) })
+    }
+
+    /// Whether the certificates that a client showed are of the authorities at `now`.
+    pub(super) fn judge(&self, shown: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
+        let Some((end_entity, intermediates)) = shown.split_first() else {
+            return Err(Error::NoCertificatesPresented);
+        };
+        self.chain.verify_client_cert(end_entity, intermediates, now).map(drop)
+    }
+}
+
+impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    /// None: many clients keep a certificate to themselves that fits no hint, and would not learn what is wrong with it.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    signatures_by_chain!();
+}
+
 /// Judges clients.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {

@@ -14,7 +14,8 @@ fn deploy(arguments: &[&str], fails_at: &str) -> Option<(Output, Vec<String>)> {
     let (fake, noted) = (folder.path().join("kubectl"), folder.path().join("noted"));
     let script = format!(
         "#!/bin/sh\necho \"$*\" >> '{}'\ncase \"$*\" in '{fails_at}'*) echo 'no such thing' >&2; exit 1;; esac\n\
-         if [ \"$1\" = kustomize ]; then exec '{}' \"$@\"; fi\n",
+         if [ \"$1\" = kustomize ]; then exec '{}' \"$@\"; fi\n\
+         case \"$*\" in *requestheader-client-ca-file}}) echo authority;; esac\n",
         noted.display(),
         kubectl.display()
     );
@@ -70,6 +71,26 @@ fn definitions_are_there_before_what_is_of_their_kinds() {
         "apply --server-side --kustomize manifests/overlays/production",
     ];
     assert_eq!(asked[..3], first);
+}
+
+#[test]
+fn the_front_proxys_authority_is_copied_to_where_it_is_mounted() {
+    let copied = [
+        "--namespace inference create configmap overspill-front-proxy --dry-run=client --output yaml \
+         --from-literal requestheader-client-ca-file=authority",
+        "--namespace kube-system get configmap extension-apiserver-authentication --output \
+         jsonpath={.data.requestheader-client-ca-file}",
+        "apply --server-side --filename -",
+    ];
+    for arguments in [&["front-proxy", "inference"], &["deploy", "metrics-api"]] {
+        let Some((output, asked)) = deploy(arguments, "nothing fails") else { return };
+        assert!(output.status.success(), "{}", all(&output));
+        for line in copied {
+            assert!(asked.iter().any(|asked| asked == line), "{arguments:?}: {line} is none of {asked:#?}");
+        }
+    }
+    let Some((output, asked)) = deploy(&["front-proxy", "inference"], "--namespace kube-system") else { return };
+    assert_eq!((output.status.code(), asked.len()), (Some(1), 1), "{}", all(&output));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn files_are_what_the_program_prints() {
 }
 
 /// Files of the chart, which can hold none that is outside of it, with those that they are copies of.
-const COPIES: [(&str, &str); 20] = [
+const COPIES: [(&str, &str); 25] = [
     ("helm/crds/definitions.yaml", "crds/definitions.yaml"),
     ("helm/files/config/settings.yaml", "base/router/config/settings.yaml"),
     ("helm/files/config/routes.yaml", "base/router/config/routes.yaml"),
@@ -67,6 +67,11 @@ const COPIES: [(&str, &str); 20] = [
     ("helm/files/service-monitor.yaml", "base/monitoring/service-monitor.yaml"),
     ("helm/files/dashboard.json", "base/monitoring/dashboard.json"),
     ("helm/files/vpa.yaml", "base/vpa/vpa.yaml"),
+    ("helm/files/metrics-api/settings.yaml", "components/metrics-api/config/settings.yaml"),
+    ("helm/files/metrics-api/service.yaml", "base/autoscaling/metrics-api/service.yaml"),
+    ("helm/files/metrics-api/certificates.yaml", "base/autoscaling/metrics-api/certificates.yaml"),
+    ("helm/files/metrics-api/api-services.yaml", "base/autoscaling/metrics-api/api-services.yaml"),
+    ("helm/files/metrics-api/access.yaml", "base/autoscaling/metrics-api/access.yaml"),
 ];
 
 #[test]

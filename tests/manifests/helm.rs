@@ -46,6 +46,7 @@ fn the_chart_gives_what_the_overlays_do() {
     for (overlay, values) in [
         ("gateway", ""),
         ("canary", "--set canary.enabled=true"),
+        ("metrics-api", "--set autoscaling.preset=custom,autoscaling.metricsApi=true"),
         ("production", "--include-crds --set localModel.enabled=true,monitoring.enabled=true,vpa.enabled=true"),
     ] {
         let folder = format!("manifests/overlays/{overlay}");

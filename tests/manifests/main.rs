@@ -7,6 +7,10 @@
 mod harness;
 
 mod alerts;
+mod answers;
+#[path = "../tls/authority.rs"]
+#[allow(dead_code, reason = "the tests of TLS use the rest")]
+mod authority;
 mod deploy;
 mod documents;
 mod files;

@@ -5,9 +5,13 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+#[path = "../tls/authority.rs"]
+#[allow(dead_code, reason = "the tests of TLS use the rest")]
+mod authority;
 mod figures;
 mod hold;
 mod keda;
+mod metrics_api;
 mod peers;
 #[path = "../../benches/scaling/simulation.rs"]
 #[allow(dead_code, reason = "the bench uses the rest")]

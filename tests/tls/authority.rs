@@ -50,12 +50,17 @@ impl Authority {
 
     /// A certificate for these names: DNS names, IP addresses and URIs.
     pub(super) fn issue(&self, names: &[&str], valid: Valid) -> Issued {
+        self.issue_as("test", names, valid)
+    }
+
+    /// As [`Authority::issue`], with this common name.
+    pub(super) fn issue_as(&self, common_name: &str, names: &[&str], valid: Valid) -> Issued {
         let (uris, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
         let mut params = CertificateParams::new(others.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
             .expect("names that a certificate can have");
         let uri = |uri: &str| SanType::URI(uri.try_into().expect("a URI in ASCII"));
         params.subject_alt_names.extend(uris.into_iter().map(uri));
-        params.distinguished_name.push(DnType::CommonName, "test");
+        params.distinguished_name.push(DnType::CommonName, common_name);
         if matches!(valid, Valid::Before) {
             params.not_before = rcgen::date_time_ymd(2001, 1, 1);
             params.not_after = rcgen::date_time_ymd(2002, 2, 3);

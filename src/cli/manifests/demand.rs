@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::workload::Workload;
+use crate::scaling::metrics_api;
 
 /// The Service of the scaler that KEDA asks by gRPC, and its port.
 pub(super) const SCALER: &str = "overspill-scaler";
@@ -16,7 +17,7 @@ pub(super) fn external(workload: &Workload) -> impl Iterator<Item = Value> {
     let rate = targets.requests_per_second.map(|rate| ("overspill_requests_per_second", quantity(rate)));
     let each = |(name, value): (&'static str, String)| {
         workload.pools.iter().map(move |pool| {
-            let selector = json!({ "matchLabels": { "pool": key(pool) } });
+            let selector = metrics_api::selector(pool);
             let target = json!({ "type": "AverageValue", "averageValue": value });
             json!({ "type": "External", "external": { "metric": { "name": name, "selector": selector }, "target": target } })
         })

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::tls::tls_server;
 use crate::config::checked::Autoscaling;
 use crate::domain::{Hold, Preset, ScaleTarget, Scaling, Targets, format_duration};
 
@@ -9,6 +10,11 @@ use crate::domain::{Hold, Preset, ScaleTarget, Scaling, Targets, format_duration
 pub(super) fn autoscaling(ways: &Autoscaling) -> Value {
     json!({
         "externalScaler": ways.external_scaler.map(|address| address.to_string()),
+        "metricsApi": ways.metrics_api.as_ref().map(|api| json!({
+            "address": api.address.to_string(),
+            "server": tls_server(&api.server),
+            "allowedNames": api.allowed_names,
+        })),
         "peers": ways.peers.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "peerTimeout": format_duration(ways.peer_timeout),
     })

@@ -29,7 +29,7 @@ pub(super) fn client(tls: &ClientTls) -> Value {
     })
 }
 
-fn tls_server(server: &TlsServer) -> Value {
+pub(super) fn tls_server(server: &TlsServer) -> Value {
     let ServerTls { key_pairs, clients, revocations, subject_alt_names, min_version, max_version, cipher_suites } =
         &server.tls;
     json!({
@@ -39,6 +39,7 @@ fn tls_server(server: &TlsServer) -> Value {
             ClientCertificates::None => Value::Null,
             ClientCertificates::Optional(of) => json!({ "required": false, "authorities": authorities(of) }),
             ClientCertificates::Required(of) => json!({ "required": true, "authorities": authorities(of) }),
+            ClientCertificates::Judged(of) => json!({ "judged": true, "authorities": authorities(of) }),
         },
         "caCrl": revocations.as_deref().map(text),
         "subjectAltNames": subject_alt_names,

@@ -111,7 +111,23 @@ static OUTBOUND_TRAFFIC_POLICY: Table =
     Table { fields: &[field("mode", Shape::Enum(&["REGISTRY_ONLY", "ALLOW_ANY"]))], one_of: &[] };
 
 static AUTOSCALING: Table = Table {
-    fields: &[field("externalScaler", TEXT), field("peers", TEXTS), field("peerTimeout", DURATION)],
+    fields: &[
+        field("externalScaler", TEXT),
+        field("metricsApi", Shape::Object(&METRICS_API)),
+        field("peers", TEXTS),
+        field("peerTimeout", DURATION),
+    ],
+    one_of: &[],
+};
+
+static METRICS_API: Table = Table {
+    fields: &[
+        field("address", TEXT).required(),
+        field("certificate", TEXT).required(),
+        field("privateKey", TEXT).required(),
+        field("clientCa", TEXT).required(),
+        field("allowedNames", TEXTS),
+    ],
     one_of: &[],
 };
 

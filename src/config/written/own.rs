@@ -19,8 +19,20 @@ pub(in crate::config) struct OwnWorkload {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::config) struct Autoscaling {
     pub(in crate::config) external_scaler: Option<String>,
+    pub(in crate::config) metrics_api: Option<MetricsApi>,
     pub(in crate::config) peers: Vec<String>,
     pub(in crate::config) peer_timeout: Option<String>,
+}
+
+/// `Settings.scaling.metricsApi`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::config) struct MetricsApi {
+    pub(in crate::config) address: String,
+    pub(in crate::config) certificate: String,
+    pub(in crate::config) private_key: String,
+    pub(in crate::config) client_ca: String,
+    pub(in crate::config) allowed_names: Vec<String>,
 }
 
 /// `Settings.dns`.
