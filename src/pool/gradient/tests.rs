@@ -46,7 +46,7 @@ fn a_limit_settles_a_little_above_what_the_endpoint_computes_at_once() {
         let gradient = Gradient::default();
         let bounds = bounds(initial, 1, 1000);
         // Several measurements of the least latency, so that one taken under a queue does not last.
-        saturate(&gradient, bounds, (places, SERVICE), (START, Duration::from_secs(300)));
+        saturate(&gradient, bounds, (places, SERVICE), (START, Duration::from_mins(5)));
         let (least, limit) = (f64::from(places), gradient.steady_limit(bounds));
         let most = (least * TOLERANCE).sqrt().mul_add(2.0, least * TOLERANCE + 4.0);
         assert!((least..=most).contains(&limit), "{places} places from {initial}: {limit}, of {least} to {most}");
