@@ -13,6 +13,7 @@ mod metric;
 pub mod metrics_api;
 mod report;
 mod rule;
+mod surge;
 mod trend;
 mod window;
 

@@ -115,3 +115,27 @@ fn average_value(total: f64, target: f64, current: u32) -> u32 {
 fn whole(replicas: f64) -> u32 {
     replicas.max(0.0).ceil() as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_changes_within_a_tenth_of_the_target() {
+        for (ratio, expected) in [(0.9, 10), (1.09, 10), (0.89, 9), (1.11, 12), (2.0, 20), (0.0, 0)] {
+            assert_eq!(utilization(ratio, 10, 10), expected, "CPU at {ratio} of its target");
+        }
+        for (total, expected) in [(91.0, 10), (109.0, 10), (89.0, 9), (111.0, 12), (300.0, 30)] {
+            assert_eq!(average_value(total, 10.0, 10), expected, "{total} pending");
+        }
+    }
+
+    #[test]
+    fn pods_that_are_not_ready_count_as_idle_on_the_way_up_and_not_at_all_on_the_way_down() {
+        // Four of eight are ready, at 1.5 times the target: as all eight at three quarters of it.
+        assert_eq!(utilization(1.5, 4, 8), 8);
+        assert_eq!(utilization(3.0, 4, 8), 12);
+        assert_eq!(utilization(0.5, 4, 8), 2);
+        assert_eq!(utilization(5.0, 0, 8), 8);
+    }
+}

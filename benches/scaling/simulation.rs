@@ -8,7 +8,7 @@ mod days;
 mod fleet;
 mod hpa;
 
-use overspill::domain::{Preset, Recipe};
+use overspill::domain::Preset;
 
 pub(crate) use autoscaler::Kind;
 pub(crate) use days::Day;
@@ -43,11 +43,23 @@ impl Outcome {
     pub(crate) fn failed(&self) -> f64 {
         (self.late + self.refused) as f64 / self.requests.max(1) as f64
     }
+
+    /// Adds another day; the course stays that of the first.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.late += other.late;
+        self.refused += other.refused;
+        self.replica_hours += other.replica_hours;
+        if self.course.is_empty() {
+            self.course.clone_from(&other.course);
+        }
+    }
 }
 
-/// Plays `seconds` of `day` before an autoscaler, by the figures of the preset `online`; the same seed is the same day.
+/// Plays `seconds` of `day` before an autoscaler, by the bounds, the CPU target and the policies of the preset `online`; the
+/// same seed is the same day.
 pub(crate) fn play(day: &Day, kind: Kind, seconds: u32, seed: u64) -> Outcome {
-    let recipe = Recipe { min_replicas: 2, max_replicas: 40, ..Preset::Online.recipe() };
+    let recipe = Preset::Online.recipe();
     let mut fleet = Fleet::new(8, seed);
     let mut hpa = Hpa::new(recipe);
     let mut autoscaler = Autoscaler::new(kind, &recipe);

@@ -30,6 +30,10 @@ pub struct Load {
     pub served_concurrency: f64,
     /// By how much the concurrency grows in a second.
     pub growth: f64,
+    /// The most by which arrivals a second rose within a minute; a half of it is forgotten in some hours.
+    pub surge: f64,
+    /// By how much they have risen within the last minute.
+    pub rise: f64,
     /// Requests a second that routes sent to the pool.
     pub arrivals_per_second: f64,
     /// The same over the newest quarter.
@@ -56,6 +60,8 @@ impl Load {
         self.recent_concurrency += other.recent_concurrency;
         self.served_concurrency += other.served_concurrency;
         self.growth += other.growth;
+        self.surge += other.surge;
+        self.rise += other.rise;
         self.arrivals_per_second += other.arrivals_per_second;
         self.recent_arrivals_per_second += other.recent_arrivals_per_second;
         self.refusals_per_second += other.refusals_per_second;

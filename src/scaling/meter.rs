@@ -60,6 +60,8 @@ pub struct Others {
 pub struct PoolMeter {
     window: Window,
     capacity: Capacity,
+    /// The concurrency of each replica in the two slices before the newest.
+    each_before: [f64; 2],
 }
 
 /// The replicas of a pool, as they bear on what one of them carries.
@@ -82,10 +84,13 @@ impl PoolMeter {
         replicas: Replicas,
         latencies: impl FnOnce() -> Option<[u32; LATENCY_BUCKETS]>,
     ) -> PoolLoad {
-        let Self { window, capacity } = self;
+        let Self { window, capacity, each_before } = self;
         let slice = window.read(now, reading, latencies);
         if let Some(slice) = slice.filter(|slice| replicas.ready > 0 && slice.met() + slice.missed() > 0) {
             let each = (slice.served() + replicas.elsewhere) / f64::from(replicas.ready);
+            // What is late because of what a replica had a moment ago is no sign of what it has now.
+            let [before, last] = std::mem::replace(each_before, [each_before[1], each]);
+            let each = each.max(last).max(before);
             let answers = Answers {
                 met: number(slice.met()),
                 missed: number(slice.missed()),

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::capacity::HEADROOM;
 use super::load::Load;
 use crate::domain::{Preset, Recipe, Scaling};
 
@@ -38,22 +39,31 @@ impl Terms {
     }
 }
 
-/// What is planned beyond the arrivals where requests wait, so that what waits is served soon too.
-const CATCHING_UP: f64 = 2.0;
+/// What may come before a replica that is asked for now answers may take this share of what replicas carry: it is borne for a
+/// while, where what goes on is planned with [`HEADROOM`].
+const BORNE: f64 = 0.8;
 
-/// The concurrency to have replicas for: the greater of the last minute's and the last quarter's, with what was refused as if
-/// it had been served, and what growth adds by the time that a replica asked for now answers. Growth at most doubles it.
+/// The concurrency to have replicas for: the greater of what is there, and of what may be there by the time that a replica
+/// asked for now answers, this by the share of what replicas carry that may be taken for so long.
 ///
+/// What is there is the greater of the last minute's and the last quarter's, with what was refused as if it had been served.
 /// Replicas that have too much are slow, and slowness alone makes requests pile up: by Little's law no more than the arrivals
-/// times `pace`, the seconds that an answer takes where replicas have what they carry, is demand, and as much again to catch
-/// up. A `pace` of zero is unknown, and bounds nothing.
+/// times `pace`, the seconds that an answer takes where replicas have what they carry, is demand. A `pace` of zero is unknown,
+/// and bounds nothing.
+///
+/// What may come is the greater of what the slope of the arrivals adds (at most as much again), and of what is left of the
+/// greatest surge that is remembered: no autoscaler is faster than a cold start, so that what rises within one must find its
+/// replicas there.
 pub fn demand(load: &Load, pace: f64, cold_start: Duration) -> f64 {
     let taken = if pace > 0.0 { pace } else { load.latencies.mean().map_or(0.0, |mean| mean.as_secs_f64()) };
+    let at_most = |arrivals: f64| if pace > 0.0 { arrivals * pace } else { f64::INFINITY };
     let piled = load.concurrency.max(load.recent_concurrency) + load.refusals_per_second * taken;
-    let arrivals = load.arrivals_per_second.max(load.recent_arrivals_per_second);
-    let now = if pace > 0.0 { piled.min(arrivals * pace * CATCHING_UP) } else { piled };
-    let growth = load.growth.max(0.0) / load.recent_concurrency.max(f64::MIN_POSITIVE);
-    now * (1.0 + (growth * (cold_start + AUTOSCALER_PERIOD).as_secs_f64()).min(1.0))
+    let now = piled.min(at_most(load.arrivals_per_second.max(load.recent_arrivals_per_second)));
+    let base = load.recent_concurrency.min(at_most(load.recent_arrivals_per_second));
+    let slope = load.growth.max(0.0) / load.recent_concurrency.max(f64::MIN_POSITIVE);
+    let grown = base * (slope * (cold_start + AUTOSCALER_PERIOD).as_secs_f64()).min(1.0);
+    let surge = (load.surge - load.rise).max(0.0) * taken;
+    now.max((base + grown.max(surge)) * HEADROOM / BORNE)
 }
 
 /// The replicas that `demand` needs, where one carries `carried`; not whole, and within no bounds.
@@ -92,25 +102,40 @@ mod tests {
         }
     }
 
+    fn of(load: &Load, pace: f64, cold_start: u64) -> f64 {
+        demand(load, pace, Duration::from_secs(cold_start))
+    }
+
     #[test]
     fn growth_is_counted_in_for_as_long_as_a_replica_takes_to_start() {
-        let load = Load { growth: 0.5, ..steady(40.0) };
-        assert!((demand(&load, 0.0, Duration::from_secs(45)) - 70.0).abs() < 1e-9);
-        assert!((demand(&load, 0.0, Duration::from_secs(5)) - 50.0).abs() < 1e-9);
-        assert!((demand(&Load { growth: 50.0, ..steady(40.0) }, 0.0, Duration::from_secs(45)) - 80.0).abs() < 1e-9);
-        assert!((demand(&Load { growth: -0.5, ..steady(40.0) }, 0.0, Duration::from_secs(45)) - 40.0).abs() < 1e-9);
+        let cases = [(0.5, 45, 70.0), (0.6, 45, 76.0), (0.6, 35, 70.0), (50.0, 45, 80.0)];
+        for (growth, cold_start, ahead) in cases {
+            let load = Load { growth, ..steady(40.0) };
+            let expected = f64::max(40.0, ahead * HEADROOM / BORNE);
+            assert!((of(&load, 0.0, cold_start) - expected).abs() < 1e-9, "{growth} over {cold_start} s");
+        }
+        assert!((of(&Load { growth: -0.5, ..steady(40.0) }, 0.0, 45) - 40.0).abs() < 1e-9);
+        assert!(of(&Load { growth: 0.6, ..steady(40.0) }, 0.0, 45) > of(&steady(40.0), 0.0, 45));
+    }
+
+    #[test]
+    fn what_surges_as_it_did_before_finds_its_replicas_there() {
+        let calm = Load { recent_arrivals_per_second: 100.0, arrivals_per_second: 100.0, surge: 200.0, ..steady(20.0) };
+        assert!((of(&calm, 0.2, 45) - 60.0 * HEADROOM / BORNE).abs() < 1e-9);
+        // Half of it has come within the minute, then all: no more is to be expected of it.
+        let rising = Load { rise: 100.0, recent_arrivals_per_second: 200.0, recent_concurrency: 40.0, ..calm.clone() };
+        assert!((of(&rising, 0.2, 45) - 40.0).abs() < 1e-9);
+        let risen = Load { rise: 220.0, recent_arrivals_per_second: 320.0, recent_concurrency: 64.0, ..calm };
+        assert!((of(&risen, 0.2, 45) - 64.0).abs() < 1e-9);
     }
 
     #[test]
     fn requests_that_pile_up_because_answers_are_slow_are_no_demand() {
         let arrivals = Load { arrivals_per_second: 300.0, recent_arrivals_per_second: 100.0, ..steady(900.0) };
-        assert!((demand(&arrivals, 0.2, Duration::ZERO) - 120.0).abs() < 1e-9);
-        assert!((demand(&arrivals, 0.0, Duration::ZERO) - 900.0).abs() < 1e-9);
-        assert!(
-            (demand(&Load { concurrency: 10.0, recent_concurrency: 10.0, ..arrivals }, 0.2, Duration::ZERO) - 10.0)
-                .abs()
-                < 1e-9
-        );
+        assert!((of(&arrivals, 0.2, 0) - 60.0).abs() < 1e-9);
+        assert!((of(&arrivals, 0.0, 0) - 900.0).abs() < 1e-9);
+        let few = Load { concurrency: 10.0, recent_concurrency: 10.0, ..arrivals };
+        assert!((of(&few, 0.2, 0) - 10.0).abs() < 1e-9);
     }
 
     #[test]

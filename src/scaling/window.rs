@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::load::{Latencies, Load};
+use super::surge::Surge;
 use super::trend::growth;
 use crate::domain::Moment;
 use crate::pool::{Counts, LATENCY_BUCKETS};
@@ -76,6 +77,7 @@ pub(super) struct Window {
     /// Counts and latencies at the end of the last slice.
     counted: Counts,
     latencies: Option<Box<[u32; LATENCY_BUCKETS]>>,
+    surge: Surge,
 }
 
 impl Window {
@@ -110,6 +112,11 @@ impl Window {
         while covered > WINDOW.as_secs_f64() + 0.5 && self.slices.len() > 1 {
             covered -= self.slices.pop_front().map_or(0.0, |slice| slice.seconds);
         }
+        // Before the newest quarter is known, what comes is no rise: it may have come before anybody looked.
+        if covered + 0.5 >= RECENT.as_secs_f64() {
+            let newest = self.slices.back().map_or(0.0, |slice| slice.seconds);
+            self.surge.observe(newest, self.recent().arrived.unwrap_or_default(), WINDOW);
+        }
         self.slices.back()
     }
 
@@ -141,6 +148,8 @@ impl Window {
             recent_concurrency: recent.wanted.unwrap_or_else(|| reading.wanted()),
             served_concurrency: recent.served.unwrap_or_else(|| reading.served()),
             growth: self.growth(recent.wanted.unwrap_or_default(), recent.arrived.unwrap_or_default()),
+            surge: self.surge.most(),
+            rise: self.surge.rise(),
             recent_arrivals_per_second: recent.arrived.unwrap_or_default(),
             arrivals_per_second: over(number(counts.arrived)),
             refusals_per_second: over(number(counts.refused)),
@@ -241,6 +250,20 @@ mod tests {
         }
         let load = window.load();
         assert!(load.concurrency.abs() < 1e-9 && load.arrivals_per_second.abs() < 1e-9, "{load:?}");
+    }
+
+    #[test]
+    fn a_beginning_is_no_surge_and_a_step_is_one() {
+        let mut window = Window::default();
+        let mut arrived = 0;
+        for second in 0..=300 {
+            arrived += if second < 200 { 40 } else { 90 };
+            window.read(at(1000 * second), reading(1, arrived), || None);
+            let expected = if second < 215 { 0.0 } else { 50.0 };
+            let known = window.load().surge;
+            assert!((200..215).contains(&second) || (known - expected).abs() < 0.5, "{known} after {second} s");
+        }
+        assert!(window.load().rise.abs() < 0.5);
     }
 
     #[test]
