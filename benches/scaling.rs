@@ -4,6 +4,8 @@
 //! a recorded day beside the synthetic ones, a line a minute that ends in requests a second. Writes `results.md` and
 //! `plot.svg`, the latter of the first seed, to `target/bench-scaling`.
 
+// The unit tests of the models run in `tests/scaling`; here, without a harness, they are compiled and not run.
+#![cfg_attr(test, allow(dead_code, unused_imports))]
 #![allow(clippy::print_stdout, clippy::expect_used, missing_docs, reason = "a tool's output is what it prints")]
 
 #[path = "scaling/plot.rs"]

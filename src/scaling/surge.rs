@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn what_rose_within_a_minute_is_a_surge_and_what_rose_slowly_is_a_small_one() {
-        let cases: [(fn(f64) -> f64, f64); 4] = [
+        /// Arrivals a second, by the second.
+        type Course = fn(f64) -> f64;
+        let cases: [(Course, f64); 4] = [
             (|_| 100.0, 0.0),
             (|second| if second < 150.0 { 100.0 } else { 300.0 }, 200.0),
             (|second| 100.0 + second, 59.0),
