@@ -56,6 +56,26 @@ fn an_answer_broken_off_by_the_endpoint_does_not_look_whole() {
 }
 
 #[test]
+fn an_answer_longer_than_any_can_be_is_passed_on_until_it_breaks_off() {
+    for framing in
+        ["content-length: 18446744073709551615\r\n\r\n", "transfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n"]
+    {
+        let upstream = RawUpstream::start(move |mut visitor, _| {
+            visitor.head();
+            visitor.write(format!("HTTP/1.1 200 OK\r\n{framing}half"));
+            visitor.close();
+        });
+        let router = router_to(upstream.address, Wire::H1, "");
+        let mut connection = Connection::open(router.traffic);
+        connection.send("GET / HTTP/1.1\r\nhost: app.example\r\nx-request-id: endless\r\n\r\n");
+        assert_eq!(connection.head().status, 200, "{framing}");
+        connection.read_to_end();
+        assert_eq!(router.access_of("endless").field("reason"), "upstream_reset", "{framing}");
+        wait_for_quiet(&router);
+    }
+}
+
+#[test]
 fn a_reset_in_the_middle_of_a_sized_answer_does_not_look_whole() {
     let (go_on, has_read) = channel::<()>();
     let has_read = Mutex::new(has_read);

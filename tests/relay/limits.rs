@@ -35,6 +35,18 @@ fn one_byte_more_is_refused_unseen_by_the_upstream() {
 }
 
 #[test]
+fn a_chunk_longer_than_any_can_be_is_refused_where_it_passes_the_limit() {
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let router = router_to(upstream.address, Wire::H1, &settings("limits: {maxBodyBytes: 8}"));
+    let mut connection = Connection::open(router.traffic);
+    let head = "POST / HTTP/1.1\r\nhost: app.example\r\ntransfer-encoding: chunked\r\n\r\n";
+    connection.send(format!("{head}FFFFFFFFFFFFFFFF\r\n12345678"));
+    assert_eq!(upstream.next().at_least(8), b"12345678");
+    connection.send("9");
+    assert_eq!(connection.head().status, 413);
+}
+
+#[test]
 fn a_body_of_unknown_length_is_refused_where_it_passes_the_limit() {
     for (front, back) in PAIRS {
         let upstream = Upstream::start(back, Answer::Held);

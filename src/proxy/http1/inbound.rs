@@ -160,7 +160,7 @@ impl Inbound {
                 self.read.len()
             });
         }
-        let room = usize::try_from((wanted + SLACK).min(LONG_READ)).unwrap_or(READ);
+        let room = usize::try_from(wanted.saturating_add(SLACK).min(LONG_READ)).unwrap_or(READ);
         if self.read.capacity() - self.read.len() < room.min(READ) {
             self.read.reserve(room.max(READ));
         }

@@ -193,7 +193,7 @@ impl Connection {
                 Next::Over => return Poll::Ready(Ok(None)),
                 Next::More => {}
             }
-            let wanted = (self.framing.wants() + SLACK).min(LONG_READ);
+            let wanted = self.framing.wants().saturating_add(SLACK).min(LONG_READ);
             match ready!(self.poll_read(usize::try_from(wanted).unwrap_or(READ), context)) {
                 Ok(1..) => {}
                 Ok(0) => {
