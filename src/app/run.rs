@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::traffic::{self, Listening, Socket, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
@@ -20,6 +21,9 @@ use crate::live::{Local, Publisher};
 use crate::proxy::{Drain, Retained, Shared};
 use crate::scaling::Board;
 use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
+
+/// How long the end waits for traffic threads to record the requests that it cuts off.
+const CUTTING: Duration = Duration::from_secs(1);
 
 /// How long the end waits for the access log to take its last lines.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
@@ -154,10 +158,13 @@ async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startu
         () = shutdown.asked(2) => {}
     }
     drain.send_replace(Drain::Until(Instant::now() + startup.drain_timeout));
+    let mut over = pin!(over);
     tokio::select! {
-        _ = over => tracing::info!("drained"),
+        _ = &mut over => return tracing::info!("drained"),
         () = shutdown.asked(2) => tracing::warn!("asked a second time; requests in flight are given up"),
     }
+    drain.send_replace(Drain::Until(Instant::now()));
+    timeout(CUTTING, over).await.ok();
 }
 
 fn open_access_log(startup: &Startup, metrics: &Metrics) -> io::Result<(Option<AccessLog>, Option<AccessLogWriter>)> {

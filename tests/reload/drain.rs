@@ -116,7 +116,10 @@ fn a_second_signal_ends_at_once() {
     wait_until_unready(&router);
     router.wait_for_log(0, |line| log_field(line, "message") == "draining");
     router.signal("TERM");
-    assert_eq!(router.wait_for_end().status.code(), Some(0));
+    let exit = router.wait_for_end();
+    assert_eq!(exit.status.code(), Some(0));
+    let reasons: Vec<String> = exit.access.iter().map(|line| line.field("reason")).collect();
+    assert_eq!(reasons, ["drain_timeout"], "what is cut off is recorded");
 }
 
 #[test]
