@@ -298,6 +298,7 @@ fn load(version: &Version, metrics: &LocalMetrics) -> Result<Served, LoadError> 
     }
     let tier = tier?;
     let beside = Repository::load(&version.settings, observe);
+    beside.refused().iter().for_each(|_| metrics.loaded(LoadResult::Failed));
     let memory = resident().saturating_sub(before);
     Ok(Served { version: version.name.clone(), tier, beside, memory, took })
 }
