@@ -63,7 +63,16 @@ impl Version {
 
     fn named(settings: &LocalModel, name: &str) -> Result<Self, LoadError> {
         let folder = settings.folder.join(name);
-        if folder.is_dir() { Ok(Self::of(settings, name, folder)) } else { Err(LoadError::Folder(folder)) }
+        if !folder.is_dir() {
+            return Err(LoadError::Folder(folder));
+        }
+        let mut version = Self::of(settings, name, folder);
+        let encoding = &mut version.settings.encoding;
+        if encoding.name.is_none() && !version.settings.folder.join(manifest::FILE).exists() {
+            // Versions of one model have its name: the version's folder says which of them it is, not of what.
+            encoding.name = manifest::folder_name(&settings.folder);
+        }
+        Ok(version)
     }
 
     /// With the library of the model's folder, where the version's own has none.
