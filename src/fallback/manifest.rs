@@ -94,10 +94,10 @@ impl Identity {
     pub fn space(&self) -> EmbeddingSpace<'_> {
         EmbeddingSpace {
             name: &self.name,
-            revision: &self.revision,
-            dimension: self.dimension,
-            pooling: self.pooling.as_str(),
-            normalized: self.normalised,
+            revision: Some(&self.revision),
+            dimension: Some(self.dimension),
+            pooling: Some(self.pooling.as_str()),
+            normalized: Some(self.normalised),
         }
     }
 }
