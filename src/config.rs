@@ -52,6 +52,6 @@ pub use model_versions::{Canary, Rollout};
 pub use models::{Encoding, ExecutionProvider, ModelKind, NamedModel, Pooling};
 pub use problem::{Place, Problem, Severity};
 pub use restart::{StartupPlaces, restart_needed};
-pub use route_policies::refused_spaces;
+pub use route_policies::{LocalSpaces, refused_spaces};
 pub use unexecuted::{NotExecuted, not_executed};
 pub use write::to_yaml;

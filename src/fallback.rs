@@ -44,5 +44,5 @@ pub use tensor::{Datatype, TensorSpec};
 pub use tensor_data::{Elements, Tensor};
 pub use tensor_model::TensorModel;
 pub use tier::{LocalTier, Stats, lower_priority};
-pub use versions::{Fingerprint, Version};
+pub use versions::{Fingerprint, KnownIdentity, Version};
 pub use worker::{BatchObservation, Observation};

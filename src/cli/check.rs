@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Failure, Output};
-use crate::config::{self, Checked, Overrides, Problem, Severity, SourceFile};
+use crate::config::{self, Checked, LocalSpaces, Overrides, Problem, Severity, SourceFile};
 use crate::control::Folder;
-use crate::fallback::{Identity, Version, missing_providers};
+use crate::fallback::{KnownIdentity, Version, missing_providers};
 use crate::tls;
 
 #[derive(Debug, Args)]
@@ -56,13 +56,20 @@ fn judge(files: &[SourceFile]) -> Vec<Problem> {
     loaded.problems.into_iter().chain(certificates).chain(spaces).chain(providers).collect()
 }
 
-/// The rules that accept none of the local model's versions, where their folder can be read here.
+/// The rules that do not accept a version of the local model, where its folder can be read here.
 fn refused_spaces(checked: &Checked) -> Vec<Problem> {
     let Some(settings) = &checked.local_model else { return Vec::new() };
     let canary = Version::canary(settings).map(|(version, _)| version);
     let versions = [Some(Version::stable(settings)), canary].into_iter().flatten();
-    let identities: Vec<Identity> = versions.filter_map(|version| version.ok()?.identity().ok()?).collect();
-    config::refused_spaces(checked, &identities.iter().map(Identity::space).collect::<Vec<_>>())
+    let known =
+        versions.filter_map(|version| version.ok().and_then(|version| Some((version.identity().ok()?, version.name))));
+    let versions: Vec<(KnownIdentity, String)> = known.collect();
+    let beside: Vec<KnownIdentity> = settings.models.iter().map(KnownIdentity::beside).collect();
+    let spaces = LocalSpaces {
+        versions: versions.iter().map(|(identity, version)| (version.as_str(), identity.space())).collect(),
+        beside: beside.iter().map(KnownIdentity::space).collect(),
+    };
+    config::refused_spaces(checked, &spaces)
 }
 
 fn count(problems: &[Problem], severity: Severity) -> usize {

@@ -73,7 +73,7 @@ codes! {
     ROUTE_POLICY_MISSING = "OVS208", "a RoutePolicy that names a VirtualService or rule that does not exist";
     TOO_MUCH = "OVS209", "more endpoints, or places in hash tables, than a router should bear";
     MODEL_VERSION = "OVS220", "a ModelVersion that the local model cannot follow";
-    IDENTITY_REFUSED = "OVS221", "a route that accepts no vectors of the local model's, so that nothing spills there";
+    IDENTITY_REFUSED = "OVS221", "a version of the local model that is in force, and that a route does not accept";
     PROVIDER = "OVS222", "an execution provider of the local model that cannot be used where this is read";
     CERTIFICATES = "OVS301", "a file of certificates or keys that is missing, wrong or out of date";
     RESTART = "OVS401", "a changed setting that takes effect at the next start alone";

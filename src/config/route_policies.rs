@@ -3,7 +3,7 @@
 mod accepted;
 mod rate_limits;
 
-pub use accepted::refused_spaces;
+pub use accepted::{LocalSpaces, refused_spaces};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

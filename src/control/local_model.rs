@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, LocalModel};
+use crate::config::{self, LocalModel, LocalSpaces};
 use crate::fallback::{Card, Fingerprint, LoadError, LocalTier, Observation, Repository, Version, lower_priority};
 use crate::live::{Local, Phase, Publisher, Refusal, Served, Serving};
 use crate::telemetry::{LoadResult, LocalMetrics};
@@ -211,7 +211,7 @@ impl Keeper {
                 model = identity.name,
                 revision = identity.revision,
                 dimension = identity.dimension,
-                pooling = identity.space().pooling,
+                pooling = identity.pooling.as_str(),
                 normalized = identity.normalised,
                 seconds,
                 memory_bytes = served.memory,
@@ -232,7 +232,9 @@ impl Keeper {
         for Refusal { version, why } in serving.refused.iter().filter(|refusal| !is_logged(refusal)) {
             tracing::error!(version, why, "the local model is refused");
         }
-        let spaces: Vec<_> = serving.versions().map(|(served, _)| served.tier.identity().space()).collect();
+        let versions = serving.versions().map(|(served, _)| (served.version.as_str(), served.tier.identity().space()));
+        let beside = beside().flat_map(Repository::spaces);
+        let spaces = LocalSpaces { versions: versions.collect(), beside: beside.collect() };
         super::log_problems(&config::refused_spaces(&checked, &spaces));
     }
 }
@@ -298,6 +300,7 @@ fn load(version: &Version, metrics: &LocalMetrics) -> Result<Served, LoadError> 
     }
     let tier = tier?;
     let beside = Repository::load(&version.settings, observe);
+    beside.refused().iter().for_each(|_| metrics.loaded(LoadResult::Failed));
     let memory = resident().saturating_sub(before);
     Ok(Served { version: version.name.clone(), tier, beside, memory, took })
 }

@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod kserve;
+mod object;
 mod openai;
 mod rejection;
 mod seed;

@@ -94,10 +94,10 @@ impl Identity {
     pub fn space(&self) -> EmbeddingSpace<'_> {
         EmbeddingSpace {
             name: &self.name,
-            revision: &self.revision,
-            dimension: self.dimension,
-            pooling: self.pooling.as_str(),
-            normalized: self.normalised,
+            revision: Some(&self.revision),
+            dimension: Some(self.dimension),
+            pooling: Some(self.pooling.as_str()),
+            normalized: Some(self.normalised),
         }
     }
 }
@@ -140,11 +140,10 @@ fn assumed(folder: &Path, file: &str) -> Result<Manifest, LoadError> {
         Ok(Listed { file: file.to_owned(), sha256: sha256(&folder.join(file))? })
     };
     let hints = Hints::read(folder);
-    let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let model = Model {
         file: file.to_owned(),
         sha256: listed(file)?.sha256,
-        name: name.unwrap_or_else(|| file.to_owned()),
+        name: folder_name(folder).unwrap_or_else(|| file.to_owned()),
         dimension: None,
         pooling: hints.pooling,
         normalised: hints.normalised,
@@ -152,4 +151,9 @@ fn assumed(folder: &Path, file: &str) -> Result<Manifest, LoadError> {
         least_agreement: 0.0,
     };
     Ok(Manifest { library: None, tokenizer: listed(TOKENIZER)?, models: vec![model], golden: None })
+}
+
+/// The name that a model has for want of another: its folder's.
+pub(super) fn folder_name(folder: &Path) -> Option<String> {
+    Some(folder.canonicalize().ok()?.file_name()?.to_string_lossy().into_owned())
 }

@@ -8,6 +8,7 @@ use super::tensor_model::TensorModel;
 use super::tier::LocalTier;
 use super::worker::Observation;
 use crate::config::{LocalModel, NamedModel};
+use crate::domain::EmbeddingSpace;
 
 /// The models beside the main one.
 #[derive(Default)]
@@ -46,6 +47,11 @@ impl Repository {
             Served::Texts(tier) => tier.card(),
             Served::Tensors(model) => model.card(),
         })
+    }
+
+    /// The spaces that they are of.
+    pub fn spaces(&self) -> impl Iterator<Item = EmbeddingSpace<'_>> {
+        self.cards().map(|card| card.identity.space())
     }
 
     /// These models with the main one.

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use super::error::LoadError;
 use super::library;
-use super::manifest::{self, Identity, Manifest};
-use crate::config::{LocalModel, Rollout};
+use super::manifest::{self, Manifest};
+use crate::config::{Encoding, LocalModel, NamedModel, Pooling, Rollout};
+use crate::domain::EmbeddingSpace;
 
 /// What the files in the folder itself are called, where they are no version's.
 const UNVERSIONED: &str = "unversioned";
@@ -63,7 +64,16 @@ impl Version {
 
     fn named(settings: &LocalModel, name: &str) -> Result<Self, LoadError> {
         let folder = settings.folder.join(name);
-        if folder.is_dir() { Ok(Self::of(settings, name, folder)) } else { Err(LoadError::Folder(folder)) }
+        if !folder.is_dir() {
+            return Err(LoadError::Folder(folder));
+        }
+        let mut version = Self::of(settings, name, folder);
+        let encoding = &mut version.settings.encoding;
+        if encoding.name.is_none() && !version.settings.folder.join(manifest::FILE).exists() {
+            // Versions of one model have its name: the version's folder says which of them it is, not of what.
+            encoding.name = manifest::folder_name(&settings.folder);
+        }
+        Ok(version)
     }
 
     /// With the library of the model's folder, where the version's own has none.
@@ -91,23 +101,60 @@ impl Version {
         Fingerprint(files)
     }
 
-    /// What its vectors come from, by its manifest and the settings alone: nothing is loaded. `None` where only a run shows it.
+    /// What its vectors come from, as far as its manifest and the settings tell: nothing is loaded.
     ///
     /// # Errors
     /// [`LoadError`] where the manifest cannot be read.
-    pub fn identity(&self) -> Result<Option<Identity>, LoadError> {
+    pub fn identity(&self) -> Result<KnownIdentity, LoadError> {
         let LocalModel { folder, file, encoding, .. } = &self.settings;
+        KnownIdentity::read(folder, file, encoding)
+    }
+}
+
+/// What is known of a model's vectors before it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownIdentity {
+    name: String,
+    revision: Option<String>,
+    dimension: Option<usize>,
+    pooling: Option<Pooling>,
+    normalised: Option<bool>,
+}
+
+impl KnownIdentity {
+    fn read(folder: &Path, file: &str, encoding: &Encoding) -> Result<Self, LoadError> {
         let manifest = Manifest::read(folder, file)?;
         let model = manifest.model(folder, file)?;
-        let known = encoding.pooling.or(model.pooling).zip(model.dimension);
-        Ok(known.map(|(pooling, dimension)| Identity {
+        Ok(Self {
             name: encoding.name.clone().unwrap_or_else(|| model.name.clone()),
-            revision: model.sha256.clone(),
-            dimension,
-            pooling,
-            normalised: encoding.normalize.unwrap_or(model.normalised),
-            file: model.file.clone(),
-        }))
+            revision: Some(model.sha256.clone()),
+            dimension: model.dimension,
+            pooling: encoding.pooling.or(model.pooling),
+            normalised: Some(encoding.normalize.unwrap_or(model.normalised)),
+        })
+    }
+
+    /// Of a model beside the main one; of one whose files are not here, or that is not for texts, it is only its name.
+    pub fn beside(named: &NamedModel) -> Self {
+        let read = Self::read(&named.folder, &named.file, &named.encoding);
+        read.unwrap_or_else(|_| Self {
+            name: named.name.clone(),
+            revision: None,
+            dimension: None,
+            pooling: None,
+            normalised: None,
+        })
+    }
+
+    /// The space that its vectors are of.
+    pub fn space(&self) -> EmbeddingSpace<'_> {
+        EmbeddingSpace {
+            name: &self.name,
+            revision: self.revision.as_deref(),
+            dimension: self.dimension,
+            pooling: self.pooling.map(Pooling::as_str),
+            normalized: self.normalised,
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl Local {
     }
 
     /// The version that `draw` falls to, counted as answering one more request until the answer is dropped. Only vectors that
-    /// are `accepted` may come of it: where the canary's are not, the stable version answers.
+    /// are `accepted` may come of it: where the canary's are not, the stable version answers, and where its are not either, only the models beside it.
     ///
     /// # Errors
     /// [`Reason::LocalOff`], [`Reason::LocalLoading`] or [`Reason::LocalIdentityMismatch`].
@@ -116,7 +116,10 @@ impl Local {
         let fits =
             |served: &&Arc<Served>| accepted.is_none_or(|accepted| accepted.accept(&served.tier.identity().space()));
         let mut candidates = on_trial.map(|(canary, _)| canary).into_iter().chain([stable]);
-        let served = candidates.find(fits).ok_or(Reason::LocalIdentityMismatch)?;
+        // A model beside may be the one that the request turns out to be for; it is judged again once that is known.
+        let has_other = || accepted.is_some_and(|accepted| stable.beside.spaces().any(|space| accepted.accept(&space)));
+        let served = candidates.find(fits).or_else(|| has_other().then_some(stable));
+        let served = served.ok_or(Reason::LocalIdentityMismatch)?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Ok(Engaged {
             served: Arc::clone(served),
@@ -164,14 +167,13 @@ impl Served {
 
 fn gauges_of(served: &Served, share: u8) -> LocalVersion {
     let identity = served.tier.identity();
-    let space = identity.space();
     LocalVersion {
         version: served.version.clone(),
         name: identity.name.clone(),
         revision: identity.revision.clone(),
-        dimension: space.dimension,
-        pooling: space.pooling.to_owned(),
-        normalized: space.normalized,
+        dimension: identity.dimension,
+        pooling: identity.pooling.as_str().to_owned(),
+        normalized: identity.normalised,
         share,
         memory: served.memory,
     }

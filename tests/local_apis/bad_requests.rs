@@ -366,7 +366,7 @@ fn texts_that_are_odd_are_answered_all_the_same() {
     for text in odd.iter().map(|text| (*text).to_owned()).chain(long) {
         let start: String = text.chars().take(20).collect();
         let openai =
-            stage.asked(OPENAI, &json!({ "input": [text], "user": null, "model": {}, "more": [[]] }).to_string());
+            stage.asked(OPENAI, &json!({ "input": [text], "user": null, "model": "any", "more": [[]] }).to_string());
         let numbers =
             openai["data"][0]["embedding"].as_array().map_or(0, |all| all.iter().filter(|one| one.is_f64()).count());
         assert_eq!(numbers, 4, "{start:?}: {openai}");

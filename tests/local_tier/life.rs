@@ -272,3 +272,17 @@ fn the_local_tier_is_switched_off_and_on_again_by_a_reload() {
     assert_eq!(embed(&router, &texts(1)).head.status, 200);
     assert!(router.stop().status.success());
 }
+
+#[test]
+fn a_model_beside_that_cannot_be_loaded_is_counted() {
+    let bad = TempDir::new().expect("a temporary folder");
+    fs::write(bad.path().join("model.onnx"), "no model").expect("a writable folder");
+    let beside = format!(
+        "{INT8}, models: [{{name: broken, folder: {:?}}}, {{name: missing, folder: /nowhere}}]",
+        bad.path().display()
+    );
+    let (router, _documents) = start(&model(), &beside);
+    router.wait_for("it is counted", |metrics| metrics.count(LOADS, &[("result", "failed")]) == 2);
+    assert_eq!(router.metrics().count(LOADS, &[("result", "succeeded")]), 1);
+    assert_eq!(embed(&router, &texts(1)).head.status, 200);
+}

@@ -21,15 +21,22 @@ pub(super) fn read(source: &Sourced<written::RoutePolicy>) -> Option<AcceptedSpa
     Some(AcceptedSpaces { any_of: any_of.collect(), written_at: (place.file.into(), place.line, place.column) })
 }
 
-/// A warning for each policy that accepts none of `spaces`, which the local model's versions have: nothing spills there.
-pub fn refused_spaces(checked: &Checked, spaces: &[EmbeddingSpace<'_>]) -> Vec<Problem> {
+/// The spaces that the local models are of, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct LocalSpaces<'s> {
+    /// The versions of the main model that are in force, by their names.
+    pub versions: Vec<(&'s str, EmbeddingSpace<'s>)>,
+    /// The models beside it, which answer requests that name them.
+    pub beside: Vec<EmbeddingSpace<'s>>,
+}
+
+/// A warning for each policy that does not accept every version of the main model, since no vectors of the others spill there.
+pub fn refused_spaces(checked: &Checked, spaces: &LocalSpaces<'_>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let rules = checked.virtual_hosts.iter().flat_map(|host| &host.routes);
     for policy in rules.filter_map(|rule| rule.policy.as_deref()) {
         let Some(accepted) = &policy.local_model else { continue };
-        if spaces.is_empty() || spaces.iter().any(|space| accepted.accept(space)) {
-            continue;
-        }
+        let Some(message) = refused(accepted, spaces) else { continue };
         let (file, line, column) = &accepted.written_at;
         let place = Place {
             file: file.to_string(),
@@ -41,15 +48,11 @@ pub fn refused_spaces(checked: &Checked, spaces: &[EmbeddingSpace<'_>]) -> Vec<P
         if problems.iter().any(|known| known.place == place) {
             continue;
         }
-        let found: Vec<String> = spaces.iter().map(described).collect();
         problems.push(Problem {
             code: IDENTITY_REFUSED,
             severity: Severity::Warning,
             place,
-            message: format!(
-                "The local model is {}, which is not accepted here: nothing spills to it.",
-                found.join(" and ")
-            ),
+            message,
             cure: "Add it, once what reads the vectors is made for it, or load the model that is accepted.".to_owned(),
             tolerated: false,
         });
@@ -57,9 +60,35 @@ pub fn refused_spaces(checked: &Checked, spaces: &[EmbeddingSpace<'_>]) -> Vec<P
     problems
 }
 
-fn described(space: &EmbeddingSpace<'_>) -> String {
+/// What is not accepted, and what comes of that; `None` where every version is accepted.
+fn refused(accepted: &AcceptedSpaces, spaces: &LocalSpaces<'_>) -> Option<String> {
+    let is_refused = |(_, space): &&(&str, EmbeddingSpace<'_>)| !accepted.accept(space);
+    let found: Vec<String> = spaces.versions.iter().filter(is_refused).map(described).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let beside = spaces.beside.iter().filter(|space| accepted.accept(space));
+    let beside: Vec<String> = beside.map(|space| format!("`{}`", space.name)).collect();
+    let outcome = if found.len() < spaces.versions.len() {
+        "no vectors of that version spill to it".to_owned()
+    } else if beside.is_empty() {
+        "nothing spills to it".to_owned()
+    } else {
+        format!("only requests whose model is {} spill", beside.join(" or "))
+    };
+    Some(format!("The local model is {}, which is not accepted here: {outcome}.", found.join(" and ")))
+}
+
+/// A version in the words of the documents; what is not known is left out.
+fn described((version, space): &(&str, EmbeddingSpace<'_>)) -> String {
     let EmbeddingSpace { name, revision, dimension, pooling, normalized } = space;
-    let scaled = if *normalized { "normalized" } else { "not normalized" };
-    let revision = revision.get(..12).unwrap_or(revision);
-    format!("`{name}` (revision {revision}, {dimension} dimensions, pooling {pooling}, {scaled})")
+    let scaled = |normalized: bool| if normalized { "normalized" } else { "not normalized" }.to_owned();
+    let known = [
+        Some(format!("version {version}")),
+        revision.map(|digits| format!("revision {}", digits.get(..12).unwrap_or(digits))),
+        dimension.map(|dimension| format!("{dimension} dimensions")),
+        pooling.map(|pooling| format!("pooling {pooling}")),
+        normalized.map(scaled),
+    ];
+    format!("`{name}` ({})", known.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

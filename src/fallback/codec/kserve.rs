@@ -12,10 +12,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
+use super::object::Object;
 use super::rejection::{Fault, Kind};
 use super::tei::share;
 use super::texts::MAX_TEXTS;
-use super::{Asked, Catalogue, Embeddings, Form, Place, Question, Scaling, json, prompted, shortened};
+use super::{Asked, Catalogue, Embeddings, Form, Place, Question, Scaling, json, object, prompted, shortened};
 use crate::config::ModelKind;
 use crate::fallback::card::Card;
 use crate::fallback::engine::{Cut, Sequence};
@@ -52,9 +53,9 @@ pub(super) enum ModelTopic {
 struct Request {
     #[serde(default)]
     id: Option<String>,
-    inputs: Vec<Input>,
+    inputs: Vec<Object<Input>>,
     #[serde(default)]
-    outputs: Vec<Output>,
+    outputs: Vec<Object<Output>>,
 }
 
 #[derive(Deserialize)]
@@ -131,11 +132,11 @@ fn find<'c>(of: Of<'_>, catalogue: &Catalogue<'c>) -> Result<(Place, &'c Card), 
 /// Reads a request to infer.
 pub(super) fn parse(body: &[u8], of: Of<'_>, catalogue: &Catalogue<'_>) -> Result<Asked, Fault> {
     let (place, card) = find(of, catalogue)?;
-    let request: Request = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
+    let request: Request = object::read(body)?;
     let outputs = outputs(&request.outputs, &card.outputs)?;
     let id = request.id;
     let mut tensors: Vec<(String, Tensor)> = Vec::new();
-    for Input { name, shape, datatype, data } in request.inputs {
+    for Object(Input { name, shape, datatype, data }) in request.inputs {
         let Some(spec) = card.inputs.iter().find(|spec| spec.name == name).or_else(|| only_texts(card)) else {
             return Err(Fault::new(
                 "inputs",
@@ -170,14 +171,15 @@ fn names(specs: &[TensorSpec]) -> String {
 }
 
 /// The outputs asked for, or all of them.
-fn outputs(asked: &[Output], known: &[TensorSpec]) -> Result<Vec<String>, Fault> {
-    if let Some(unknown) = asked.iter().find(|output| known.iter().all(|spec| spec.name != output.name)) {
+fn outputs(asked: &[Object<Output>], known: &[TensorSpec]) -> Result<Vec<String>, Fault> {
+    if let Some(unknown) = asked.iter().find(|Object(output)| known.iter().all(|spec| spec.name != output.name)) {
         return Err(Fault::new(
             "outputs",
-            format!("there is no output `{}`: the outputs are {}", unknown.name, names(known)),
+            format!("there is no output `{}`: the outputs are {}", unknown.0.name, names(known)),
         ));
     }
-    let is_wanted = |spec: &&TensorSpec| asked.is_empty() || asked.iter().any(|output| output.name == spec.name);
+    let is_wanted =
+        |spec: &&TensorSpec| asked.is_empty() || asked.iter().any(|Object(output)| output.name == spec.name);
     Ok(known.iter().filter(is_wanted).map(|spec| spec.name.clone()).collect())
 }
 

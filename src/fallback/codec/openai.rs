@@ -1,17 +1,16 @@
 //! OpenAI's embeddings API (<https://platform.openai.com/docs/api-reference/embeddings/create>).
 //!
-//! `user` is read past, and so is a `model` that is none of ours: the local model is what answers, and the answer says so.
+//! `user` is only read for its type, and a `model` that is none of ours is read past: the local model is what answers, and the answer says so.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde::ser::SerializeSeq as _;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
 
 use super::rejection::{Fault, Kind};
 use super::texts::Input;
-use super::{Catalogue, Embeddings, Form, Question, Scaling, dimensions, json, prompted, shortened};
+use super::{Catalogue, Embeddings, Form, Question, Scaling, dimensions, json, object, prompted, shortened};
 use crate::fallback::engine::Cut;
 use crate::fallback::manifest::Identity;
 
@@ -30,8 +29,11 @@ pub(super) enum Encoding {
 struct Request {
     #[serde(default)]
     input: Input,
-    #[serde(default)]
-    model: Value,
+    model: Option<String>,
+    /// Of no meaning here, and a text all the same.
+    #[serde(rename = "user")]
+    _user: Option<String>,
+    #[serde(default, deserialize_with = "object::word")]
     encoding_format: Option<Encoding>,
     dimensions: Option<u64>,
     /// No field of OpenAI's; text-embeddings-inference's name for it.
@@ -40,8 +42,8 @@ struct Request {
 
 /// Reads a request: its texts and how to write their vectors.
 pub(super) fn parse(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question, Fault> {
-    let request: Request = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
-    let (place, card) = catalogue.encoder(request.model.as_str());
+    let request: Request = object::read(body)?;
+    let (place, card) = catalogue.encoder(request.model.as_deref());
     let dimensions = dimensions(request.dimensions, card)?;
     let texts = request.input.texts("input")?;
     let prompt = card.prompt(request.prompt_name.as_deref()).map_err(|message| Fault::new("prompt_name", message))?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rejection::{Fault, Kind};
-use super::{Embeddings, Form, Place, Question, Scaling, json, prompted};
+use super::{Embeddings, Form, Place, Question, Scaling, json, object, prompted};
 use crate::fallback::card::Card;
 use crate::fallback::engine::Cut;
 
@@ -20,7 +20,7 @@ struct Answer<'a> {
 }
 
 pub(super) fn parse(body: &[u8], card: &Card) -> Result<Question, Fault> {
-    let Request { text } = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
+    let Request { text } = object::read(body)?;
     if text.is_empty() {
         return Err(Fault::of(Kind::Empty, "text", "`text` is empty: send a text to embed"));
     }

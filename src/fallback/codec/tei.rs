@@ -6,7 +6,7 @@ use serde_json::json as value;
 
 use super::rejection::{Fault, Kind};
 use super::texts::{Input, MAX_TEXTS};
-use super::{Catalogue, Embeddings, Form, Place, Question, Scaling, dimensions, json, prompted, shortened};
+use super::{Catalogue, Embeddings, Form, Place, Question, Scaling, dimensions, json, object, prompted, shortened};
 use crate::config::Pooling;
 use crate::fallback::card::Card;
 use crate::fallback::engine::{Cut, Sequence};
@@ -26,6 +26,7 @@ struct Request {
     #[serde(default)]
     inputs: Input,
     truncate: Option<bool>,
+    #[serde(default, deserialize_with = "object::word")]
     truncation_direction: Option<Direction>,
     prompt_name: Option<String>,
     normalize: Option<bool>,
@@ -37,6 +38,7 @@ struct RerankRequest {
     query: String,
     texts: Vec<String>,
     truncate: Option<bool>,
+    #[serde(default, deserialize_with = "object::word")]
     truncation_direction: Option<Direction>,
     raw_scores: Option<bool>,
     return_text: Option<bool>,
@@ -84,7 +86,7 @@ fn cut(truncate: Option<bool>, direction: Option<Direction>) -> Cut {
 
 /// Reads a request for vectors.
 pub(super) fn parse(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question, Fault> {
-    let request: Request = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
+    let request: Request = object::read(body)?;
     let card = catalogue.main;
     let dimensions = dimensions(request.dimensions, card)?;
     let texts = request.inputs.texts("inputs")?;
@@ -107,7 +109,7 @@ pub(super) fn rerank(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question,
         let message = "none of the local models is a cross-encoder";
         return Err(Fault::of(Kind::Of(StatusCode::FAILED_DEPENDENCY), "model", message));
     };
-    let request: RerankRequest = serde_json::from_slice(body).map_err(|why| Fault::unreadable(&why))?;
+    let request: RerankRequest = object::read(body)?;
     if request.query.is_empty() {
         return Err(Fault::of(Kind::Empty, "query", "`query` is empty: send a text to compare with"));
     }

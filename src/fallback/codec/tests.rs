@@ -56,7 +56,10 @@ fn read(body: &[u8]) -> Value {
 fn openai_takes_one_text_or_many_and_ignores_what_does_not_matter() {
     for (body, texts) in [
         (r#"{"input":"one","model":"text-embedding-3-small","user":"u"}"#, vec!["one"]),
-        (r#"{"input":["one","t\u0000wo"],"model":7,"dimensions":2,"later":{"a":[]}}"#, vec!["one", "t\0wo"]),
+        (
+            r#"{"input":["one","t\u0000wo"],"model":null,"user":null,"dimensions":2,"later":{"a":[]}}"#,
+            vec!["one", "t\0wo"],
+        ),
         (r#"{"model":"m","encoding_format":null,"input":["ä"]}"#, vec!["ä"]),
     ] {
         let question = parse("/v1/embeddings", body).expect(body);
@@ -88,7 +91,12 @@ fn openai_faults_name_the_field_and_the_cure() {
         (r#"{"input":"\ud800"}"#, Value::Null, "line 1 column"),
         (deep.as_str(), Value::Null, "recursion limit"),
         ("", Value::Null, "cannot be read"),
-        ("[]", Value::Null, "cannot be read"),
+        ("[]", Value::Null, "a JSON object"),
+        (r#"["a","m",null,null,null]"#, Value::Null, "a JSON object"),
+        (r#"{"input":"a","model":5}"#, Value::Null, "expected a string"),
+        (r#"{"input":"a","model":["x"]}"#, Value::Null, "expected a string"),
+        (r#"{"input":"a","user":5}"#, Value::Null, "expected a string"),
+        (r#"{"input":"a","encoding_format":{"float":null}}"#, Value::Null, "expected a string"),
     ] {
         let start: String = body.chars().take(60).collect();
         let rejection = parse("/v1/embeddings", body).expect_err(&start);
@@ -351,4 +359,31 @@ fn what_is_known_is_told() {
         assert_eq!((found, body.pointer(pointer)), (status, Some(&expected)), "{path} {pointer}");
     }
     assert_eq!(told("/health"), (200, Value::Null));
+}
+
+#[test]
+fn a_list_in_the_place_of_an_object_is_refused_by_every_api() {
+    let infer = "/v2/models/a-model/infer";
+    for (path, status, body) in [
+        ("/v1/embeddings", 400, r#"["a","m",null,null,null,null]"#),
+        ("/api/v1/embed", 400, r#"["a"]"#),
+        ("/embed", 422, r#"["a",null,null,null,null,null]"#),
+        ("/embed", 422, r#"{"inputs":"a","truncation_direction":{"Left":null}}"#),
+        (infer, 400, r#"[null,[{"name":"text","shape":[1],"datatype":"BYTES","data":["a"]}],[]]"#),
+        (infer, 400, r#"{"inputs":[["text",[1],"BYTES",["a"]]]}"#),
+        (
+            infer,
+            400,
+            r#"{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["a"]}],"outputs":[["embedding"]]}"#,
+        ),
+    ] {
+        let rejection = parse(path, body).expect_err(body);
+        assert_eq!(rejection.status, status, "{path} {body}");
+        let said = String::from_utf8(rejection.body).expect("text");
+        assert!(said.contains("expected a JSON object") || said.contains("expected a string"), "{path} {body}: {said}");
+    }
+    let scorer =
+        Card::of_texts(Identity { name: "scorer".to_owned(), ..card().identity }, ModelKind::CrossEncoder, 256);
+    let rejection = ask("/rerank", r#"["q",["a"],null,null,null,null]"#, &[&card(), &scorer]).expect_err("a list");
+    assert_eq!(rejection.status, 422);
 }
