@@ -57,6 +57,9 @@ pub(super) struct Tokens(pub(super) Vec<i64>);
 /// Marks an id of the second text of a pair; no vocabulary is as large.
 pub(super) const SECOND: i64 = 1 << 40;
 
+/// How long a token is at most, in bytes, where a text is one of a language: few are longer.
+pub(super) const MAX_TOKEN_BYTES: usize = 32;
+
 /// What a batch went wrong by, in the words of the library that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EngineError(pub(super) String);

@@ -160,7 +160,7 @@ impl Queue {
         drop(cache);
         let mut state = self.state();
         for Waiting { job, index, content: (text, tokens) } in tokenised {
-            state.pace.tokenised(text.bytes(), tokens.0.len());
+            state.pace.tokenised(text.bytes(), tokens.0.len(), self.terms.longest);
             match state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job)) {
                 Some(request) => request.tokenised(index, text.bytes(), tokens),
                 None => job.fail(EmbedError::Stopped),
