@@ -206,9 +206,7 @@ impl Queue {
 impl State {
     /// Whether there is room for `request`, and time.
     fn admit(&self, request: &Request, terms: &Terms) -> Result<(), EmbedError> {
-        let counted = |request: &Request| request.left().counted(terms.most);
-        let waiting = self.requests.iter().map(counted).fold(Load::default(), Load::plus);
-        if !waiting.plus(counted(request)).fits(terms.most) {
+        if !terms.most.has_room(self.requests.iter().map(Request::left), request.left()) {
             return Err(EmbedError::QueueFull);
         }
         self.too_late(request, terms).map_or(Ok(()), |needed| Err(EmbedError::TooLate { needed }))

@@ -188,10 +188,11 @@ fn what_its_client_gave_up_makes_room_at_once() {
     let mut world = World::new(3);
     let first = world.ask(64, Duration::from_mins(1), 0).expect("the queue is empty");
     world.ask(64, Duration::from_mins(1), 0).expect("half is left");
-    assert_eq!(world.ask(1, Duration::from_mins(1), 0), Err(EmbedError::QueueFull));
+    assert_eq!(world.ask(64, Duration::from_mins(1), 0), Err(EmbedError::QueueFull));
     world.open.remove(&first);
     world.state.drop_unwanted(world.now);
-    assert!(world.ask(1, Duration::from_mins(1), 0).is_ok());
+    assert!(world.ask(64, Duration::from_mins(1), 0).is_ok());
+    assert!(world.ask(1, Duration::from_mins(1), 0).is_ok(), "large ones leave room for small ones");
 }
 
 #[test]
