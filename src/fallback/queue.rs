@@ -162,7 +162,7 @@ impl Queue {
         for Waiting { job, index, content: (text, tokens) } in tokenised {
             state.pace.tokenised(text.bytes(), tokens.0.len(), self.terms.longest);
             match state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job)) {
-                Some(request) => request.tokenised(index, text.bytes(), tokens),
+                Some(request) => request.tokenised(index, tokens),
                 None => job.fail(EmbedError::Stopped),
             }
         }

@@ -54,7 +54,7 @@ impl World {
                 for Waiting { job, index, content } in texts {
                     let request = self.state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job));
                     let tokens = Tokens(vec![0; content.bytes()]);
-                    request.expect("nothing else drops a request").tokenised(index, content.bytes(), tokens);
+                    request.expect("nothing else drops a request").tokenised(index, tokens);
                 }
                 Some(0)
             }

@@ -16,7 +16,7 @@ struct Scripted {
 
 impl Engine for Scripted {
     fn tokenise(&self, text: &Sequence) -> Result<Tokens, EmbedError> {
-        match text.content.as_str() {
+        match &*text.content {
             "untokenisable" => Err(EmbedError::Failed("no".to_owned())),
             text => Ok(Tokens(vec![0; text.len()])),
         }
