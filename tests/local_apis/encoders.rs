@@ -140,6 +140,18 @@ fn a_cross_encoder_ranks_texts_and_says_how_sure_it_is() {
 }
 
 #[test]
+fn a_long_query_is_kept_once_for_all_its_texts() {
+    let stage = Stage::start(&every_model());
+    let before = stage.router.peak_memory();
+    let body = json!({ "query": "red ".repeat(250_000), "texts": vec!["red"; 2048], "truncate": false });
+    let reply = stage.post("/rerank", &body.to_string());
+    assert_eq!(reply.head.status, 413, "{}", reply.text());
+    // A copy for each text would be two gigabytes.
+    let more = stage.router.peak_memory() - before;
+    assert!(more < 512 << 20, "{more} bytes more");
+}
+
+#[test]
 fn tensors_of_every_shape_come_back_as_they_were_worked_out() {
     let stage = Stage::start(&every_model());
     let tensor = |name: &str, shape: Value, datatype: &str, data: Value| json!({ "name": name, "shape": shape, "datatype": datatype, "data": data });
