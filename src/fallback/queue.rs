@@ -206,7 +206,7 @@ impl Queue {
 impl State {
     /// Whether there is room for `request`, and time.
     fn admit(&self, request: &Request, terms: &Terms) -> Result<(), EmbedError> {
-        if !terms.most.has_room(self.requests.iter().map(Request::left), request.left()) {
+        if !terms.most.has_room(&self.requests.iter().map(Request::left), request.left()) {
             return Err(EmbedError::QueueFull);
         }
         self.too_late(request, terms).map_or(Ok(()), |needed| Err(EmbedError::TooLate { needed }))

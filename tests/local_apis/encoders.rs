@@ -227,13 +227,21 @@ fn an_execution_provider_that_cannot_be_had_is_told_loudly_and_the_cpu_computes(
 #[test]
 fn a_model_that_cannot_be_loaded_is_left_out_and_named() {
     let models = Models::get();
+    let endless = tempfile::tempdir().expect("a temporary folder");
+    for entry in std::fs::read_dir(models.path("encoder")).expect("the encoder's folder") {
+        let entry = entry.expect("an entry");
+        std::os::unix::fs::symlink(entry.path(), endless.path().join(entry.file_name())).expect("a link");
+    }
+    let length = endless.path().join("sentence_bert_config.json");
+    std::fs::write(length, r#"{"max_seq_length": 10000000000}"#).expect("a writable folder");
     let own = settings(&format!(
-        "folder: {}, models: [{{name: lost, folder: /nowhere}}, {{name: add, folder: {}, file: add.onnx, kind: encoder}}]",
+        "folder: {}, models: [{{name: lost, folder: /nowhere}}, {{name: endless, folder: {}}}, {{name: add, folder: {}, file: add.onnx, kind: encoder}}]",
         models.path("encoder"),
+        endless.path().display(),
         models.path("tensors"),
     ));
     let stage = Stage::start(&own);
-    for (model, part) in [("lost", "/nowhere"), ("add", "tokenizer.json")] {
+    for (model, part) in [("lost", "/nowhere"), ("endless", "8 to 1048576"), ("add", "tokenizer.json")] {
         let line = stage.router.wait_for_log(0, |line| log_field(line, "model") == model);
         assert!(line["level"] == "ERROR" && line.to_string().contains(part), "{line}");
         assert_eq!(stage.got(&format!("/v2/models/{model}")).head.status, 404);
