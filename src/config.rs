@@ -49,7 +49,7 @@ pub use dump::dump;
 pub use finding::{CODES, Code, unreadable, unusable_certificates, unusable_provider};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use model_versions::{Canary, Rollout};
-pub use models::{Encoding, ExecutionProvider, ModelKind, NamedModel, Pooling};
+pub use models::{Encoding, ExecutionProvider, MAX_TOKENS, ModelKind, NamedModel, Pooling};
 pub use problem::{Place, Problem, Severity};
 pub use restart::{StartupPlaces, restart_needed};
 pub use route_policies::{LocalSpaces, refused_spaces};

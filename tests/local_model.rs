@@ -93,7 +93,7 @@ fn a_request_goes_through_its_api_to_an_answer() {
             panic!("{path} asks for vectors")
         };
         let embeddings =
-            embed(&tier, question.texts.iter().map(|text| text.content.clone()).collect()).expect("an answer");
+            embed(&tier, question.texts.iter().map(|text| text.content.to_string()).collect()).expect("an answer");
         let answer: serde_json::Value =
             serde_json::from_slice(&question.answer(tier.card(), &embeddings)).expect("an answer of JSON");
         let vector: Vec<f32> =

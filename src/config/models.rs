@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::finding::{Findings, OWN_SCHEMA, remark};
 use super::path::Path;
 use super::written::{Settings, Sourced, WrittenEncoding, WrittenModel};
+
+/// The tokens that a text may be given at most. Fewer leave no room for the special tokens around a text, and no model takes
+/// more.
+pub const MAX_TOKENS: RangeInclusive<i64> = 8..=1 << 20;
 
 const FILE: &str = "model.onnx";
 

@@ -196,7 +196,7 @@ fn shortened(embeddings: &Embeddings, dimensions: Option<usize>) -> std::borrow:
 /// The texts with the prompt before each.
 fn prompted(texts: Vec<String>, prompt: &str, cut: Cut) -> Vec<Sequence> {
     let put = |text: String| if prompt.is_empty() { text } else { format!("{prompt}{text}") };
-    texts.into_iter().map(|text| Sequence { content: put(text), pair: None, cut }).collect()
+    texts.into_iter().map(|text| Sequence { content: put(text).into(), pair: None, cut }).collect()
 }
 
 /// JSON of something that serialises without fail: no maps with keys other than strings, no I/O.

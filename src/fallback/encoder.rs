@@ -7,18 +7,16 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
 use tokenizers::{Encoding, PostProcessor as _, Tokenizer, TruncationDirection, TruncationParams, truncate_encodings};
 
-use super::engine::{Cut, Engine, EngineError, SECOND, Sequence, Tokens};
+use super::engine::{Cut, Engine, EngineError, MAX_TOKEN_BYTES, SECOND, Sequence, Tokens};
 use super::error::EmbedError;
 use super::pooling::pool;
 use super::signature::{Filling, Signature, Width};
 use crate::config::Pooling;
 
 /// Where a text is cut before it is tokenised, in bytes: the tokenizer keeps some 20 bytes for each, and a text whose first
-/// 64 KiB hold fewer tokens than a model takes is no language.
+/// 64 KiB hold fewer tokens than a model takes is no language. A model that takes thousands of tokens gets [`MAX_TOKEN_BYTES`]
+/// for each.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
-
-/// As above for a model that takes thousands of tokens: few tokens are longer, in bytes.
-const MAX_TOKEN_BYTES: usize = 32;
 
 /// One session with the facts that turn its output into vectors.
 pub(super) struct Encoder {

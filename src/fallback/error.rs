@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::MAX_TOKENS;
 use crate::domain::Reason;
 
 /// Why the local tier is off. Each text says which file is meant and what to do about it.
@@ -26,6 +27,14 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// A file beside the model gives texts a length that no model takes.
+    #[error("{} says that a text has at most {found} tokens (`max_seq_length`), and {} to {} can be: correct it", .path.display(), MAX_TOKENS.start(), MAX_TOKENS.end())]
+    MaxTokens {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: String,
     },
     /// The settings name a file that the manifest does not know.
     #[error("{} does not list the model file `{file}`: set `file` to one of {listed}", .manifest.display())]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::engine::MAX_TOKEN_BYTES;
+
 /// What of the past each new run leaves standing: after some twenty runs a change of pace has been taken in.
 const KEPT: f64 = 0.9;
 /// Tokens a byte of text before any was tokenised: English has a token in four bytes or five.
@@ -36,8 +38,12 @@ impl Pace {
         self.seconds = self.seconds * KEPT + took.as_secs_f64();
     }
 
-    /// Notes that texts of `bytes` bytes came to `tokens` tokens.
-    pub(super) fn tokenised(&mut self, bytes: usize, tokens: usize) {
+    /// Notes that a text of `bytes` bytes came to `tokens` tokens, of which a model takes `longest`. One that was cut tells
+    /// nothing: its bytes are those of the whole text.
+    pub(super) fn tokenised(&mut self, bytes: usize, tokens: usize, longest: usize) {
+        if tokens >= longest || bytes > longest.saturating_mul(MAX_TOKEN_BYTES) {
+            return;
+        }
         self.tokenised = self.tokenised * KEPT + float(tokens);
         self.bytes = self.bytes * KEPT + float(bytes);
     }
@@ -115,8 +121,21 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!((pace.tokens(40, 256), pace.tokens(1 << 20, 256)), (12, 256));
         for _ in 0..50 {
-            pace.tokenised(100, 50);
+            pace.tokenised(100, 50, 256);
         }
         assert_eq!(pace.tokens(40, 256), 22);
+    }
+
+    #[test]
+    fn a_text_that_was_cut_tells_nothing_of_the_others() {
+        let mut pace = Pace::default();
+        pace.tokenised(100, 50, 256);
+        // Too many tokens, and too many bytes for a tokenizer to see them all: one long word may be one token.
+        for (bytes, tokens) in [(1 << 20, 256), (2000, 256), (1 << 20, 3), (256 * 32 + 1, 3)] {
+            pace.tokenised(bytes, tokens, 256);
+            assert_eq!(pace.tokens(40, 256), 22, "after {bytes} bytes in {tokens} tokens");
+        }
+        pace.tokenised(2000, 255, 256);
+        assert!(pace.tokens(40, 256) < 22);
     }
 }

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use super::error::LoadError;
 use super::hash::sha256;
-use super::hints::Hints;
-use crate::config::Pooling;
+use super::hints::{self, Hints};
+use crate::config::{MAX_TOKENS, Pooling};
 use crate::domain::EmbeddingSpace;
 
 /// The manifest's name in the model's folder.
@@ -16,9 +17,6 @@ pub(super) const FILE: &str = "manifest.json";
 
 /// The tokenizer's name in a folder without a manifest.
 pub(super) const TOKENIZER: &str = "tokenizer.json";
-
-/// Room for the special tokens around a text, which a tokenizer asked for fewer cannot leave out.
-const LEAST_MAX_TOKENS: usize = 8;
 
 /// The manifest as written.
 #[derive(Debug, Deserialize)]
@@ -116,8 +114,10 @@ impl Manifest {
         };
         let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|why| LoadError::Manifest { path: path.clone(), why: why.to_string() })?;
-        if manifest.models.iter().any(|model| model.dimension == Some(0) || model.max_tokens < LEAST_MAX_TOKENS) {
-            let why = format!("every `dimension` is at least 1, and every `max_tokens` at least {LEAST_MAX_TOKENS}");
+        let is_taken = |tokens: usize| i64::try_from(tokens).is_ok_and(|tokens| MAX_TOKENS.contains(&tokens));
+        if manifest.models.iter().any(|model| model.dimension == Some(0) || !is_taken(model.max_tokens)) {
+            let (least, most) = (MAX_TOKENS.start(), MAX_TOKENS.end());
+            let why = format!("every `dimension` is at least 1, and every `max_tokens` from {least} to {most}");
             return Err(LoadError::Manifest { path, why });
         }
         Ok(manifest)
@@ -140,6 +140,7 @@ fn assumed(folder: &Path, file: &str) -> Result<Manifest, LoadError> {
         Ok(Listed { file: file.to_owned(), sha256: sha256(&folder.join(file))? })
     };
     let hints = Hints::read(folder);
+    let nonsense = |found: Number| LoadError::MaxTokens { path: folder.join(hints::LENGTH), found: found.to_string() };
     let model = Model {
         file: file.to_owned(),
         sha256: listed(file)?.sha256,
@@ -147,7 +148,7 @@ fn assumed(folder: &Path, file: &str) -> Result<Manifest, LoadError> {
         dimension: None,
         pooling: hints.pooling,
         normalised: hints.normalised,
-        max_tokens: hints.max_tokens.max(LEAST_MAX_TOKENS),
+        max_tokens: hints.max_tokens.map_err(nonsense)?,
         least_agreement: 0.0,
     };
     Ok(Manifest { library: None, tokenizer: listed(TOKENIZER)?, models: vec![model], golden: None })
@@ -156,4 +157,33 @@ fn assumed(folder: &Path, file: &str) -> Result<Manifest, LoadError> {
 /// The name that a model has for want of another: its folder's.
 pub(super) fn folder_name(folder: &Path) -> Option<String> {
     Some(folder.canonicalize().ok()?.file_name()?.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_no_model_takes_is_refused_with_the_file_and_the_range() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("model.onnx", "a model");
+        write(TOKENIZER, "{}");
+        write(hints::LENGTH, r#"{"max_seq_length": 256}"#);
+        assert_eq!(Manifest::read(folder.path(), "model.onnx").unwrap().models[0].max_tokens, 256);
+        write(hints::LENGTH, r#"{"max_seq_length": 10000000000}"#);
+        let why = Manifest::read(folder.path(), "model.onnx").unwrap_err().to_string();
+        assert!(why.contains("sentence_bert_config.json says") && why.contains("10000000000 tokens"), "{why}");
+        assert!(why.contains("8 to 1048576"), "{why}");
+        for (tokens, is_taken) in [("7", false), ("8", true), ("1048576", true), ("1048577", false)] {
+            let model = format!(
+                r#"{{"file": "model.onnx", "sha256": "", "name": "m", "normalised": true, "max_tokens": {tokens},
+                   "least_agreement": 0.9}}"#
+            );
+            write(FILE, &format!(r#"{{"tokenizer": {{"file": "t", "sha256": ""}}, "models": [{model}]}}"#));
+            let read = Manifest::read(folder.path(), "model.onnx").map_err(|why| why.to_string());
+            assert_eq!(read.is_ok(), is_taken, "{tokens}: {read:?}");
+            assert!(read.err().is_none_or(|why| why.contains("from 8 to 1048576")), "{tokens}");
+        }
+    }
 }

@@ -160,9 +160,9 @@ impl Queue {
         drop(cache);
         let mut state = self.state();
         for Waiting { job, index, content: (text, tokens) } in tokenised {
-            state.pace.tokenised(text.bytes(), tokens.0.len());
+            state.pace.tokenised(text.bytes(), tokens.0.len(), self.terms.longest);
             match state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job)) {
-                Some(request) => request.tokenised(index, text.bytes(), tokens),
+                Some(request) => request.tokenised(index, tokens),
                 None => job.fail(EmbedError::Stopped),
             }
         }
@@ -206,9 +206,7 @@ impl Queue {
 impl State {
     /// Whether there is room for `request`, and time.
     fn admit(&self, request: &Request, terms: &Terms) -> Result<(), EmbedError> {
-        let counted = |request: &Request| request.left().counted(terms.most);
-        let waiting = self.requests.iter().map(counted).fold(Load::default(), Load::plus);
-        if !waiting.plus(counted(request)).fits(terms.most) {
+        if !terms.most.has_room(&self.requests.iter().map(Request::left), request.left()) {
             return Err(EmbedError::QueueFull);
         }
         self.too_late(request, terms).map_or(Ok(()), |needed| Err(EmbedError::TooLate { needed }))

@@ -10,7 +10,11 @@ use super::forecast::Pace;
 /// Lengths in tokens that texts come in, beside the longest.
 const LENGTHS: [usize; 4] = [8, 32, 64, 128];
 
-/// Has each of `engines` compute lone texts of several lengths up to the longest, and full batches; all of them at the same time, as
+/// The longest text that is tried, in tokens: what a run takes grows with the square of the length, and a model that takes
+/// hundreds of thousands would not start.
+const LONGEST: usize = 512;
+
+/// Has each of `engines` compute lone texts of several lengths, and full batches; all of them at the same time, as
 /// they are going to work. Gives the pace of the first.
 pub(super) fn all<E: Engine>(
     engines: &mut [E],
@@ -41,6 +45,7 @@ pub(super) fn all<E: Engine>(
 
 /// Texts and tokens of each run. The largest come first: what they take is what the smaller ones use again.
 fn shapes(longest: usize, most: Most) -> Vec<(usize, usize)> {
+    let longest = longest.min(most.tokens).min(LONGEST);
     let lengths: Vec<usize> = LENGTHS.into_iter().filter(|length| *length < longest).chain([longest]).collect();
     let full = |length: usize| (most.tokens / length).clamp(1, most.texts);
     let mut shapes: Vec<(usize, usize)> =
@@ -60,5 +65,16 @@ mod tests {
         assert_eq!(shapes.first().map(|(texts, tokens)| texts * tokens), Some(512));
         assert!(shapes.contains(&(1, 256)) && shapes.contains(&(8, 32)) && shapes.contains(&(1, 8)));
         assert!(shapes.iter().all(|(texts, tokens)| *texts <= 8 && texts * tokens <= 512));
+    }
+
+    #[test]
+    fn no_text_is_longer_than_a_batch_or_than_most_models_take() {
+        for (longest, tokens, expected) in
+            [(1 << 20, 1 << 20, 512), (1 << 20, 300, 300), (100, 1 << 20, 100), (512, 512, 512), (8, 1, 1)]
+        {
+            let shapes = shapes(longest, Most { texts: 4, tokens });
+            assert_eq!(shapes.iter().map(|(_, length)| *length).max(), Some(expected), "{longest} in {tokens}");
+            assert!(shapes.contains(&(1, expected)), "{shapes:?}");
+        }
     }
 }

@@ -89,6 +89,7 @@ async fn texts(
     until: Instant,
 ) -> Result<Embeddings, EmbedError> {
     let Some(tier) = local.beside().texts(local.tier(), question.place) else { return Err(EmbedError::Stopped) };
+    // The copies share their texts with the question, which a ranking is answered with.
     let texts = question.texts.clone();
     let embeddings = match question.scaling {
         Scaling::Own => tier.embed(texts, until).await?,

@@ -140,6 +140,18 @@ fn a_cross_encoder_ranks_texts_and_says_how_sure_it_is() {
 }
 
 #[test]
+fn a_long_query_is_kept_once_for_all_its_texts() {
+    let stage = Stage::start(&every_model());
+    let before = stage.router.peak_memory();
+    let body = json!({ "query": "red ".repeat(250_000), "texts": vec!["red"; 2048], "truncate": false });
+    let reply = stage.post("/rerank", &body.to_string());
+    assert_eq!(reply.head.status, 413, "{}", reply.text());
+    // A copy for each text would be two gigabytes.
+    let more = stage.router.peak_memory() - before;
+    assert!(more < 512 << 20, "{more} bytes more");
+}
+
+#[test]
 fn tensors_of_every_shape_come_back_as_they_were_worked_out() {
     let stage = Stage::start(&every_model());
     let tensor = |name: &str, shape: Value, datatype: &str, data: Value| json!({ "name": name, "shape": shape, "datatype": datatype, "data": data });
@@ -215,13 +227,21 @@ fn an_execution_provider_that_cannot_be_had_is_told_loudly_and_the_cpu_computes(
 #[test]
 fn a_model_that_cannot_be_loaded_is_left_out_and_named() {
     let models = Models::get();
+    let endless = tempfile::tempdir().expect("a temporary folder");
+    for entry in std::fs::read_dir(models.path("encoder")).expect("the encoder's folder") {
+        let entry = entry.expect("an entry");
+        std::os::unix::fs::symlink(entry.path(), endless.path().join(entry.file_name())).expect("a link");
+    }
+    let length = endless.path().join("sentence_bert_config.json");
+    std::fs::write(length, r#"{"max_seq_length": 10000000000}"#).expect("a writable folder");
     let own = settings(&format!(
-        "folder: {}, models: [{{name: lost, folder: /nowhere}}, {{name: add, folder: {}, file: add.onnx, kind: encoder}}]",
+        "folder: {}, models: [{{name: lost, folder: /nowhere}}, {{name: endless, folder: {}}}, {{name: add, folder: {}, file: add.onnx, kind: encoder}}]",
         models.path("encoder"),
+        endless.path().display(),
         models.path("tensors"),
     ));
     let stage = Stage::start(&own);
-    for (model, part) in [("lost", "/nowhere"), ("add", "tokenizer.json")] {
+    for (model, part) in [("lost", "/nowhere"), ("endless", "8 to 1048576"), ("add", "tokenizer.json")] {
         let line = stage.router.wait_for_log(0, |line| log_field(line, "model") == model);
         assert!(line["level"] == "ERROR" && line.to_string().contains(part), "{line}");
         assert_eq!(stage.got(&format!("/v2/models/{model}")).head.status, 404);

@@ -69,9 +69,10 @@ fn the_queue_is_bounded_in_texts_in_tokens_and_in_bytes() {
         assert_eq!(embed(&router, &texts(1)).head.status, 200, "{bound}: one of a thousand leaves room");
         let second = send(router.traffic, &texts(1000));
         router.wait_for("the second waits", |metrics| metrics.count(QUEUED, &[]) > 1100);
-        let reply = embed(&router, &texts(1));
+        let reply = embed(&router, &texts(1000));
         assert_eq!(reply.head.status, 429, "{bound}: {}", reply.head.value("proxy-status"));
         assert!(reply.head.value("proxy-status").contains("local_queue_full"), "{bound}: {reply:?}");
+        assert_eq!(embed(&router, &texts(1)).head.status, 200, "{bound}: large ones leave room for a small one");
         drop((first, second));
     }
 }

@@ -1,5 +1,6 @@
 //! Two of the kinds of `overspill.dev`: `Settings` and `PoolPolicy`.
 
+use super::super::models;
 use super::scaling::SCALING;
 use super::upkeep::{HEALTH_CHECK, HEDGE, LOAD_REPORTS, WARMUP_REQUEST};
 use super::{ANY_DURATION, BOOL, DURATION, LABELS, PORT, Shape, TEXT, TEXTS, Table, UINT32, field};
@@ -80,8 +81,7 @@ const EXECUTION_PROVIDER: Shape = Shape::Enum(&["CUDA", "TensorRT", "MIGraphX", 
 
 const POOLING: Shape = Shape::Enum(&["mean", "cls", "lastToken", "model"]);
 
-/// Fewer leave no room for the special tokens around a text.
-const MAX_TOKENS: Shape = Shape::Int(8, 1 << 20);
+const MAX_TOKENS: Shape = Shape::Int(*models::MAX_TOKENS.start(), *models::MAX_TOKENS.end());
 
 const DIMENSIONS: Shape = Shape::List(&Shape::Int(1, 1 << 20));
 

@@ -7,6 +7,7 @@
 mod data;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -210,8 +211,9 @@ fn texts(place: Place, card: &Card, tensors: Vec<(String, Tensor)>, reply: Reply
     let mut list = |of: &str| lists.remove(of).unwrap_or_default();
     let texts = match card.kind {
         ModelKind::CrossEncoder => {
-            let query = list("query").into_iter().next().unwrap_or_default();
-            let pair = |text| Sequence { content: query.clone(), pair: Some(text), cut: Cut::Right };
+            let query: Arc<str> = list("query").into_iter().next().unwrap_or_default().into();
+            let pair =
+                |text: String| Sequence { content: Arc::clone(&query), pair: Some(text.into()), cut: Cut::Right };
             list("text").into_iter().map(pair).collect()
         }
         ModelKind::Encoder | ModelKind::Tensors => {
@@ -219,7 +221,7 @@ fn texts(place: Place, card: &Card, tensors: Vec<(String, Tensor)>, reply: Reply
             prompted(list("text"), prompt, Cut::Right)
         }
     };
-    let is_empty = |text: &Sequence| text.content.is_empty() || text.pair.as_ref().is_some_and(String::is_empty);
+    let is_empty = |text: &Sequence| text.content.is_empty() || text.pair.as_ref().is_some_and(|pair| pair.is_empty());
     if texts.is_empty() || texts.iter().any(is_empty) {
         return Err(Fault::of(
             Kind::Empty,

@@ -1,5 +1,7 @@
 //! text-embeddings-inference's API (<https://huggingface.github.io/text-embeddings-inference/>).
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json as value;
@@ -121,7 +123,8 @@ pub(super) fn rerank(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question,
         return Err(Fault::of(Kind::TooLarge, "texts", message));
     }
     let cut = cut(request.truncate, request.truncation_direction);
-    let pair = |text| Sequence { content: request.query.clone(), pair: Some(text), cut };
+    let query: Arc<str> = request.query.into();
+    let pair = |text: String| Sequence { content: Arc::clone(&query), pair: Some(text.into()), cut };
     Ok(Question {
         place,
         texts: request.texts.into_iter().map(pair).collect(),
@@ -135,20 +138,17 @@ pub(super) fn rerank(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question,
 
 impl Ranking {
     /// The texts by their scores, the best first.
-    pub(super) fn answer(self, pairs: &[Sequence], embeddings: &Embeddings) -> Vec<u8> {
-        let rank = |(index, (pair, logits)): (usize, (&'_ Sequence, &Vec<f32>))| {
+    pub(super) fn answer<'p>(self, pairs: &'p [Sequence], embeddings: &Embeddings) -> Vec<u8> {
+        let rank = |(index, (pair, logits)): (usize, (&'p Sequence, &Vec<f32>))| {
             let score = match self.scores {
                 Scores::Raw => logits.first().copied().unwrap_or(f32::NAN),
                 Scores::Share => share(logits),
             };
-            (index, pair.pair.as_deref().filter(|_| self.texts == Texts::Returned).map(str::to_owned), score)
+            (index, pair.pair.as_deref().filter(|_| self.texts == Texts::Returned), score)
         };
         let mut ranks: Vec<_> = pairs.iter().zip(&embeddings.vectors).enumerate().map(rank).collect();
         ranks.sort_by(|left, right| right.2.total_cmp(&left.2));
-        let ranks: Vec<_> = ranks
-            .iter()
-            .map(|(index, text, score)| Rank { index: *index, text: text.as_deref(), score: *score })
-            .collect();
+        let ranks: Vec<_> = ranks.into_iter().map(|(index, text, score)| Rank { index, text, score }).collect();
         json(&ranks)
     }
 }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -45,7 +46,7 @@ fn parse(path: &str, body: &str) -> Result<Question, Rejection> {
 }
 
 fn contents(question: &Question) -> Vec<&str> {
-    question.texts.iter().map(|text| text.content.as_str()).collect()
+    question.texts.iter().map(|text| &*text.content).collect()
 }
 
 fn read(body: &[u8]) -> Value {
@@ -249,6 +250,7 @@ fn a_ranking_is_of_the_cross_encoder_the_best_first() {
     let Ok(Asked::Texts(question)) = ask("/rerank", body, &[&card(), &scorer()]) else { panic!("it is one") };
     assert_eq!(question.place, Place::Beside(0));
     assert_eq!(question.texts[1].pair.as_deref(), Some("b"));
+    assert!(Arc::ptr_eq(&question.texts[0].content, &question.texts[2].content), "one query for all");
     let logits = Embeddings { vectors: vec![vec![-1.0], vec![2.0], vec![0.0]], ..embeddings() };
     let ranks = read(&question.answer(&scorer(), &logits));
     let order: Vec<_> = ranks.as_array().into_iter().flatten().map(|rank| (&rank["index"], &rank["text"])).collect();
@@ -326,6 +328,7 @@ fn kserve_gives_texts_to_models_for_texts() {
         format!(r#"{{"inputs":[{},{}]}}"#, text("text", "[2]", r#"["a","b"]"#), text("query", "[1]", r#"["q"]"#));
     let Ok(Asked::Texts(question)) = ask("/v2/models/scorer/infer", &body, &cards) else { panic!("{body}") };
     assert_eq!((contents(&question), question.texts[1].pair.as_deref()), (vec!["q", "q"], Some("b")));
+    assert!(Arc::ptr_eq(&question.texts[0].content, &question.texts[1].content), "one query for all");
 }
 
 #[test]

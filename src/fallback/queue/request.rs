@@ -14,6 +14,15 @@ pub(super) enum Text {
     Tokenised(Tokens),
 }
 
+impl Text {
+    fn raw(&self) -> Option<&Sequence> {
+        match self {
+            Self::Raw(text) => Some(text),
+            Self::Tokenised(_) => None,
+        }
+    }
+}
+
 /// What waits of one request.
 pub(super) struct Request {
     pub(super) job: Arc<Job>,
@@ -22,8 +31,9 @@ pub(super) struct Request {
     /// Texts, with their places among the job's.
     raw: VecDeque<(usize, Sequence)>,
     tokenised: Vec<(usize, Tokens)>,
-    /// The tokens that each of the job's texts is expected to have until it is tokenised.
-    expected: Vec<usize>,
+    /// What each of the job's texts counts for until it is tokenised, with the tokens that are expected of it. A text that
+    /// several pairs share counts once, with the last of them.
+    expected: Vec<Load>,
     left: Load,
 }
 
@@ -38,13 +48,17 @@ impl Request {
             expected: Vec::with_capacity(texts.len()),
             left: Load::default(),
         };
-        for (index, text) in texts.into_iter().enumerate() {
+        let mut texts = texts.into_iter().enumerate().peekable();
+        while let Some((index, text)) = texts.next() {
             let load = match &text {
-                Text::Raw(text) => Load { texts: 1, tokens: expect(text.bytes()), bytes: text.bytes() },
+                Text::Raw(text) => {
+                    let next = texts.peek().and_then(|(_, next)| next.raw());
+                    Load { texts: 1, tokens: expect(text.bytes()), bytes: text.bytes_beside(next) }
+                }
                 Text::Tokenised(tokens) => Load { texts: 1, tokens: tokens.0.len(), bytes: 0 },
             };
             request.left = request.left.plus(load);
-            request.expected.push(load.tokens);
+            request.expected.push(load);
             match text {
                 Text::Raw(text) => request.raw.push_back((index, text)),
                 Text::Tokenised(tokens) => request.tokenised.push((index, tokens)),
@@ -78,11 +92,11 @@ impl Request {
         Some(Waiting { job: Arc::clone(&self.job), index, content })
     }
 
-    /// Takes back a text of `bytes` bytes.
-    pub(super) fn tokenised(&mut self, index: usize, bytes: usize, tokens: Tokens) {
-        let expected = self.expected.get(index).copied().unwrap_or(0);
-        self.left.tokens = self.left.tokens.saturating_sub(expected) + tokens.0.len();
-        self.left.bytes = self.left.bytes.saturating_sub(bytes);
+    /// Takes back the text at `index`.
+    pub(super) fn tokenised(&mut self, index: usize, tokens: Tokens) {
+        let expected = self.expected.get(index).copied().unwrap_or_default();
+        self.left.tokens = self.left.tokens.saturating_sub(expected.tokens) + tokens.0.len();
+        self.left.bytes = self.left.bytes.saturating_sub(expected.bytes);
         self.tokenised.push((index, tokens));
     }
 
@@ -95,5 +109,30 @@ impl Request {
         self.left.texts -= 1;
         self.left.tokens = self.left.tokens.saturating_sub(content.0.len());
         Some(Waiting { job: Arc::clone(&self.job), index, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::super::engine::Cut;
+    use super::*;
+
+    #[test]
+    fn a_query_is_counted_once_however_many_texts_it_is_scored_with() {
+        let now = Instant::now();
+        let (job, _outcome) = Job::new(3, now, now);
+        let query: Arc<str> = "x".repeat(1000).into();
+        let pair =
+            |text: &str| Text::Raw(Sequence { content: Arc::clone(&query), pair: Some(text.into()), cut: Cut::Right });
+        let texts = vec![pair("a"), pair("bb"), pair("ccc")];
+        let mut request = Request::new(Arc::new(job), texts, |bytes| bytes);
+        assert_eq!(request.left(), Load { texts: 3, tokens: 3006, bytes: 1006 });
+        for (index, bytes) in [(0, 1005), (1, 1003), (2, 0)] {
+            request.tokenised(index, Tokens(vec![1]));
+            assert_eq!(request.left().bytes, bytes, "after {index}");
+        }
+        assert_eq!(request.left().tokens, 3);
     }
 }

@@ -94,7 +94,7 @@ impl Instance {
         let place = place.map_err(|_closed| unavailable("the emulated instance has stopped"))?;
         let started = Instant::now();
         let service = self.service.draw(fastrand::f64(), fastrand::f64());
-        let result = self.embedder.embed(question.texts.iter().map(|text| text.content.clone()).collect()).await;
+        let result = self.embedder.embed(question.texts.iter().map(|text| text.content.to_string()).collect()).await;
         sleep_until(started + service.saturating_sub(TIMER_LAG)).await;
         self.rest(place, service);
         let mut embeddings = result.map_err(|error| api.rejection_of(&error))?;
