@@ -76,7 +76,9 @@ mod tests {
                 }
                 assert!(!waiting.is_empty(), "{large} of {most} is never taken");
                 // Each turned out to be longer than it seemed.
-                waiting.iter_mut().for_each(|own| *own *= 2);
+                for own in &mut waiting {
+                    *own *= 2;
+                }
                 assert!(has_room(most, waiting.iter().copied(), kept), "{most}: {waiting:?}");
                 waiting.extend(std::iter::repeat_n(1, kept));
                 assert!(!has_room(most, waiting.iter().copied(), large), "{most}: {waiting:?}");
