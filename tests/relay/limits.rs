@@ -41,9 +41,12 @@ fn a_chunk_longer_than_any_can_be_is_refused_where_it_passes_the_limit() {
     let mut connection = Connection::open(router.traffic);
     let head = "POST / HTTP/1.1\r\nhost: app.example\r\ntransfer-encoding: chunked\r\n\r\n";
     connection.send(format!("{head}FFFFFFFFFFFFFFFF\r\n12345678"));
-    assert_eq!(upstream.next().at_least(8), b"12345678");
+    // The exchange stays open: an upstream that closes here would be answered for with 502.
+    let mut exchange = upstream.next();
+    assert_eq!(exchange.at_least(8), b"12345678");
     connection.send("9");
     assert_eq!(connection.head().status, 413);
+    assert!(exchange.rest().is_err(), "the upstream must not take the truncated body for a whole one");
 }
 
 #[test]
