@@ -89,13 +89,12 @@ async fn offer(target: SocketAddr, rate: f64, window: Duration) -> Vec<Answer> {
 /// Sends one request, and reads its answer to the end.
 async fn ask(target: SocketAddr, class: Class, idle: &RefCell<Vec<TcpStream>>) -> io::Result<(u16, Option<Tier>)> {
     let kept = idle.borrow_mut().pop();
-    let mut socket = match kept {
-        Some(socket) => socket,
-        None => {
-            let socket = TcpStream::connect(target).await?;
-            socket.set_nodelay(true)?;
-            socket
-        }
+    let mut socket = if let Some(socket) = kept {
+        socket
+    } else {
+        let socket = TcpStream::connect(target).await?;
+        socket.set_nodelay(true)?;
+        socket
     };
     let header = if class == Class::Sensitive { "x-latency-sensitive: true\r\n" } else { "" };
     socket.write_all(format!("GET /embed HTTP/1.1\r\nhost: bench.example\r\n{header}\r\n").as_bytes()).await?;

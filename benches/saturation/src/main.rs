@@ -79,7 +79,9 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     fs::write(folder.join("results.json"), format!("{}\n", serde_json::to_string_pretty(&results)?))?;
     fs::write(folder.join("plot.svg"), report::plot(&results))?;
     let broken = results.broken_promises();
-    broken.iter().for_each(|promise| println!("NOT KEPT: {promise}"));
+    for promise in &broken {
+        println!("NOT KEPT: {promise}");
+    }
     println!("written to {}", folder.display());
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

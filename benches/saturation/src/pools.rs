@@ -29,7 +29,7 @@ const CPU: Profile = Profile { median: Duration::from_millis(45), p99: Duration:
 /// The 99th percentile of the standard normal distribution.
 const Z99: f64 = 2.326_347_874;
 /// By how much a timer of tokio is late on average: it wakes at whole milliseconds.
-const LATE: Duration = Duration::from_micros(1000);
+const LATE: Duration = Duration::from_millis(1);
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 const HEAD_END: &[u8] = b"\r\n\r\n";
