@@ -141,25 +141,39 @@ impl<'p> Building<'p> {
 
 impl PolicyLimits {
     /// Takes a token of each limit for a request with `headers` from `client`. Where one has none, those taken before are
-    /// given back, so that what is refused has used up nothing.
+    /// given back, so that what is refused has used up nothing; it is told how each limit stands then, and to wait for the
+    /// last of those that have none.
     pub fn judge(&self, headers: &HeaderMap, client: IpAddr) -> Judged {
-        let mut standings: Vec<(&Limit, Standing)> = Vec::with_capacity(self.limits.len());
+        let mut standings: Vec<Standing> = Vec::with_capacity(self.limits.len());
         let mut keys: Vec<u64> = Vec::with_capacity(self.limits.len());
-        let mut retry_after = None;
         for limit in &self.limits {
             let key = limit.key(headers, client);
             let standing = limit.take(key);
-            standings.push((limit, standing));
-            if let Standing::Empty { wait } = standing {
-                self.limits.iter().zip(&keys).for_each(|(taken, key)| taken.give_back(*key));
+            keys.push(key);
+            standings.push(standing);
+            if matches!(standing, Standing::Empty { .. }) {
                 limit.count_refused();
-                retry_after = Some(HeaderValue::from(wait));
+                self.give_back(headers, client, (&mut keys, &mut standings));
                 break;
             }
-            keys.push(key);
         }
-        let standing = header(standings.iter().map(|(limit, standing)| limit.standing(*standing)));
+        let wait = standings.iter().filter_map(|standing| match standing {
+            Standing::Empty { wait } => Some(*wait),
+            Standing::Open { .. } => None,
+        });
+        let retry_after = wait.max().map(HeaderValue::from);
+        let standing = header(self.limits.iter().zip(&standings).map(|(limit, standing)| limit.standing(*standing)));
         Judged { policy: self.policy.clone(), standing, retry_after }
+    }
+
+    /// Gives back what was taken before the last of `standings`, which is the limit that has refused, and looks at all others.
+    fn give_back(&self, headers: &HeaderMap, client: IpAddr, (keys, standings): (&mut Vec<u64>, &mut Vec<Standing>)) {
+        let refusing = standings.len() - 1;
+        let taken = || self.limits.iter().zip(&*keys).take(refusing);
+        taken().for_each(|(limit, key)| limit.give_back(*key));
+        taken().zip(standings.iter_mut()).for_each(|((limit, key), standing)| *standing = limit.look(*key));
+        let unasked = self.limits.iter().skip(standings.len());
+        standings.extend(unasked.map(|limit| limit.look(limit.key(headers, client))));
     }
 }
 

@@ -1,9 +1,10 @@
 //! Waiting or spilling, where a latency objective decides.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::harness::series::{IN_FLIGHT, QUEUED, SPILLED};
-use super::harness::{Answer, Reply, Router, Upstream, Wire};
+use super::harness::{Answer, RawUpstream, Reply, Router, Upstream, Wire};
 use super::{begin, begin_sensitive, documents};
 
 const GPU: (&str, &str) = ("pool", "gpu.example:80");
@@ -18,7 +19,18 @@ fn served_by(reply: &Reply) -> String {
 
 #[test]
 fn a_request_whose_wait_would_break_its_objective_spills_at_once() {
-    let (gpu, cpu) = (timed(Duration::from_secs(2)), timed(Duration::ZERO));
+    // Slow for the first request, and as long as the test takes for any other.
+    let first = AtomicBool::new(true);
+    let gpu = RawUpstream::start(move |mut visitor, _| {
+        while visitor.head().is_some() {
+            if !first.swap(false, Ordering::SeqCst) {
+                return visitor.read_to_end();
+            }
+            std::thread::sleep(Duration::from_secs(1));
+            visitor.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let cpu = timed(Duration::ZERO);
     let gpu_policy = "slotsPerEndpoint: 1, queue: {timeout: 60s}, spillTo: [{host: cpu.example}]";
     let documents = documents((&[gpu.address], gpu_policy), (&[cpu.address], ""), ", latencyObjective: 500ms");
     let router = Router::start(&documents);
@@ -39,9 +51,9 @@ fn a_request_whose_wait_would_break_its_objective_spills_at_once() {
 
 #[test]
 fn a_request_waits_where_that_alone_keeps_its_objective() {
-    let (gpu, cpu) = (Upstream::start(Wire::H1, Answer::Held), timed(Duration::from_secs(2)));
+    let (gpu, cpu) = (Upstream::start(Wire::H1, Answer::Held), timed(Duration::from_secs(5)));
     let gpu_policy = "slotsPerEndpoint: 1, queue: {timeout: 60s}, spillTo: [{host: cpu.example}]";
-    let documents = documents((&[gpu.address], gpu_policy), (&[cpu.address], ""), ", latencyObjective: 1500ms");
+    let documents = documents((&[gpu.address], gpu_policy), (&[cpu.address], ""), ", latencyObjective: 4s");
     let router = Router::start(&documents);
     let mut quick = begin_sensitive(router.traffic, "/");
     gpu.next().answer(200, "");

@@ -30,12 +30,12 @@ fn what_is_no_success_is_exit_code_1_and_says_why() {
     let nobody = format!("http://{nobody}/");
     let silent = Upstream::start(Wire::H1, Answer::Held);
     let cases = [
-        (url(&busy, "/health"), "answered 503 Service Unavailable: still loading"),
-        (nobody, "no connection"),
-        (url(&silent, "/"), "no answer within 0.2 s"),
+        (url(&busy, "/health"), "1m", "answered 503 Service Unavailable: still loading"),
+        (nobody, "1m", "no connection"),
+        (url(&silent, "/"), "200ms", "no answer within 0.2 s"),
     ];
-    for (url, why) in cases {
-        let output = overspill(&["call", "GET", &url, "--timeout", "200ms"]);
+    for (url, patience, why) in cases {
+        let output = overspill(&["call", "GET", &url, "--timeout", patience]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains(why), "{said}");

@@ -66,7 +66,7 @@ fn a_pool_whose_checks_fail_costs_no_request() {
     });
     let checked = policy(
         "gpu.example",
-        "tier: gpu, spillTo: [{host: cpu.example}], healthCheck: {http: {path: /healthz}, interval: 5ms}",
+        "tier: gpu, spillTo: [{host: cpu.example}], healthCheck: {http: {path: /healthz}, interval: 5ms, timeout: 1m}",
     );
     let service = |host, endpoints| super::Service { host, wire: Wire::H1, endpoints }.document();
     let router = super::Router::start(

@@ -1,5 +1,6 @@
 //! Endpoints that answer, and not as they should.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::harness::Visitor;
@@ -20,14 +21,18 @@ fn idle_connections_that_close_at_random_cost_no_request() {
     for method in ["GET", "POST"] {
         let ledger = Ledger::default();
         let count = AtomicUsize::new(0);
+        let closings = Arc::new(AtomicUsize::new(0));
+        let closed = Arc::clone(&closings);
         let closing = executing(&ledger, move |visitor, _| {
             ok(visitor);
             // Announced by nothing, and only once the answer is out: by an end or by a reset.
-            match drawn(count.fetch_add(1, Ordering::SeqCst)) % 3 {
+            let next = match drawn(count.fetch_add(1, Ordering::SeqCst)) % 3 {
                 0 => Next::Close,
                 1 => Next::Reset,
-                _ => Next::Request,
-            }
+                _ => return Next::Request,
+            };
+            closed.fetch_add(1, Ordering::SeqCst);
+            next
         });
         let cpu = executing(&ledger, answering);
         let router = router(&[closing.address], &[cpu.address], "timeout: 1m", "");
@@ -41,7 +46,8 @@ fn idle_connections_that_close_at_random_cost_no_request() {
         } else {
             let told = |got: &Got| *got == whole(200, "whole") || matches!(got, Got::Whole(502, _) | Got::Broken);
             assert!(tally.keys().all(told), "{tally:?}");
-            assert!(lost < 40, "{tally:?}");
+            let closings = closings.load(Ordering::SeqCst);
+            assert!(lost <= closings, "no connection that closes takes two down: {closings} of them, {tally:?}");
         }
     }
 }
@@ -59,7 +65,8 @@ fn half_of_the_endpoints_answer_500_and_are_passed_over() {
     let cpu = executing(&ledger, answering);
     let detection = "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\n\
         metadata: {name: gpu, namespace: default}\nspec: {host: gpu.example, trafficPolicy: {outlierDetection: \
-        {consecutive5xxErrors: 1, maxEjectionPercent: 50, baseEjectionTime: 1h}}}\n";
+        {consecutive5xxErrors: 1, maxEjectionPercent: 50, baseEjectionTime: 1h}, connectionPool: {http: {maxRetries: 100}}}}\n";
+    // The default budget lets three requests be retried at once, and four clients may meet failing endpoints together.
     let retried = "retries: {attempts: 3, retryOn: 5xx, backoff: 1ms}";
     let router = router(&gpu.each_ref().map(|one| one.address), &[cpu.address], retried, detection);
     assert_eq!(load(&router, "GET", 50).into_iter().collect::<Vec<_>>(), [(whole(200, "whole"), 200)]);
@@ -122,11 +129,13 @@ fn an_endpoint_that_stalls_within_its_answer_ends_with_the_route_s_timeout() {
         Next::Close
     });
     let cpu = executing(&ledger, answering);
-    let router = router(&[gpu.address], &[cpu.address], "timeout: 300ms", "");
+    // Long enough for the answer's head to come on a machine that is busy with other things.
+    let router = router(&[gpu.address], &[cpu.address], "timeout: 3s", "");
     assert_eq!(load(&router, "GET", 1).into_iter().collect::<Vec<_>>(), [(Got::Broken, 4)]);
     router.wait_for("every slot is free", |metrics| metrics.count("overspill_requests_in_flight", &[]) == 0);
-    let reason = [("reason", "request_timeout")];
-    assert_eq!(router.metrics().count("overspill_requests_total", &reason), 4);
+    router.wait_for("each is recorded", |metrics| {
+        metrics.count("overspill_requests_total", &[("reason", "request_timeout")]) == 4
+    });
 }
 
 #[test]
@@ -137,9 +146,9 @@ fn slow_endpoints_are_left_for_the_next_tier_where_a_try_has_its_time() {
         Next::Close
     });
     let cpu = executing(&ledger, answering);
-    let rule = "timeout: 1m, retries: {attempts: 1, perTryTimeout: 100ms, retryOn: connect-failure, backoff: 1ms}";
+    let rule = "timeout: 1m, retries: {attempts: 1, perTryTimeout: 2s, retryOn: connect-failure, backoff: 1ms}";
     let router = router(&[gpu.address], &[cpu.address], rule, "");
-    assert_eq!(load(&router, "GET", 2).into_iter().collect::<Vec<_>>(), [(whole(200, "whole"), 8)]);
-    let timed_out = load(&router, "POST", 2);
+    assert_eq!(load(&router, "GET", 1).into_iter().collect::<Vec<_>>(), [(whole(200, "whole"), 4)]);
+    let timed_out = load(&router, "POST", 1);
     assert!(timed_out.keys().all(|got| matches!(got, Got::Whole(504, _))), "{timed_out:?}");
 }

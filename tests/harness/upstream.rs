@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{HandshakeKind, ServerConfig};
+use socket2::Socket;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -123,14 +124,27 @@ impl Upstream {
         Self::bind_with(address, wire, answer, None)
     }
 
+    /// Has a bound socket listen, so that nobody takes its port before.
+    pub fn listen(socket: Socket, wire: Wire, answer: Answer) -> Self {
+        socket.listen(128).expect("a bound socket");
+        socket.set_nonblocking(true).expect("an open socket");
+        let _entered = background().enter();
+        let listener = TcpListener::from_std(socket.into()).expect("a socket that does not block");
+        Self::with(listener, wire, answer, None)
+    }
+
     fn bind_with(address: SocketAddr, wire: Wire, answer: Answer, tls: Option<TlsAcceptor>) -> Option<Self> {
         let listener = wait(TcpListener::bind(address)).ok()?;
+        Some(Self::with(listener, wire, answer, tls))
+    }
+
+    fn with(listener: TcpListener, wire: Wire, answer: Answer, tls: Option<TlsAcceptor>) -> Self {
         let address = listener.local_addr().expect("a bound address");
         let seen = Arc::new(Seen::default());
         let (sender, exchanges) = channel();
         let script = Script { answer, seen: Arc::clone(&seen), exchanges: sender };
         let accepting = background().spawn(accept(listener, wire, script, tls)).abort_handle();
-        Some(Self { address, seen, exchanges: Mutex::new(exchanges), accepting })
+        Self { address, seen, exchanges: Mutex::new(exchanges), accepting }
     }
 
     /// The next request of an [`Answer::Held`] upstream.

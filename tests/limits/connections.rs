@@ -17,7 +17,7 @@ fn a_connection_over_the_limit_is_closed_at_once() {
     let mut refused = Connection::open(router.traffic);
     refused.try_send(ASKED.as_bytes());
     assert_eq!(refused.read_to_end(), b"");
-    assert_eq!(router.metrics().count(EXCEEDED, &[("limit", "connections")]), 1);
+    router.wait_for("it is counted", |metrics| metrics.count(EXCEEDED, &[("limit", "connections")]) == 1);
     let [gone, mut kept] = taken;
     drop(gone);
     router.wait_for("its place is free", |metrics| metrics.count(series::CLIENT_CONNECTIONS, &[]) == 1);
@@ -31,7 +31,7 @@ fn an_old_connection_ends_with_the_requests_that_it_carries() {
     let upstream = Upstream::start(Wire::H1, Answer::Held);
     let service = Service { host: "up.example", wire: Wire::H1, endpoints: &[upstream.address] }.document();
     let rule = "  - {name: all, route: [{destination: {host: up.example}}]}";
-    let documents = virtual_service("app.example", rule) + &service + &settings("maxConnectionAge: 200ms");
+    let documents = virtual_service("app.example", rule) + &service + &settings("maxConnectionAge: 1s");
     let router = Router::start(&documents);
     let mut old = Connection::open(router.traffic);
     old.send(ASKED);
@@ -64,11 +64,11 @@ fn an_old_connection_ends_with_the_requests_that_it_carries() {
 #[test]
 fn an_idle_connection_is_closed_and_counted() {
     let (_upstream, documents) = application();
-    let router = Router::start(&(documents + &settings("keepalive: 100ms")));
+    let router = Router::start(&(documents + &settings("keepalive: 1s")));
     let mut idle = Connection::open(router.traffic);
     assert_eq!(idle.ask(ASKED).head.status, 200);
     assert_eq!(idle.read_to_end(), b"");
-    assert_eq!(router.metrics().count(EXCEEDED, &[("limit", "connection_idle")]), 1);
+    router.wait_for("it is counted", |metrics| metrics.count(EXCEEDED, &[("limit", "connection_idle")]) == 1);
 }
 
 /// What retries would need is kept within the limit alone: beyond it a request is sent once.

@@ -77,6 +77,43 @@ fn what_one_limit_refuses_uses_up_nothing_of_another() {
     assert_eq!(statuses(&router, ["x-user: c\r\n", "x-user: d\r\n"]), [200, 429]);
 }
 
+/// Whichever limit refuses, the answer names each of them with what is left of it, and the longest wait.
+#[test]
+fn a_refusal_names_every_limit_with_what_truly_remains() {
+    let (router, upstream) = limited(
+        "[{name: first, requests: 5, unit: DAY}, {name: user, requests: 1, unit: HOUR, key: {httpHeaderName: x-user}}, \
+          {name: agent, requests: 2, unit: DAY, key: {httpHeaderName: x-agent}}, {name: last, requests: 10, unit: DAY}]",
+    );
+    let one = "x-user: one\r\nx-agent: a\r\n";
+    let every = ["first", "user", "agent", "last"];
+    let standings = |head: &super::harness::Head| {
+        let told = head.value("ratelimit");
+        let items = told.split(", ").map(|item| item.split_once(";t=").map_or(item, |(left, _)| left).to_owned());
+        items.collect::<Vec<String>>()
+    };
+    let with = |left: [u32; 4]| -> Vec<String> {
+        every.iter().zip(left).map(|(name, left)| format!("\"{name}\";r={left}")).collect()
+    };
+    let admitted = ask(&router, "/", one).head;
+    assert_eq!((admitted.status, standings(&admitted)), (200, with([4, 0, 1, 9])));
+    for _ in 0..3 {
+        let refused = ask(&router, "/", one).head;
+        assert_eq!((refused.status, standings(&refused)), (429, with([4, 0, 1, 9])));
+        assert_eq!(refused.value("ratelimit-policy"), admitted.value("ratelimit-policy"));
+        let wait: u64 = refused.value("retry-after").parse().expect("seconds");
+        assert!((1..=3600).contains(&wait) && refused.value("ratelimit").contains(&format!("\"user\";r=0;t={wait}, ")));
+    }
+    assert_eq!(ask(&router, "/", "x-user: two\r\nx-agent: a\r\n").head.status, 200);
+    // Two of them have none now: a client that comes again after the shorter wait would be refused again.
+    let refused = ask(&router, "/", one).head;
+    assert_eq!((refused.status, standings(&refused)), (429, with([3, 0, 0, 8])));
+    let wait: u64 = refused.value("retry-after").parse().expect("seconds");
+    assert!(
+        (3601..=43_200).contains(&wait) && refused.value("ratelimit").contains(&format!("\"agent\";r=0;t={wait}, "))
+    );
+    assert_eq!(upstream.seen.requests(), 2);
+}
+
 /// The rules that a policy is for are counted together, whoever answers; a preflight is not counted.
 #[test]
 fn a_rule_that_answers_itself_is_limited_too() {

@@ -43,7 +43,7 @@ fn a_route_is_answered_from_a_space_that_it_accepts_and_from_no_other() {
         "",
     ] {
         let generation = router.generation();
-        folder.write("documents.yaml", &documents(other));
+        folder.replace("documents.yaml", &documents(other));
         router.wait_until("it is in force", |router| router.generation() > generation);
         let reply = embed(&router, &texts(1));
         assert_eq!(reply.head.status, 503, "{other}: {reply:?}");

@@ -154,7 +154,7 @@ fn a_changed_setting_is_loaded_beside_and_swapped_in_without_a_lost_request() {
     let (router, documents) = start(&model(), "");
     wait_for_revision(&router, &revision("model.onnx"));
     under_load(&router, || {
-        documents.write("documents.yaml", &local_only(&model(), "", INT8));
+        documents.replace("documents.yaml", &local_only(&model(), "", INT8));
         wait_for_revision(&router, &revision("model-int8.onnx"));
     });
     router.wait_for_log(0, |line| line.to_string().contains("is freed"));
@@ -240,21 +240,21 @@ fn a_canary_takes_its_share_and_gives_it_back() {
     // Five standard deviations of a binomial of 100 with 0.3.
     assert!(v1 + v2 == 100 && (8..=52).contains(&v2), "{v1} and {v2}");
 
-    held.write("documents.yaml", &documents(&(model_version("v1", "") + &canary(0))));
+    held.replace("documents.yaml", &documents(&(model_version("v1", "") + &canary(0))));
     router.wait_for("the canary takes none", |metrics| metrics.count(SHARE, &[("version", "v1")]) == 100);
     assert_eq!(router.metrics().count(LOADS, &[]), 2, "shares change without a load");
     // Rolled forward, and back by pointing at the earlier version.
     for (version, revision) in [("v2", revision("model-int8.onnx")), ("v1", revision("model.onnx"))] {
-        held.write("documents.yaml", &documents(&model_version(version, "")));
+        held.replace("documents.yaml", &documents(&model_version(version, "")));
         router.wait_for("it is alone in force", |metrics| {
             metrics.has(INFO, &[("revision", &revision)]) && metrics.label_values(SHARE, "version") == [version]
         });
     }
-    held.write("documents.yaml", &documents(&model_version("v7", "")));
+    held.replace("documents.yaml", &documents(&model_version("v7", "")));
     router.wait_for_log(0, |line| line.to_string().contains("v7"));
     assert!(router.metrics().has(SHARE, &[("version", "v1")]), "what is missing changes nothing");
     // Without a word on versions the highest one serves.
-    held.write("documents.yaml", &documents(""));
+    held.replace("documents.yaml", &documents(""));
     router.wait_for("the highest serves", |metrics| metrics.label_values(SHARE, "version") == ["v2"]);
 }
 
@@ -263,11 +263,11 @@ fn the_local_tier_is_switched_off_and_on_again_by_a_reload() {
     let (router, documents) = start(&model(), INT8);
     let on = local_only(&model(), "", INT8);
     let (off, _settings) = on.split_once("---\napiVersion: overspill.dev/v1\nkind: Settings").expect("settings");
-    documents.write("documents.yaml", off);
+    documents.replace("documents.yaml", off);
     router.wait_for("it is off", |metrics| metrics.count(READY, &[]) == 0);
     let reply = embed(&router, &texts(1));
     assert!(reply.head.value("proxy-status").contains("local_off"), "{reply:?}");
-    documents.write("documents.yaml", &on);
+    documents.replace("documents.yaml", &on);
     router.wait_for("it is on", |metrics| metrics.count(READY, &[]) == 1);
     assert_eq!(embed(&router, &texts(1)).head.status, 200);
     assert!(router.stop().status.success());

@@ -141,7 +141,7 @@ fn a_client_that_takes_nothing_of_an_answer_is_let_go() {
         }
         gone.lock().expect("no script panics").send(taken).expect("the test listens");
     });
-    let router = router_to(upstream.address, Wire::H1, &settings("limits: {streamIdleTimeout: 300ms}"));
+    let router = router_to(upstream.address, Wire::H1, &settings("limits: {streamIdleTimeout: 1s}"));
     let mut connection = Connection::open(router.traffic);
     connection.send("GET / HTTP/1.1\r\nhost: app.example\r\nx-request-id: stuck\r\n\r\n");
     assert_eq!(connection.head().status, 200);

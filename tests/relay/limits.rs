@@ -69,7 +69,7 @@ fn a_body_of_unknown_length_is_refused_where_it_passes_the_limit() {
 fn a_request_without_an_answer_in_time_is_refused() {
     let upstream = Upstream::start(Wire::H1, Answer::Held);
     let service = Service { host: "up.example", wire: Wire::H1, endpoints: &[upstream.address] }.document();
-    let rule = "  - {timeout: 100ms, route: [{destination: {host: up.example}}]}";
+    let rule = "  - {timeout: 1s, route: [{destination: {host: up.example}}]}";
     let router = Router::start(&(virtual_service("app.example", rule) + &service));
     let mut connection = Connection::open(router.traffic);
     let reply = connection.ask("GET / HTTP/1.1\r\nhost: app.example\r\nx-request-id: late\r\n\r\n");
@@ -84,7 +84,7 @@ fn a_request_without_an_answer_in_time_is_refused() {
 fn an_answer_that_stands_still_is_broken_off() {
     for (front, back) in PAIRS {
         let upstream = Upstream::start(back, Answer::Held);
-        let router = router_to(upstream.address, back, &settings("limits: {streamIdleTimeout: 100ms}"));
+        let router = router_to(upstream.address, back, &settings("limits: {streamIdleTimeout: 1s}"));
         let mut client = Client::connect(router.traffic, front);
         let mut call = client.start_empty("GET", "/", &[("x-request-id", "still")]);
         let mut exchange = upstream.next();

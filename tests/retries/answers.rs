@@ -3,8 +3,8 @@
 use http::HeaderMap;
 
 use super::harness::series::{REQUESTS, RETRIES, RETRIES_ENDED};
-use super::harness::{Client, PAIRS, Wire};
-use super::{ON_5XX, begin, held};
+use super::harness::{Client, PAIRS, RawUpstream, Wire};
+use super::{ON_5XX, begin, held, router};
 
 #[test]
 fn an_answer_that_the_rule_retries_is_not_the_clients() {
@@ -128,12 +128,19 @@ fn a_rule_asks_again_for_headers_that_the_request_names() {
 
 #[test]
 fn the_timeout_covers_all_tries() {
-    let (router, upstream) = held(Wire::H1, "timeout: 300ms, retries: {attempts: 5, retryOn: 5xx, backoff: 1ms}");
+    // The first try fails at once, the second is never answered.
+    let upstream = RawUpstream::start(|mut visitor, number| {
+        visitor.head();
+        if number == 0 {
+            visitor.write("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        } else {
+            visitor.read_to_end();
+        }
+    });
+    let rule = "timeout: 2s, retries: {attempts: 5, retryOn: 5xx, backoff: 1ms}";
+    let router = router(&[upstream.address], Wire::H1, rule, "");
     let mut call = begin(&router, "GET", "late");
-    upstream.next().answer(503, "");
-    let mut second = upstream.next();
     assert_eq!(call.head().status, 504);
-    second.wait_for_abandon();
     let line = router.access_of("late");
     assert_eq!([line.field("attempts"), line.field("response_flags")], ["2", "UT"]);
 }

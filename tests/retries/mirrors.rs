@@ -148,9 +148,16 @@ fn a_copy_that_lags_too_far_behind_is_given_up() {
     let (pool, shadow) = (ok(), Upstream::start(Wire::H2, Answer::Held));
     let shadows = Service { host: "shadow.example", wire: Wire::H2, endpoints: &[shadow.address] };
     let router = mirroring(pool.address, "mirror: {host: shadow.example}", &[shadows], "");
-    let body = "x".repeat(8 << 20);
-    assert_eq!(Client::connect(router.traffic, Wire::H1).ask("POST", "/", &[], &body).text(), "original");
+    let mut call = Client::connect(router.traffic, Wire::H1).start("POST", "/", &[]);
+    assert!(call.send("begun"));
+    // The copy is under way before there is anything that it could lag behind.
     let mut copy = shadow.next();
+    for _ in 0..8 {
+        assert!(call.send(&"x".repeat(1 << 20)), "no copy delays its original");
+    }
+    call.finish();
+    assert_eq!(call.head().status, 200);
+    assert_eq!(call.rest().expect("a whole answer").0, b"original");
     copy.wait_for_abandon();
     router.wait_for("the copy is dropped", |metrics| metrics.count(MIRRORED, &[("result", "dropped")]) == 1);
 }

@@ -1,10 +1,11 @@
 //! Several routers that answer for all.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use super::harness::{Answer, Folder, Router, Setup, Upstream, Wire, closed_port, log_field};
+use super::harness::{Answer, RawUpstream, Router, Upstream, Wire, closed_port, get, log_field};
 use super::{KEY, begin, documents};
 
 fn figures(router: &Router, query: &str) -> Value {
@@ -23,18 +24,17 @@ fn routers_add_up_what_is_asked_of_all_of_them() {
     let gpu = Upstream::start(Wire::H1, Answer::Held);
     let alone = Router::start(&documents("", &[gpu.address], POLICY));
     // It asks the other one and itself, as by the name of a headless Service.
-    let own = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-    let folder = Folder::with(&documents(&settings(&[alone.admin, own]), &[gpu.address], POLICY));
-    let variables = [("OVERSPILL_ADMIN", own.to_string().into())];
-    let both = Router::with(&Setup { config: folder.path(), variables: &variables });
+    let (tell, itself) = leading_to_what_is_told();
+    let both = Router::start(&documents(&settings(&[alone.admin, itself.address]), &[gpu.address], POLICY));
+    tell.set(both.admin).expect("it is told once");
     let _clients = [begin(alone.traffic), begin(alone.traffic), begin(both.traffic)];
     let exchanges: Vec<_> = (0..3).map(|_| gpu.next()).collect();
     both.wait_until("three requests are known of", |router| {
         let known = figures(router, "");
-        known["pools"][KEY]["in_flight"] == 3 && known["pools"][KEY]["desired_replicas"] == 3
+        known["pools"][KEY]["in_flight"] == 3
+            && known["pools"][KEY]["desired_replicas"] == 3
+            && (&known["routers"]["asked"], &known["routers"]["answered"]) == (&2.into(), &2.into())
     });
-    let all = figures(&both, "");
-    assert_eq!((&all["routers"]["asked"], &all["routers"]["answered"]), (&2.into(), &2.into()), "{all}");
     assert_eq!(figures(&both, "?scope=own")["pools"][KEY]["in_flight"], 1);
     assert_eq!(figures(&alone, "")["pools"][KEY]["in_flight"], 2);
     for exchange in exchanges {
@@ -63,7 +63,18 @@ fn a_broken_peer_is_left_out_and_counted() {
     exchange.answer(200, "");
 }
 
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.local_addr().expect("it is bound").port()
+/// An address that leads to the admin API whose own address is told later, since its port is drawn when it starts.
+fn leading_to_what_is_told() -> (Arc<OnceLock<SocketAddr>>, RawUpstream) {
+    let told = Arc::new(OnceLock::new());
+    let admin = Arc::clone(&told);
+    let upstream = RawUpstream::start(move |mut visitor, _| {
+        while let Some((line, _)) = visitor.head() {
+            let Some(admin) = admin.get() else { return };
+            let path = line.split(' ').nth(1).expect("a request line has a target");
+            let reply = get(*admin, path);
+            let head = format!("HTTP/1.1 {} Told\r\ncontent-length: {}\r\n\r\n", reply.head.status, reply.body.len());
+            visitor.write([head.as_bytes(), &reply.body].concat());
+        }
+    });
+    (told, upstream)
 }

@@ -9,6 +9,15 @@ use governor::state::StateStore;
 
 use super::table::Table;
 
+/// What is asked of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Ask {
+    /// A token, where there is one.
+    Take,
+    /// Whether there is one; nothing changes.
+    Look,
+}
+
 /// The buckets of one limit. A bucket's state is the moment at which it is full again (the theoretical arrival time of the
 /// generic cell rate algorithm), in nanoseconds since its limit began. Clones are the same buckets.
 #[derive(Clone, Debug)]
@@ -49,26 +58,36 @@ impl Buckets {
 }
 
 impl StateStore for Buckets {
-    type Key = u64;
+    type Key = (u64, Ask);
 
-    fn measure_and_replace<T, F, E>(&self, key: &u64, decide: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, (key, ask): &(u64, Ask), decide: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        match &*self.place {
-            Place::One(full_at) => one(full_at, decide),
-            Place::Table { table, offset } => table.replace(*key, self.interval, |full_at| {
+        match (&*self.place, ask) {
+            (Place::One(full_at), Ask::Take) => one(full_at, decide),
+            (Place::One(full_at), Ask::Look) => decide(known(full_at.load(Ordering::Relaxed))).map(|(seen, _)| seen),
+            (Place::Table { table, offset }, Ask::Take) => table.replace(*key, self.interval, |full_at| {
                 let (taken, next) = decide(full_at.map(|full_at| Nanos::new(full_at.saturating_sub(*offset))))?;
                 Ok((taken, next.as_u64().saturating_add(*offset)))
             }),
+            (Place::Table { table, offset }, Ask::Look) => {
+                let full_at = table.full_at(*key);
+                decide(full_at.map(|full_at| Nanos::new(full_at.saturating_sub(*offset)))).map(|(seen, _)| seen)
+            }
         }
     }
+}
+
+/// When the one bucket of a limit is full again, where something was taken from it.
+fn known(full_at: u64) -> Option<Nanos> {
+    NonZeroU64::new(full_at).map(|nanos| Nanos::new(nanos.get()))
 }
 
 fn one<T, E>(full_at: &AtomicU64, decide: impl Fn(Option<Nanos>) -> Result<(T, Nanos), E>) -> Result<T, E> {
     let mut before = full_at.load(Ordering::Relaxed);
     loop {
-        let (taken, next) = decide(NonZeroU64::new(before).map(|nanos| Nanos::new(nanos.get())))?;
+        let (taken, next) = decide(known(before))?;
         match full_at.compare_exchange_weak(before, next.as_u64(), Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => return Ok(taken),
             Err(changed) => before = changed,

@@ -11,7 +11,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName};
 
-use super::bucket::Buckets;
+use super::bucket::{Ask, Buckets};
 use super::table::Table;
 use crate::domain::{RateLimit, RateLimitKey};
 
@@ -21,12 +21,12 @@ const NETWORK: u128 = !0 << 64;
 /// What a bucket says to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It goes through.
-    Taken {
-        /// The requests that could follow it at once.
+    /// It may go through.
+    Open {
+        /// The requests that could come at once now.
         left: u32,
     },
-    /// It does not.
+    /// It may not.
     Empty {
         /// Seconds until the next one would, rounded up.
         wait: u64,
@@ -37,7 +37,7 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Limit<C: Clock = MonotonicClock> {
     settings: RateLimit,
-    limiter: RateLimiter<u64, Buckets, C, StateInformationMiddleware>,
+    limiter: RateLimiter<(u64, Ask), Buckets, C, StateInformationMiddleware>,
     buckets: Buckets,
     clock: C,
     /// Turns what is counted apart into keys, in a way that no client knows.
@@ -90,8 +90,21 @@ impl<C: Clock + Clone> Limit<C> {
 
     /// Takes a token out of the bucket of `key`.
     pub(super) fn take(&self, key: u64) -> Standing {
-        match self.limiter.check_key(&key) {
-            Ok(state) => Standing::Taken { left: state.remaining_burst_capacity() },
+        self.ask(key, Ask::Take)
+    }
+
+    /// How the bucket of `key` stands, with nothing taken.
+    pub(super) fn look(&self, key: u64) -> Standing {
+        match self.ask(key, Ask::Look) {
+            // What is asked about is still there.
+            Standing::Open { left } => Standing::Open { left: left.saturating_add(1) },
+            empty @ Standing::Empty { .. } => empty,
+        }
+    }
+
+    fn ask(&self, key: u64, ask: Ask) -> Standing {
+        match self.limiter.check_key(&(key, ask)) {
+            Ok(state) => Standing::Open { left: state.remaining_burst_capacity() },
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.now());
                 Standing::Empty { wait: whole_seconds(wait) }
@@ -123,7 +136,7 @@ impl<C: Clock + Clone> Limit<C> {
     pub(super) fn standing(&self, standing: Standing) -> String {
         let name = &self.settings.name;
         match standing {
-            Standing::Taken { left } => {
+            Standing::Open { left } => {
                 let missing = self.settings.burst.get().saturating_sub(left);
                 let full = self.settings.interval().saturating_mul(missing);
                 format!("\"{name}\";r={left};t={}", whole_seconds(full))

@@ -87,6 +87,12 @@ impl Table {
         Ok(taken)
     }
 
+    /// When the bucket of `key` is full again, if it has one.
+    pub(super) fn full_at(&self, key: u64) -> Option<u64> {
+        let (key, set) = self.set_of(key);
+        set.iter().find(|bucket| bucket.key == key).map(|bucket| bucket.full_at)
+    }
+
     /// Takes `interval` off the bucket of `key`, if it still has one.
     pub(super) fn give_back(&self, key: u64, interval: u64) {
         let (key, mut set) = self.set_of(key);

@@ -33,7 +33,7 @@ fn user(limit: &Limit<FakeRelativeClock>, name: &str) -> u64 {
 }
 
 fn passes(limit: &Limit<FakeRelativeClock>, key: u64) -> bool {
-    matches!(limit.take(key), Standing::Taken { .. })
+    matches!(limit.take(key), Standing::Open { .. })
 }
 
 #[test]
@@ -42,16 +42,16 @@ fn a_bucket_lets_its_burst_through_and_then_what_comes_back() {
     let limit = Limit::with_clock(limit(100, Duration::from_mins(1), 100, None), None, clock.clone());
     assert_eq!(limit.policy(), "\"default\";q=100;w=60");
     for left in (0..100).rev() {
-        assert_eq!(limit.take(0), Standing::Taken { left });
+        assert_eq!(limit.take(0), Standing::Open { left });
     }
-    assert_eq!(limit.standing(Standing::Taken { left: 50 }), "\"default\";r=50;t=30");
+    assert_eq!(limit.standing(Standing::Open { left: 50 }), "\"default\";r=50;t=30");
     assert_eq!(limit.take(0), Standing::Empty { wait: 1 });
     clock.advance(Duration::from_millis(599));
     assert_eq!(limit.take(0), Standing::Empty { wait: 1 });
     clock.advance(Duration::from_millis(1));
-    assert_eq!(limit.take(0), Standing::Taken { left: 0 });
+    assert_eq!(limit.take(0), Standing::Open { left: 0 });
     clock.advance(Duration::from_mins(2));
-    assert_eq!(limit.take(0), Standing::Taken { left: 99 });
+    assert_eq!(limit.take(0), Standing::Open { left: 99 });
 }
 
 #[test]
@@ -79,6 +79,28 @@ fn what_is_given_back_can_be_taken_again() {
         limit.give_back(key);
         assert!(passes(&limit, key) && !passes(&limit, key));
     }
+}
+
+#[test]
+fn a_look_takes_nothing_and_forgets_nobody() {
+    let lone = Limit::with_clock(limit(60, Duration::from_mins(1), 2, None), None, FakeRelativeClock::default());
+    let (many, clock, table) = keyed(8, 60, 2);
+    for limit in [&lone, &many] {
+        let key = user(limit, "a");
+        for left in [2, 1] {
+            assert_eq!([limit.look(key), limit.look(key)], [Standing::Open { left }; 2]);
+            assert_eq!(limit.take(key), Standing::Open { left: left - 1 });
+        }
+        assert_eq!([limit.look(key), limit.take(key)], [Standing::Empty { wait: 1 }; 2]);
+        limit.give_back(key);
+        assert_eq!(limit.look(key), Standing::Open { left: 1 });
+    }
+    for number in 0..100 {
+        assert_eq!(many.look(user(&many, &format!("other-{number}"))), Standing::Open { left: 2 });
+    }
+    assert_eq!((table.tracked(), table.evicted()), (1, 0));
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(many.look(user(&many, "a")), Standing::Open { left: 2 });
 }
 
 #[test]
