@@ -10,6 +10,7 @@ mod names;
 mod run;
 mod scaling;
 mod start;
+mod traces;
 mod traffic;
 
 use std::path::PathBuf;

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{Options, StartError};
-use crate::config::{Overrides, Problem};
+use crate::config::{self, Overrides, Problem};
 use crate::telemetry::LogError;
 
 /// An Istio-aware traffic router for inference pools, which answers from a local ONNX model when they are full.
@@ -74,6 +74,12 @@ struct RouterArgs {
     /// Filter of the program's own log, as `info` or `warn,overspill::proxy=debug`.
     #[arg(long, value_name = "FILTER", env = "OVERSPILL_LOG")]
     log: Option<String>,
+    /// Base URL of the collector that traces go to by OTLP; turns tracing on.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector)]
+    otlp_endpoint: Option<String>,
+    /// The router's name in traces [default: the workload's].
+    #[arg(long, value_name = "NAME", env = "OTEL_SERVICE_NAME")]
+    service_name: Option<String>,
 }
 
 impl From<RouterArgs> for Options {
@@ -85,6 +91,8 @@ impl From<RouterArgs> for Options {
             model: args.model.and_then(named),
             library: args.model_library.and_then(named),
             log: args.log.filter(|filter| !filter.is_empty()),
+            otlp_endpoint: args.otlp_endpoint.filter(|url| !url.is_empty()),
+            service_name: args.service_name.filter(|name| !name.is_empty()),
             ..Overrides::default()
         };
         Self { config: args.config.and_then(named), overrides }
@@ -100,6 +108,13 @@ fn address(text: &str) -> Result<Given, String> {
         return Ok(Given(None));
     }
     text.parse().map(|address| Given(Some(address))).map_err(|_| "write ADDRESS:PORT, as in 0.0.0.0:8080".to_owned())
+}
+
+fn collector(text: &str) -> Result<String, &'static str> {
+    if !text.is_empty() {
+        config::collector_url(text)?;
+    }
+    Ok(text.to_owned())
 }
 
 /// How a command prints what it found.

@@ -41,8 +41,8 @@ mod yaml;
 pub use batching::Batching;
 pub use checked::{
     Address, Autoscaling, Checked, Dns, Endpoint, Entry, Limits, Listener, LocalModel, MetricsApi, Mirror,
-    ModelReadiness, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share, Startup, TlsServer,
-    VirtualHost, Workload,
+    ModelReadiness, Otlp, OtlpProtocol, Pool, PoolIndex, Protocol, Queue, Route, RouteMatch, ServiceIdentity, Share,
+    Startup, TlsServer, Tracing, VirtualHost, Workload,
 };
 pub use definitions::custom_resource_definitions;
 pub use dump::dump;
@@ -53,5 +53,6 @@ pub use models::{Encoding, ExecutionProvider, MAX_TOKENS, ModelKind, NamedModel,
 pub use problem::{Place, Problem, Severity};
 pub use restart::{StartupPlaces, restart_needed};
 pub use route_policies::{LocalSpaces, refused_spaces};
+pub use settings::collector_url;
 pub use unexecuted::{NotExecuted, not_executed};
 pub use write::to_yaml;

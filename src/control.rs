@@ -1,6 +1,7 @@
 //! The control plane: from documents in a folder to what is in force.
 //!
-//! Owns reading the source, noticing that it changed, resolving names, publishing, and what endpoints are asked beside requests. The last good configuration stays in force whatever
+//! Owns reading the source, noticing that it changed, resolving names, publishing, what endpoints are asked beside requests, and
+//! taking spans to their collector. The last good configuration stays in force whatever
 //! happens to the documents. Never touches a request.
 
 mod folder;
@@ -8,6 +9,7 @@ mod local_model;
 mod names;
 mod peers;
 mod reconcile;
+mod traces;
 mod upkeep;
 mod watch;
 
@@ -16,5 +18,6 @@ pub use local_model::ModelKeeper;
 pub use names::{Names, Report, RequestedNames, Until, Waiter};
 pub use peers::Peers;
 pub use reconcile::{Reconciler, Reload, Start, log_problems};
+pub use traces::{Collector, TraceExporter};
 pub use upkeep::{FirstChecks, Upkeep};
 pub use watch::{Trigger, watch};

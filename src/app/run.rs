@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::traffic::{self, Listening, Socket, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
-use super::{memory, names, scaling};
+use super::{memory, names, scaling, traces};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{ModelReadiness, Problem, Startup};
 use crate::control::{self, FirstChecks, ModelKeeper, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
@@ -43,6 +43,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     } = bound;
     let Configuration { checked, problems, source, overrides } = configuration;
     let startup = checked.startup.clone();
+    let (tracer, exporting) = traces::start(&startup, &metrics, &mut certificates);
     let clients = certificates.follow(&checked, SystemTime::now());
     let found: Vec<Problem> = problems.iter().cloned().chain(certificates.problems()).collect();
     control::log_problems(&found);
@@ -80,11 +81,11 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     let mesh = announce(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
-        let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone());
+        let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone()).tracing(tracer.clone());
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
         start_thread(number, (traffic, sockets), drained.clone(), alive.clone())?;
     }
-    drop((drained, alive, access_log));
+    drop((drained, alive, access_log, tracer));
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
@@ -96,6 +97,9 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let over = all_ended.recv();
     end(&shutdown, &drain, &startup, over).await;
     keeper.stop();
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
     if let Some(writer) = log_writer {
         writer.finish(LOG_PATIENCE);
     }

@@ -4,6 +4,7 @@
 //! something, and expressions are compiled.
 
 mod autoscaling;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::domain::{
 };
 pub use crate::domain::{Address, Protocol};
 pub use autoscaling::{Autoscaling, MetricsApi};
+pub use tracing::{Otlp, OtlpProtocol, Tracing};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Limits {
     pub stream_idle_timeout: Duration,
     /// Whether the `X-Forwarded-Proto` of a client is believed and passed on.
     pub trust_forwarded_proto: bool,
+    /// How many requests are traced, of those of which nobody has decided it.
+    pub trace_sampling: Percentage,
 }
 
 /// Settings that need a restart: changing one while running is a named problem.
@@ -101,6 +105,8 @@ pub struct Startup {
     pub dns: Dns,
     /// How autoscalers are told of the demand.
     pub scaling: Autoscaling,
+    /// Where traces go.
+    pub tracing: Tracing,
 }
 
 /// How names are resolved.

@@ -6,6 +6,7 @@ mod resending;
 mod route_policy;
 mod scaling;
 mod tls;
+mod tracing;
 mod upkeep;
 
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ fn limits(limits: &Limits) -> Value {
         "requestTimeout": format_duration(limits.request_timeout),
         "streamIdleTimeout": format_duration(limits.stream_idle_timeout),
         "trustForwardedProto": limits.trust_forwarded_proto,
+        "traceSamplingPercentage": limits.trace_sampling.percent(),
     })
 }
 
@@ -74,6 +76,7 @@ fn startup(startup: &Startup) -> Value {
             "startTimeout": format_duration(startup.dns.start_timeout),
         },
         "scaling": scaling::autoscaling(&startup.scaling),
+        "tracing": tracing::tracing(&startup.tracing),
     })
 }
 

@@ -41,6 +41,10 @@ pub struct Overrides {
     pub log: Option<String>,
     /// Whether requests are logged.
     pub access_log: Option<bool>,
+    /// The base URL of the collector that spans go to.
+    pub otlp_endpoint: Option<String>,
+    /// The router's name in traces.
+    pub service_name: Option<String>,
     /// How long a drain keeps accepting connections.
     pub drain_delay: Option<Duration>,
     /// The proxy to answer for, in place of the one that the settings make of this router.

@@ -41,7 +41,7 @@ impl StartupPlaces {
 }
 
 /// The settings that need a restart.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 17] = [
     "listen",
     "admin",
     "workers",
@@ -56,6 +56,8 @@ const FIELDS: [&str; 15] = [
     "log",
     "dns",
     "scaling",
+    "tracing.otlp",
+    "tracing.serviceName",
     "workload",
 ];
 
@@ -76,6 +78,8 @@ pub fn restart_needed(old: &Startup, new: &Startup, places: &StartupPlaces) -> V
         old.log != new.log,
         old.dns != new.dns,
         old.scaling != new.scaling,
+        old.tracing.otlp != new.tracing.otlp,
+        old.tracing.service_name != new.tracing.service_name,
         old.workload != new.workload,
     ];
     let settings = FIELDS.into_iter().zip(changed).filter(|(_, changed)| *changed).map(|(field, _)| {

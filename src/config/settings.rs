@@ -1,12 +1,15 @@
 //! The `Settings` document and what overrides it, into settings that are in range.
 
 mod scaling;
+mod tracing;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use tracing::collector_url;
 
 use super::Overrides;
 use super::batching::{self, batching};
@@ -24,6 +27,8 @@ use crate::domain::{Http2Limits, Locality, parse_duration};
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 /// Where the admin API is served unless told otherwise: Envoy's own port.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15000);
+/// What a workload is called that has no name.
+const NAME: &str = "overspill";
 const BACKLOG: u32 = 1024;
 const KEEPALIVE: Duration = Duration::from_mins(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,6 +96,7 @@ pub(super) fn check(
     if let Some(source) = source {
         startup.scaling = scaling::check(source, startup.admin.port(), findings);
     }
+    startup.tracing.otlp = tracing::otlp(source, overrides, findings);
     if startup.listen == Some(startup.admin) && startup.admin.port() != 0 {
         let place = source.map(|source| source.document.place(&Path::spec().key("admin"))).unwrap_or_default();
         let message = format!("Traffic and the admin API would share {}.", startup.admin);
@@ -110,6 +116,7 @@ fn limits(spec: &Settings) -> Limits {
         request_timeout: duration(spec.limits.request_timeout.as_deref(), REQUEST_TIMEOUT),
         stream_idle_timeout: duration(spec.limits.stream_idle_timeout.as_deref(), STREAM_IDLE_TIMEOUT),
         trust_forwarded_proto: spec.limits.trust_forwarded_proto,
+        trace_sampling: tracing::sampling(spec),
     }
 }
 
@@ -148,8 +155,9 @@ fn startup(
         drain_delay: overrides.drain_delay.unwrap_or(duration(spec.drain.delay.as_deref(), Duration::ZERO)),
         access_log: overrides.access_log.or(spec.access_log).unwrap_or(true),
         log: overrides.log.clone().unwrap_or_else(|| text(&spec.log, "info")),
+        tracing: tracing::none(overrides, spec, spec.workload.name.as_deref().unwrap_or(NAME)),
         workload: Workload {
-            name: text(&spec.workload.name, "overspill"),
+            name: text(&spec.workload.name, NAME),
             namespace: text(&spec.workload.namespace, "default"),
             labels: with_topology(&spec.workload.labels, &Locality::parse(&spec.workload.locality), ""),
             locality: Locality::parse(&spec.workload.locality),

@@ -9,6 +9,7 @@ mod route_policy;
 mod scaling;
 mod service_entry;
 mod sorted;
+mod tracing;
 mod traffic;
 pub(super) mod upkeep;
 
@@ -32,6 +33,7 @@ pub(super) use route_policy::{RateLimit, RoutePolicy};
 pub(super) use scaling::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};
 pub(super) use service_entry::{ServiceEntry, ServicePort, WorkloadEntry};
 pub(super) use sorted::{Sourced, Written, judge, sort};
+pub(super) use tracing::{Otlp, Tracing};
 pub(super) use traffic::{
     ClientTls, ConnectionPool, ConsistentHash, Distribute, HttpCookie, LoadBalancer, LocalityLbSetting,
     OutlierDetection, PortTrafficPolicy, RetryBudget, TcpKeepalive, TrafficPolicy,
@@ -183,6 +185,7 @@ pub(super) struct Settings {
     pub(super) local_model: Option<ModelFiles>,
     pub(super) istio_certificates: Option<String>,
     pub(super) scaling: Autoscaling,
+    pub(super) tracing: Tracing,
 }
 
 /// `Settings.drain`.

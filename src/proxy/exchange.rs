@@ -1,5 +1,6 @@
 //! One request from its head to its record.
 
+pub(super) mod traced;
 mod tries;
 
 use std::rc::Rc;
@@ -71,7 +72,16 @@ impl Exchange {
     pub(super) fn begin(worker: Rc<Worker>, client: Rc<Client>, parts: &Parts, head: Arrival) -> Self {
         let live = worker.load();
         let request_id = request_id(&worker, &parts.headers, head.present);
-        let trace_id = if head.present.has(Field::Trace) { telemetry::trace_id(&parts.headers) } else { None };
+        let begun = Instant::now();
+        let trace = worker
+            .recorder
+            .tracer()
+            .and_then(|tracer| traced::begin(tracer, (&worker, &live, &client), (parts, head.present), begun));
+        let trace_id = match &trace {
+            Some(trace) => Some(trace.id()),
+            None if head.present.has(Field::Trace) => telemetry::trace_id(&parts.headers),
+            None => None,
+        };
         let record = Record {
             client: client.address,
             method: parts.method.clone(),
@@ -80,6 +90,7 @@ impl Exchange {
             version: parts.version,
             request_id,
             trace_id,
+            trace,
             route: None,
             chosen: None,
             pool: None,
@@ -114,7 +125,7 @@ impl Exchange {
             trying: None,
             needed: None,
             preferred: None,
-            begun: Instant::now(),
+            begun,
             recorded: false,
         }))
     }
@@ -318,6 +329,7 @@ impl Exchange {
     /// Notes a refusal, which is an answer of the router's own.
     pub(super) fn refused(&mut self, reason: Reason, status: u16) {
         self.0.record.reason = Some(reason);
+        self.trace_ends(Some(reason));
         self.answered(status, None);
     }
 

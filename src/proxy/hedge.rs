@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use tokio::time::timeout;
 
 use super::Worker;
 use super::attempt::{Outbound, Served};
 use super::body::{RequestBody, SpareBody};
 use super::exchange::Exchange;
+use super::exchange::traced::sent_to;
 use super::fields;
 use super::load;
 use super::retry::{Tries, with_head_of};
@@ -25,6 +26,7 @@ use crate::live::{Held, Live};
 use crate::pool::{Outcome, Timed};
 use crate::routing::{Asked, host_of};
 use crate::snapshot::PoolId;
+use crate::telemetry::{Attempt, Trace};
 use crate::upstream::{Answer, Secured, Unanswered};
 
 /// Whether a request of this method may be sent twice.
@@ -62,6 +64,8 @@ struct Second {
     /// The try that it is.
     number: u32,
     draw: u64,
+    /// What is traced of the request, where it is sampled.
+    trace: Option<Rc<Trace>>,
 }
 
 /// Whose answer it is.
@@ -89,6 +93,7 @@ impl Second {
             protocol: to.protocol_for(exchange.version()),
             number: exchange.attempts() + 2,
             draw: exchange.draw(pool),
+            trace: exchange.trace().cloned(),
             pool,
         })
     }
@@ -105,6 +110,7 @@ impl Second {
         load::ask_unless_asked(to.load_reports, request.headers_mut());
         let tls = client.map(|client| Secured { client, host: &host });
         let target = target((to, place), None, self.protocol, tls)?;
+        let traced = self.trace(place, request.headers_mut());
         let begun = self.live.now();
         let sent = self.worker.connections.send(target, &mut Some(request)).await;
         let outcome = match &sent {
@@ -113,9 +119,25 @@ impl Second {
             Err(_) => Outcome::Reset,
         };
         note(&self.live, (self.pool, place), outcome);
+        if let Some((trace, attempt)) = traced {
+            match &sent {
+                Ok(answer) => trace.answered(attempt, answer.status().as_u16(), answer.version()),
+                Err(unanswered) => trace.ended(attempt, Some(unanswered.reason)),
+            }
+        }
         let timed = timed(sent.as_ref().ok());
         to.observe_since(place, begun, timed, || self.live.now());
         sent.ok().filter(|_| timed == Timed::Well).map(|answer| Box::new((answer, held)))
+    }
+
+    /// Begins its span, and names that in `headers`, where the request is sampled.
+    fn trace(&self, place: usize, headers: &mut HeaderMap) -> Option<(&Trace, Attempt)> {
+        let trace = self.trace.as_deref()?;
+        let path = self.head.uri().path_and_query();
+        let sent = sent_to(&self.live, (self.pool, place), (&self.asked, path), (None, self.number - 1));
+        let attempt = trace.hedges(sent, self.worker.draw());
+        trace.name_try_in(headers);
+        Some((trace, attempt))
     }
 
     fn count(&self, end: HedgeEnd) {
@@ -168,12 +190,12 @@ async fn race(
     match winner {
         Winner::First(ended) => {
             second.count(HedgeEnd::Lost);
-            exchange.hedged(place);
+            exchange.hedged(place, HedgeEnd::Lost);
             (place, ended)
         }
         Winner::Second(answered) => {
             second.count(HedgeEnd::Won);
-            exchange.hedged(other);
+            exchange.hedged(other, HedgeEnd::Won);
             // It is at least as slow as this.
             second.live.snapshot.pool(second.pool).observe_since(place, begun, Timed::Well, || second.live.now());
             (other, Ok(Served::Endpoint(second.pool, answered)))

@@ -60,15 +60,18 @@ pub(super) async fn answer(
             if card.kind == ModelKind::Encoder && !accepted.is_none_or(|spaces| spaces.accept(&card.identity.space())) {
                 return Err(Reason::LocalIdentityMismatch);
             }
+            exchange.trace_run(&card.identity.name);
             texts(exchange, &local, &question, until).await.map(|embeddings| question.answer(card, &embeddings))
         }
         Ok(Asked::Tensors(mut question)) => {
             let Some(model) = local.beside().tensors(question.place) else { return Err(Reason::LocalUnsupported) };
+            exchange.trace_run(&model.card().identity.name);
             let computed =
                 model.compute(mem::take(&mut question.inputs), mem::take(&mut question.outputs), until).await;
             computed.map(|outputs| question.answer(model.card(), &outputs))
         }
     };
+    exchange.trace_end(outcome.as_ref().err().map(EmbedError::reason));
     local.finished(outcome.as_ref().map(|_| ()).map_err(EmbedError::reason));
     match outcome {
         Ok(body) => Ok(LocalAnswer::of(body)),

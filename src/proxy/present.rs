@@ -23,7 +23,7 @@ impl Field {
     fn of(name: &str) -> Option<Self> {
         Some(match name {
             "te" => Self::Te,
-            "b3" | "traceparent" | "x-b3-traceid" => Self::Trace,
+            "b3" | "traceparent" | "x-b3-traceid" | "x-b3-sampled" => Self::Trace,
             "cookie" => Self::Cookie,
             "trailer" => Self::Trailer,
             "upgrade" => Self::Upgrade,

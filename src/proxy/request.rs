@@ -274,6 +274,7 @@ fn rewrite_head(parts: &mut Parts, exchange: &Exchange, present: Present) {
     fields::set_forwarded_proto(&mut parts.headers, client.scheme(), trust);
     fields::set_client_certificate(&mut parts.headers, client.tls.as_ref().and_then(|peer| peer.certificate.as_ref()));
     fields::append_via(&mut parts.headers, parts.version);
+    exchange.name_in(&mut parts.headers);
 }
 
 /// Says again, on the next connection, that it is to become another protocol.

@@ -69,6 +69,7 @@ pub(super) async fn send(
     let target = target((to, place), instead, protocol, tls).ok_or(Failed::before(Reason::NoEndpoint))?;
     let target = Target { handed: per_try.map(|_| &handed), ..target };
     exchange.attempted(pool, place, destination);
+    exchange.trace_try(outbound, destination);
     let worker = Rc::clone(exchange.worker());
     let begun = to.times_answers().then(|| live.now());
     let sent = loop {
@@ -76,7 +77,7 @@ pub(super) async fn send(
             return Err(Failed { reach: Reach::Endpoint, ..Failed::before(Reason::UpstreamReset) });
         };
         fields::shape(request, protocol, scheme.clone(), &outbound.asked);
-        fields::set_attempt(request.headers_mut(), exchange.attempts());
+        exchange.number(request.headers_mut());
         load::ask(exchange, to.load_reports, request.headers_mut());
         // Held back until the endpoint answers 100, so that one which refuses by the head alone is never sent the body, and
         // the client is not asked for it.
@@ -110,7 +111,7 @@ pub(super) async fn send(
             None => break Err((Reason::RequestTimeout, Failure::PerTryTimeout)),
         }
     };
-    exchange.settled();
+    exchange.settled(sent.as_ref().ok());
     if let Some(begun) = begun {
         to.observe_since(place, begun, timed(sent.as_ref().ok()), || live.now());
     }
@@ -140,7 +141,9 @@ fn failed(exchange: &Exchange, tried: (PoolId, usize), reason: Reason, failure: 
         note(exchange.live(), tried, outcome);
     }
     let reach = if failure == Failure::Connect { Reach::Nothing } else { Reach::Endpoint };
-    Failed { reason: broken.unwrap_or(reason), failure: broken.is_none().then_some(failure), reach }
+    let reason = broken.unwrap_or(reason);
+    exchange.trace_end(Some(reason));
+    Failed { reason, failure: broken.is_none().then_some(failure), reach }
 }
 
 /// Where and how the endpoint of a pool at a place is sent a request, or what stands `instead` of it; `None` for an endpoint

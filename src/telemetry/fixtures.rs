@@ -112,6 +112,7 @@ pub(super) fn record(snapshot: &Snapshot, duration: Duration) -> Record {
         version: Version::HTTP_11,
         request_id: HeaderValue::from_static("00000000-0000-4000-8000-000000000000"),
         trace_id: None,
+        trace: None,
         route: Some(route(snapshot, 0)),
         chosen: Some(pool_id(snapshot, 0)),
         pool: Some(pool_id(snapshot, 0)),

@@ -14,6 +14,7 @@ mod reload;
 mod requests;
 mod scaling;
 mod scrape;
+mod traces;
 mod upkeep;
 
 use std::collections::HashSet;
@@ -27,9 +28,10 @@ pub use local::{LoadResult, LocalGauges, LocalMetrics, LocalVersion};
 pub use lookups::Lookup;
 pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;
+pub use traces::TraceCounters;
 pub(super) use requests::{RequestKey, RequestSeries};
 
-use super::family::{Labels, Single};
+use super::family::{Counters, Labels, Single};
 use super::names;
 use crate::config::Workload;
 use crate::domain::{HedgeEnd, MirrorEnd, Reason};
@@ -46,6 +48,7 @@ pub struct Metrics {
     lookups: lookups::LookupMetrics,
     upkeep: upkeep::UpkeepMetrics,
     access_log_dropped: Single<IntCounter>,
+    traces: Counters<1>,
     limits: LimitCounters,
     client_connections: Arc<AtomicU64>,
     /// The newest generation that is published.
@@ -86,6 +89,7 @@ impl Metrics {
             lookups: lookups::LookupMetrics::new(),
             upkeep: upkeep::UpkeepMetrics::new(),
             access_log_dropped: Single::new(&names::ACCESS_LOG_DROPPED, ()),
+            traces: traces::family(),
             limits: LimitCounters::new(),
             client_connections: Arc::default(),
             generation: AtomicU64::new(0),

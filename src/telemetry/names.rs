@@ -325,6 +325,8 @@ pub(super) const ACCESS_LOG_DROPPED: Definition<0> = define(
     [],
     "Access log lines dropped because whatever reads them was too slow or gone.",
 );
+pub(super) const TRACE_SPANS: Definition<1> =
+    define("overspill_trace_spans_total", ["outcome"], "Spans of sampled requests: exported, dropped or failed.");
 pub(super) const CLIENT_CONNECTIONS: Definition<0> =
     define("overspill_client_connections", [], "Client connections that are open now.");
 

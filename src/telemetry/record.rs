@@ -1,11 +1,13 @@
 //! One request, as data, once it is over.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 
+use super::Trace;
 use super::trace::TraceId;
 use crate::domain::{Reason, RetryEnd, Tier};
 use crate::routing::Asked;
@@ -27,8 +29,10 @@ pub struct Record {
     pub version: Version,
     /// `x-request-id`, the client's or made here.
     pub request_id: HeaderValue,
-    /// The trace id of `traceparent` or B3, if the request carries one.
+    /// The trace id of `traceparent` or B3, if the request carries one, or of the trace that begins here.
     pub trace_id: Option<TraceId>,
+    /// What is traced of it, where it is sampled.
+    pub trace: Option<Rc<Trace>>,
     /// The rule that matched.
     pub route: Option<RouteId>,
     /// The pool that the split chose.

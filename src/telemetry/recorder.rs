@@ -7,7 +7,7 @@ use prometheus::IntCounter;
 use rustc_hash::FxHashMap;
 
 use super::metrics::{LimitCounters, Metrics, RequestKey, RequestSeries};
-use super::{AccessLog, ClientConnection, Record};
+use super::{AccessLog, ClientConnection, Record, Tracer};
 use crate::domain::{HedgeEnd, MirrorEnd, Reason, Tier};
 use crate::snapshot::{PoolId, Snapshot};
 
@@ -17,6 +17,7 @@ use crate::snapshot::{PoolId, Snapshot};
 pub struct Recorder {
     metrics: Arc<Metrics>,
     access_log: Option<AccessLog>,
+    tracer: Option<Tracer>,
     handles: RefCell<Handles>,
 }
 
@@ -60,7 +61,18 @@ fn note_demand(snapshot: &Snapshot, record: &Record, key: RequestKey) {
 impl Recorder {
     /// A recorder for one worker; `None` logs no requests.
     pub fn new(metrics: Arc<Metrics>, access_log: Option<AccessLog>) -> Self {
-        Self { metrics, access_log, handles: RefCell::default() }
+        Self { metrics, access_log, tracer: None, handles: RefCell::default() }
+    }
+
+    /// The same, which traces requests too where there is a `tracer`.
+    #[must_use]
+    pub fn tracing(self, tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..self }
+    }
+
+    /// What decides which requests are traced; `None` traces none.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
     }
 
     /// Counts one open client connection for as long as the answer is held.
@@ -73,11 +85,14 @@ impl Recorder {
         self.metrics.limits()
     }
 
-    /// Counts and logs a request that is over. `snapshot` is the one that decided it, however old it is by now.
+    /// Counts, logs and traces a request that is over. `snapshot` is the one that decided it, however old it is by now.
     pub fn record(&self, snapshot: &Snapshot, record: &Record) {
         self.count(snapshot, record);
         if let Some(log) = &self.access_log {
             log.write(snapshot, record);
+        }
+        if let (Some(trace), Some(tracer)) = (&record.trace, &self.tracer) {
+            tracer.record(snapshot, record, trace);
         }
     }
 

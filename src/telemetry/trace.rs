@@ -2,6 +2,10 @@
 //!
 //! Reads only what a client sent. Draws no chance: whoever needs a new id brings the bits.
 
+mod incoming;
+
+pub(super) use incoming::{Context, Incoming, forget_state, incoming};
+
 use http::{HeaderMap, HeaderValue};
 
 /// A trace id: 16 or 32 hexadecimal digits, kept where it stands.
@@ -20,6 +24,11 @@ impl TraceId {
         Self { digits, length }
     }
 
+    /// That of the 16 bytes that OpenTelemetry knows it by.
+    pub(super) fn of_bytes(bytes: [u8; 16]) -> Self {
+        Self { digits: hex_of(bytes), length: 32 }
+    }
+
     /// The digits.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.digits[..self.length]).unwrap_or_default()
@@ -33,7 +42,8 @@ impl TraceId {
 pub fn trace_id(headers: &HeaderMap) -> Option<TraceId> {
     let id = sole(headers, "traceparent")
         .and_then(from_traceparent)
-        .or_else(|| sole(headers, "b3").and_then(from_b3))
+        .map(|parent| parent.trace)
+        .or_else(|| sole(headers, "b3").and_then(from_b3).map(|parent| parent.trace))
         .or_else(|| from_b3_parts(sole(headers, "x-b3-traceid")?, sole(headers, "x-b3-spanid")?));
     id.map(TraceId::new)
 }
@@ -45,22 +55,33 @@ fn sole<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     if values.next().is_some() { None } else { first.to_str().ok() }
 }
 
+/// What a header says of the span that a request comes from, as it stands there.
+struct Said<'h> {
+    trace: &'h str,
+    span: &'h str,
+    /// Flags of `traceparent`, or the sampling state of B3; `None` where that leaves the decision to others.
+    sampling: Option<&'h str>,
+}
+
 /// `version-traceid-parentid-flags`. A version after 00 may have more fields behind these; `ff` is none.
-fn from_traceparent(text: &str) -> Option<&str> {
+fn from_traceparent(text: &str) -> Option<Said<'_>> {
     let mut fields = text.splitn(5, '-');
     let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let more = fields.next();
     let known = is_hex(version, 2) && version != "ff" && (version != "00" || more.is_none());
-    (known && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2)).then_some(trace)
+    let valid = known && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
+    valid.then_some(Said { trace, span: parent, sampling: Some(flags) })
 }
 
 /// `traceid-spanid[-sampling[-parentspanid]]`; a sampling decision alone names no trace.
-fn from_b3(text: &str) -> Option<&str> {
+fn from_b3(text: &str) -> Option<Said<'_>> {
     let mut fields = text.splitn(4, '-');
-    let trace = from_b3_parts(fields.next()?, fields.next()?)?;
-    let sampling = fields.next().is_none_or(|sampling| matches!(sampling, "0" | "1" | "d"));
-    let parent = fields.next().is_none_or(|parent| is_id(parent, 16));
-    (sampling && parent).then_some(trace)
+    let (trace, span) = (fields.next()?, fields.next()?);
+    from_b3_parts(trace, span)?;
+    let sampling = fields.next();
+    let valid = sampling.is_none_or(|sampling| matches!(sampling, "0" | "1" | "d"))
+        && fields.next().is_none_or(|parent| is_id(parent, 16));
+    valid.then_some(Said { trace, span, sampling })
 }
 
 fn from_b3_parts<'h>(trace: &'h str, span: &str) -> Option<&'h str> {
@@ -76,11 +97,20 @@ fn is_id(text: &str, length: usize) -> bool {
     is_hex(text, length) && text.bytes().any(|byte| byte != b'0')
 }
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The digits of an id, two for each of its bytes.
+fn hex_of<const N: usize, const D: usize>(bytes: [u8; N]) -> [u8; D] {
+    std::array::from_fn(|at| {
+        let byte = bytes[at / 2];
+        DIGITS[usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 0xf })]
+    })
+}
+
 /// A new request id: the random bits of `draw` as a version 4 UUID (RFC 9562, section 5.4).
 pub fn request_id(draw: u128) -> HeaderValue {
     const VERSION: u128 = 0xf << 76;
     const VARIANT: u128 = 0b11 << 62;
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let bits = (draw & !VERSION & !VARIANT) | (4 << 76) | (0b10 << 62);
     let mut text = [b'-'; 36];
     for (nth, byte) in bits.to_be_bytes().into_iter().enumerate() {

@@ -18,6 +18,8 @@ pub type Clients = Box<[Option<Arc<Client>>]>;
 #[derive(Default)]
 pub struct Keeper {
     clients: HashMap<(ClientTls, Protocol), Kept<Client>>,
+    /// Those that no pool has, for as long as the keeper lasts.
+    own: Vec<((ClientTls, Protocol), Kept<Client>)>,
     servers: Vec<(ServerTls, Kept<Server>)>,
     seen: Files,
     /// What the next new policy's connections are told from others by.
@@ -29,6 +31,9 @@ pub fn problems(checked: &Checked, now: SystemTime) -> Vec<Problem> {
     let (mut keeper, _) = Keeper::new(&checked.startup.listeners);
     if let Some(api) = &checked.startup.scaling.metrics_api {
         keeper.serve(std::slice::from_ref(&api.server));
+    }
+    if let Some((otlp, tls)) = checked.startup.tracing.otlp.as_ref().and_then(|otlp| Some((otlp, otlp.tls.as_ref()?))) {
+        keeper.client(tls, Protocol::Http1, otlp.place.clone());
     }
     keeper.follow(checked, now);
     keeper.problems()
@@ -118,6 +123,22 @@ impl Keeper {
         Arc::new(Servers::new(servers.collect()))
     }
 
+    /// A client of the router's own account, whose settings stand at `place`; its files are read by the next
+    /// [`Keeper::follow`].
+    pub fn client(&mut self, tls: &ClientTls, protocol: Protocol, place: Place) -> Arc<Client> {
+        self.next += 1;
+        let mut kept = Kept::new(Client::new(self.next, tls));
+        kept.places.insert(place);
+        let client = Arc::clone(&kept.what);
+        self.own.push(((tls.clone(), protocol), kept));
+        client
+    }
+
+    /// Every client that is kept.
+    fn clients(&self) -> impl Iterator<Item = (&(ClientTls, Protocol), &Kept<Client>)> {
+        self.clients.iter().chain(self.own.iter().map(|(settings, kept)| (settings, kept)))
+    }
+
     /// Goes over to the policies of `checked`: the client of each pool. Policies that go on keep their client, and with it
     /// their connections.
     pub fn follow(&mut self, checked: &Checked, now: SystemTime) -> Clients {
@@ -139,21 +160,22 @@ impl Keeper {
 
     /// Reads every file that is followed, as it is now.
     pub fn read(&self) -> Files {
-        let clients = self.clients.keys().flat_map(|(tls, _)| of_client(tls));
+        let clients = self.clients().flat_map(|((tls, _), _)| of_client(tls));
         let servers = self.servers.iter().flat_map(|(tls, _)| of_server(tls));
         Files::read(clients.chain(servers))
     }
 
     /// Whether `files` differ from what was taken last, or a certificate has become valid or expired since.
     pub fn is_news(&self, files: &Files, now: SystemTime) -> bool {
-        let over = self.clients.values().any(|kept| kept.is_over(now));
+        let over = self.clients().any(|(_, kept)| kept.is_over(now));
         over || self.servers.iter().any(|(_, kept)| kept.is_over(now)) || *files != self.seen
     }
 
     /// Takes files as they were read: new connections use them, where they are right.
     pub fn take(&mut self, files: Files, now: SystemTime) {
         let old = std::mem::replace(&mut self.seen, files);
-        for ((tls, protocol), kept) in &mut self.clients {
+        let own = self.own.iter_mut().map(|(settings, kept)| (&*settings, kept));
+        for ((tls, protocol), kept) in self.clients.iter_mut().chain(own) {
             if kept.is_stale((&old, &self.seen), now) {
                 kept.renew(of_client(tls), client::build(tls, *protocol, &self.seen, now), Client::renew);
             }
@@ -167,7 +189,7 @@ impl Keeper {
 
     /// What is wrong with the files now, in the order of the documents.
     pub fn problems(&self) -> Vec<Problem> {
-        let clients = self.clients.values().flat_map(Kept::problems);
+        let clients = self.clients().flat_map(|(_, kept)| kept.problems());
         let servers = self.servers.iter().flat_map(|(_, kept)| kept.problems());
         let mut problems: Vec<_> = clients.chain(servers).collect();
         problems.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));

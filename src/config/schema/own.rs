@@ -131,6 +131,26 @@ static METRICS_API: Table = Table {
     one_of: &[],
 };
 
+static TRACING: Table = Table {
+    fields: &[
+        field("otlp", Shape::Object(&OTLP)),
+        field("samplingPercentage", Shape::Number(0.0, 100.0)),
+        field("serviceName", TEXT),
+    ],
+    one_of: &[],
+};
+
+static OTLP: Table = Table {
+    fields: &[
+        field("endpoint", TEXT).required(),
+        field("protocol", Shape::Enum(&["http/protobuf", "grpc"])),
+        field("headers", LABELS),
+        field("timeout", DURATION),
+        field("caCertificates", TEXT),
+    ],
+    one_of: &[],
+};
+
 pub(in crate::config) static SETTINGS: Table = Table {
     fields: &[
         field("listen", TEXT),
@@ -154,6 +174,7 @@ pub(in crate::config) static SETTINGS: Table = Table {
         field("localModel", Shape::Object(&LOCAL_MODEL)),
         field("istioCertificates", TEXT),
         field("scaling", Shape::Object(&AUTOSCALING)),
+        field("tracing", Shape::Object(&TRACING)),
     ],
     one_of: &[],
 };

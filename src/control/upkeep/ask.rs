@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 
-use crate::domain::{OwnRequest, Protocol};
+use crate::domain::{OwnRequest, Protocol, Reason};
 use crate::upstream::{Connections, Target, Unread};
 
 /// The most of an answer that is read.
@@ -21,7 +21,7 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("overspill/", env!("
 
 /// A body that is known whole.
 #[derive(Default)]
-pub(super) struct Whole(Vec<Bytes>);
+pub(in crate::control) struct Whole(Vec<Bytes>);
 
 impl From<Bytes> for Whole {
     fn from(bytes: Bytes) -> Self {
@@ -53,27 +53,30 @@ impl Unread for Whole {
 }
 
 /// An answer.
-pub(super) struct Answered {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    pub(super) trailers: Option<HeaderMap>,
+pub(in crate::control) struct Answered {
+    pub(in crate::control) status: StatusCode,
+    pub(in crate::control) headers: HeaderMap,
+    pub(in crate::control) body: Bytes,
+    pub(in crate::control) trailers: Option<HeaderMap>,
 }
 
-/// Sends `own` to `target`, whose requests are for `host` unless it says otherwise. `None` where no whole answer came.
-pub(super) async fn ask(
+/// Sends `own` to `target`, whose requests are for `host` unless it says otherwise.
+///
+/// # Errors
+/// Why no whole answer came.
+pub(in crate::control) async fn ask(
     connections: &Connections<Whole>,
     target: Target<'_>,
     own: &OwnRequest,
     host: &str,
-) -> Option<Answered> {
+) -> Result<Answered, Reason> {
     let host = own.host.as_deref().unwrap_or(host);
-    let mut request = Some(written(own, target, host)?);
-    let answer = connections.send(target, &mut request).await.ok()?;
+    let mut request = Some(written(own, target, host).ok_or(Reason::MalformedRequest)?);
+    let answer = connections.send(target, &mut request).await.map_err(|unanswered| unanswered.reason)?;
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, MOST).collect().await.ok()?;
+    let body = Limited::new(body, MOST).collect().await.map_err(|_| Reason::UpstreamReset)?;
     let trailers = body.trailers().cloned();
-    Some(Answered { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
+    Ok(Answered { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
 }
 
 /// The request as its protocol has it; `None` where the host is none.

@@ -116,7 +116,7 @@ impl Endpoint {
                     let socket = SocketAddr::new(self.socket.ip(), port);
                     let address = Address::Socket(socket);
                     let target = Target { socket, address: &address, tls: None, ..self.target(Protocol::Http1) };
-                    ask(&self.common.connections, target, &request, &self.host).await
+                    ask(&self.common.connections, target, &request, &self.host).await.ok()
                 }
             }
         };
@@ -129,7 +129,7 @@ impl Endpoint {
         let target = self.target(protocol);
         let host = own.host.as_deref().map_or(&*self.host, host_without_port);
         let tls = self.tls.as_deref().map(|client| Secured { client, host });
-        ask(&self.common.connections, Target { tls, ..target }, own, &self.host).await
+        ask(&self.common.connections, Target { tls, ..target }, own, &self.host).await.ok()
     }
 
     fn target(&self, protocol: Protocol) -> Target<'_> {

@@ -2,9 +2,14 @@
 
 use std::net::SocketAddr;
 
+use http::HeaderMap;
+
 use super::Exchange;
-use crate::domain::RetryEnd;
+use crate::domain::{HedgeEnd, RetryEnd};
+use crate::proxy::body::RequestBody;
+use crate::proxy::fields;
 use crate::snapshot::PoolId;
+use crate::upstream::Answer;
 
 impl Exchange {
     pub(in crate::proxy) fn attempted(&mut self, pool: PoolId, endpoint: usize, destination: Option<SocketAddr>) {
@@ -16,8 +21,17 @@ impl Exchange {
         self.0.trying = Some((pool, endpoint));
     }
 
-    /// Notes that the request was sent a second time, and that what came of it came from `endpoint`.
-    pub(in crate::proxy) fn hedged(&mut self, endpoint: usize) {
+    /// Says in `headers` which try this is, and in which span.
+    pub(in crate::proxy) fn number(&self, headers: &mut HeaderMap) {
+        fields::set_attempt(headers, self.attempts());
+        if let Some(trace) = self.trace() {
+            trace.name_try_in(headers);
+        }
+    }
+
+    /// Notes that the request was sent a second time, how that ended, and that what came of it came from `endpoint`.
+    pub(in crate::proxy) fn hedged(&mut self, endpoint: usize, end: HedgeEnd) {
+        self.trace_decided(end);
         self.0.record.attempts += 1;
         self.0.record.endpoint = Some(endpoint);
         self.0.trying = None;
@@ -31,9 +45,14 @@ impl Exchange {
         self.0.asked_for_load
     }
 
-    /// The try is over: it has an answer, or will have none.
-    pub(in crate::proxy) fn settled(&mut self) {
+    /// The try is over: it has this answer, or will have none.
+    pub(in crate::proxy) fn settled(&mut self, answer: Option<&Answer<RequestBody>>) {
         self.0.trying = None;
+        if let (Some(trace), Some(answer)) = (self.trace(), answer)
+            && let Some(attempt) = trace.current()
+        {
+            trace.answered(attempt, answer.status().as_u16(), answer.version());
+        }
     }
 
     /// The endpoint whose answer is awaited.
@@ -54,6 +73,7 @@ impl Exchange {
     /// Notes that a try that failed is repeated.
     pub(in crate::proxy) fn retried(&mut self) {
         self.0.record.retries += 1;
+        self.trace_ends(None);
     }
 
     /// Notes why a try that failed is not repeated.

@@ -46,6 +46,7 @@ impl Metrics {
         families.extend(self.local.collect());
         families.push(self.access_log_dropped.collect());
         families.push(self.limits.collect());
+        families.push(self.traces.collect());
         families
     }
 }
