@@ -238,7 +238,17 @@ fn what_multiplies_is_bounded_over_the_whole_configuration() {
     };
     let port = |at: usize| format!("{{number: {}, name: http-{at}, protocol: HTTP}}", at + 1);
     let address = |at: usize| format!("{{address: 10.0.{}.{}}}", at / 256, at % 256);
-    let endpoints = entry(numbers(256, &|at| format!("h{at}.example")), numbers(120, &port), numbers(250, &address));
+    let hosts = || numbers(256, &|at| format!("h{at}.example"));
+    let ports = entry(hosts(), numbers(120, &port), numbers(250, &address));
+    let endpoints = entry(hosts(), port(0), numbers(1000, &address));
+    let next = numbers(20, &|at| format!("{{host: a.example, subset: s{at}}}"));
+    let spills = entry("a.example".to_owned(), numbers(1000, &port), address(1))
+        + &format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: a}}\nspec: {{host: a.example, \
+             subsets: [{}]}}\n---\napiVersion: overspill.dev/v1\nkind: PoolPolicy\nmetadata: {{name: a}}\n\
+             spec: {{host: a.example, spillTo: [{next}]}}\n",
+            numbers(20, &|at| format!("{{name: s{at}}}")),
+        );
     let subsets = numbers(150, &|at| format!("{{name: s{at}}}"));
     let routes = numbers(150, &|at| {
         format!("{{match: [{{uri: {{exact: /{at}}}}}], route: [{{destination: {{host: a.example, subset: s{at}}}}}]}}")
@@ -258,7 +268,9 @@ fn what_multiplies_is_bounded_over_the_whole_configuration() {
          spec: {{hosts: [a.example], http: [{regexes}]}}\n"
     );
     for (text, code, line, said) in [
-        (endpoints, "OVS209", 4, "the pools have more than 1000000 endpoints together"),
+        (ports, "OVS209", 4, "the hosts have more than 20000 ports together"),
+        (endpoints, "OVS209", 4, "the hosts and pools have more than 250000 endpoints together"),
+        (spills, "OVS209", 4, "there are more than 20000 pools together"),
         (rings, "OVS209", 4, "hash tables have more than 16777216 places together"),
         (expressions, "OVS102", 4, "the expressions are too many or too large"),
     ] {

@@ -220,7 +220,7 @@ pub(super) fn clusters_json(admin: &Admin) -> Page {
         json!({
             "address": &*endpoint.name,
             "weight": endpoint.weight,
-            "labels": endpoint.labels,
+            "labels": *endpoint.labels,
             "in_flight": endpoint.state.in_flight(),
             "slots": pool.slots_of(endpoint),
             "admission": endpoint.state.health.admission(live.now()).as_str(),

@@ -12,12 +12,14 @@ mod topology;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::by_host::ByHost;
 use super::checked::Protocol;
 use super::finding::{Findings, Remark, remark};
 use super::secrets::Folders;
 use super::suggest::{did_you_mean, nearest};
+use super::sums::Sums;
 use super::viewpoint::Viewpoint;
 use super::visibility::{ROOT_NAMESPACE, is_visible};
 use super::written::Written;
@@ -47,7 +49,8 @@ pub(super) struct Service {
     pub(super) subject_alt_names: Vec<String>,
     /// The ports that requests can be routed to, in the order of the document.
     pub(super) ports: Vec<Port>,
-    pub(super) endpoints: Vec<Workload>,
+    /// Shared by the hosts of one document.
+    pub(super) endpoints: Vec<Arc<Workload>>,
     /// What tells the destination of a request, of a service without endpoints.
     pub(super) original: Option<OriginalBy>,
     /// Addresses that it is called by, as hosts.
@@ -82,7 +85,7 @@ pub(super) struct Port {
 pub(super) struct Workload {
     pub(super) address: WorkloadAddress,
     pub(super) ports: BTreeMap<String, u16>,
-    pub(super) labels: BTreeMap<String, String>,
+    pub(super) labels: Arc<BTreeMap<String, String>>,
     pub(super) locality: Locality,
     pub(super) weight: NonZeroU32,
 }
@@ -156,7 +159,9 @@ impl Catalog {
         for service in kubernetes::build(written, &viewer.locality, findings) {
             services.entry(service.host.clone()).or_default().push(service);
         }
-        services::build(&written.service_entries, &mut services, findings);
+        let mut sums = Sums::default();
+        services::build(&written.service_entries, &mut services, (&mut sums, findings));
+        sums.report(findings);
         if let Some(any) = passthrough::build(written, viewpoint) {
             services.entry(any.host.clone()).or_default().push(any);
         }
@@ -166,7 +171,7 @@ impl Catalog {
             rules: BTreeMap::new(),
             folders,
             viewer: viewer.namespace.clone(),
-            services_unknown: written.services_unknown,
+            services_unknown: written.services_unknown || sums.is_over(),
             subsets_unknown: written.subsets_unknown,
         };
         catalog.rules = rules::build(&written.destination_rules, &catalog, viewer, findings);

@@ -376,7 +376,7 @@ pub struct Endpoint {
     /// Its weight among its pool's endpoints, at least 1.
     pub weight: NonZeroU32,
     /// Its labels, those of its locality and network among them.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Where it runs.
     pub locality: Locality,
 }

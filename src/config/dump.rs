@@ -368,7 +368,7 @@ fn endpoint(endpoint: &Endpoint) -> Value {
     json!({
         "address": endpoint.address.to_string(),
         "weight": endpoint.weight,
-        "labels": endpoint.labels,
+        "labels": *endpoint.labels,
         "locality": endpoint.locality.to_string(),
     })
 }

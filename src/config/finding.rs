@@ -71,7 +71,7 @@ codes! {
     NO_EFFECT = "OVS206", "a document, rule or condition that applies to nothing or takes no effect";
     ROUTE_POLICY_TWICE = "OVS207", "two RoutePolicies for one rule, or two for one VirtualService";
     ROUTE_POLICY_MISSING = "OVS208", "a RoutePolicy that names a VirtualService or rule that does not exist";
-    TOO_MUCH = "OVS209", "more endpoints, or places in hash tables, than a router should bear";
+    TOO_MUCH = "OVS209", "more endpoints, ports, pools, or places in hash tables, than a router should bear";
     MODEL_VERSION = "OVS220", "a ModelVersion that the local model cannot follow";
     IDENTITY_REFUSED = "OVS221", "a version of the local model that is in force, and that a route does not accept";
     PROVIDER = "OVS222", "an execution provider of the local model that cannot be used where this is read";

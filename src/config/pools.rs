@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalog::{Called, Catalog, Port, Service, Workload, WorkloadAddress, in_force, kubernetes_name};
@@ -42,6 +43,10 @@ impl<'a> Pools<'a> {
             return *place;
         }
         let place = PoolIndex(self.built.len());
+        if !self.sums.takes_pool(&service.origin) {
+            // This is not put in force, so that any pool stands for those that were too many.
+            return PoolIndex(place.0 - 1);
+        }
         let pool = self.build(service, key.clone());
         self.built.push(pool);
         self.places.insert(key, place);
@@ -171,7 +176,12 @@ fn endpoint(workload: &Workload, port: Option<&Port>, number: u16) -> Endpoint {
         WorkloadAddress::Name(name) => Address::Name(name.clone(), target),
         WorkloadAddress::Logical(name) => Address::Logical(name.clone(), target),
     };
-    Endpoint { address, weight: workload.weight, labels: workload.labels.clone(), locality: workload.locality.clone() }
+    Endpoint {
+        address,
+        weight: workload.weight,
+        labels: Arc::clone(&workload.labels),
+        locality: workload.locality.clone(),
+    }
 }
 
 fn identity(service: &Service, endpoints: &[Endpoint], key: &PoolKey) -> ServiceIdentity {

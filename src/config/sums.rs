@@ -1,37 +1,63 @@
-//! What all pools of a configuration take together.
+//! What all hosts and pools of a configuration take together.
 //!
-//! Each endpoint stands in every pool of its host, port and subset, and each pool may have a table of its own: a document of
-//! a few kilobytes can ask for gigabytes.
+//! Each endpoint and port of a document is each of its hosts', an endpoint stands in every pool of its host, port and subset,
+//! and each pool may have a table of its own: a document of a few kilobytes can ask for gigabytes.
 
 use super::checked::Endpoint;
 use super::finding::{Findings, TOO_MUCH, remark};
 use super::problem::Place;
 use crate::domain::{Balancing, HashTable, LoadBalancer};
 
-/// Endpoints of all pools: those of a cluster of thousands of services, twenty times over.
-const MOST_ENDPOINTS: u64 = 1_000_000;
+/// Endpoints of all hosts, and of all pools: those of a cluster of thousands of services, five times over.
+const MOST_ENDPOINTS: u64 = 250_000;
+/// Ports of all hosts of `ServiceEntry` documents, and pools: those of a cluster of thousands of services with four each.
+const MOST_PORTS: u64 = 20_000;
 /// Places of all hash tables: as many as 16 tables of the largest size have, and 256 of Istio's usual Maglev tables.
 const MOST_PLACES: u64 = 16 << 20;
 
 /// The sums so far.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    endpoints: u64,
-    places: u64,
-    /// Where the service stands whose pool was the first too many, as `file:line`.
-    endpoints_over: Option<String>,
-    places_over: Option<String>,
+    endpoints: Sum,
+    ports: Sum,
+    pools: Sum,
+    places: Sum,
+}
+
+/// One of them.
+#[derive(Debug, Default)]
+struct Sum {
+    count: u64,
+    /// Where the service stands that was the first too many, as `file:line`.
+    over: Option<String>,
+}
+
+impl Sum {
+    /// Adds what the service at `origin` takes; whether that is no more than `most` yet.
+    fn takes(&mut self, more: u64, most: u64, origin: &str) -> bool {
+        self.count = self.count.saturating_add(more);
+        let over = self.count > most;
+        if over && self.over.is_none() {
+            self.over = Some(origin.to_owned());
+        }
+        !over
+    }
 }
 
 impl Sums {
     /// Whether `more` endpoints may be added; `origin` is where their service stands.
     pub(super) fn takes_endpoints(&mut self, more: usize, origin: &str) -> bool {
-        self.endpoints = self.endpoints.saturating_add(more as u64);
-        let over = self.endpoints > MOST_ENDPOINTS;
-        if over && self.endpoints_over.is_none() {
-            self.endpoints_over = Some(origin.to_owned());
-        }
-        !over
+        self.endpoints.takes(more as u64, MOST_ENDPOINTS, origin)
+    }
+
+    /// Whether a host with so many ports may be added.
+    pub(super) fn takes_ports(&mut self, more: usize, origin: &str) -> bool {
+        self.ports.takes(more as u64, MOST_PORTS, origin)
+    }
+
+    /// Whether a pool may be added.
+    pub(super) fn takes_pool(&mut self, origin: &str) -> bool {
+        self.pools.takes(1, MOST_PORTS, origin)
     }
 
     /// Whether the tables that `balancer` needs over `endpoints` may be added: one for each of their localities.
@@ -41,25 +67,34 @@ impl Sums {
         let mut localities: Vec<_> = endpoints.iter().map(|endpoint| &endpoint.locality).collect();
         localities.sort_unstable();
         localities.dedup();
-        self.places = self.places.saturating_add(u64::from(places).saturating_mul(localities.len() as u64));
-        let over = self.places > MOST_PLACES;
-        if over && self.places_over.is_none() {
-            self.places_over = Some(origin.to_owned());
-        }
-        !over
+        self.places.takes(u64::from(places).saturating_mul(localities.len() as u64), MOST_PLACES, origin)
+    }
+
+    /// Whether anything was too much.
+    pub(super) fn is_over(&self) -> bool {
+        [&self.endpoints, &self.ports, &self.pools, &self.places].iter().any(|sum| sum.over.is_some())
     }
 
     /// Reports what was too much.
     pub(super) fn report(&self, findings: &mut Findings) {
-        if let Some(origin) = &self.endpoints_over {
-            let message = format!("With this service, the pools have more than {MOST_ENDPOINTS} endpoints together.");
-            let cure = "Give it fewer hosts, ports, subsets or endpoints, each of which multiplies the others.";
-            findings.error(TOO_MUCH, place(origin), remark(message, cure));
-        }
-        if let Some(origin) = &self.places_over {
-            let message = format!("With this service, hash tables have more than {MOST_PLACES} places together.");
-            let cure = "Write a smaller `minimumRingSize` or `tableSize`, or hash in fewer subsets and ports.";
-            findings.error(TOO_MUCH, place(origin), remark(message, cure));
+        let multiplied = "Give it fewer hosts, ports, subsets or endpoints, each of which multiplies the others.";
+        let said = [
+            (&self.endpoints, "the hosts and pools have", MOST_ENDPOINTS, "endpoints", multiplied),
+            (&self.ports, "the hosts have", MOST_PORTS, "ports", multiplied),
+            (&self.pools, "there are", MOST_PORTS, "pools", multiplied),
+            (
+                &self.places,
+                "hash tables have",
+                MOST_PLACES,
+                "places",
+                "Write a smaller `minimumRingSize` or `tableSize`, or hash in fewer subsets and ports.",
+            ),
+        ];
+        for (sum, who, most, what, cure) in said {
+            if let Some(origin) = &sum.over {
+                let message = format!("With this service, {who} more than {most} {what} together.");
+                findings.error(TOO_MUCH, place(origin), remark(message, cure));
+            }
         }
     }
 }

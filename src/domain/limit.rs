@@ -23,11 +23,13 @@ pub enum Limit {
     Http2Other,
     /// Bytes of bodies that are kept for retries, over all requests: what is over it is not kept.
     RetryBuffer,
+    /// File descriptors and memory that the system gives: a connection waits until it gives more.
+    OpenFiles,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connections,
         Self::ConnectionAge,
         Self::ConnectionIdle,
@@ -38,6 +40,7 @@ impl Limit {
         Self::Http2Continuations,
         Self::Http2Other,
         Self::RetryBuffer,
+        Self::OpenFiles,
     ];
 
     /// Its place in [`Limit::ALL`].
@@ -58,6 +61,7 @@ impl Limit {
             Self::Http2Continuations => "http2_continuations",
             Self::Http2Other => "http2_other",
             Self::RetryBuffer => "retry_buffer",
+            Self::OpenFiles => "open_files",
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Endpoint {
     /// Its weight among its pool's endpoints.
     pub weight: NonZeroU32,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// What outlives the snapshot.
     pub state: Arc<EndpointState>,
 }

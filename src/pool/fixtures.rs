@@ -1,6 +1,5 @@
 //! Endpoints for the tests of this module and its parts.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ pub(super) fn endpoints(weights: &[u32]) -> Vec<Endpoint> {
             address,
             socket: Some(socket),
             weight: NonZeroU32::new(*weight).expect("a weight over zero"),
-            labels: BTreeMap::default(),
+            labels: Arc::default(),
             state: Arc::default(),
         }
     };

@@ -59,7 +59,7 @@ pub(super) enum Unserved {
 }
 
 /// Sends the request to the first of `candidates` that takes it; then to the local model, where it may answer; then waits
-/// in the queue of the first pool that was full.
+/// in the queue of the pool that would answer soonest.
 pub(super) async fn forward(
     mut exchange: Exchange,
     candidates: &[PoolId],
@@ -148,7 +148,8 @@ async fn search(
     }
     let full = |(_, reason): &&(PoolId, Reason)| matches!(reason, Reason::SlotsTaken | Reason::WaitTooLong);
     let full: Vec<PoolId> = exchange.spills().iter().filter(full).map(|(pool, _)| *pool).collect();
-    match exchange.snapshot().place_to_wait(&full, exchange.urgency()) {
+    let urgency = exchange.urgency().unwrap_or_else(|| exchange.patience());
+    match exchange.snapshot().place_to_wait(&full, urgency) {
         Some(pool) => Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines)))
             .await
             .map_err(|(Unserved::Spill(reason) | Unserved::Broken(reason))| reason),

@@ -254,8 +254,13 @@ impl Exchange {
     pub(super) fn urgency(&self) -> Option<Urgency> {
         let snapshot = self.snapshot();
         let objective = snapshot.objective(self.route(), self.0.record.chosen?)?;
-        let left = objective.saturating_sub(self.0.begun.elapsed());
-        Some(Urgency { priority: snapshot.priority(self.route()), left, now: self.0.live.now() })
+        Some(Urgency { left: objective.saturating_sub(self.0.begun.elapsed()), ..self.patience() })
+    }
+
+    /// How urgent the request is where nothing says how soon it must be answered.
+    pub(super) fn patience(&self) -> Urgency {
+        let priority = self.snapshot().priority(self.route());
+        Urgency { priority, left: Duration::ZERO, now: self.0.live.now() }
     }
 
     pub(super) fn spilled(&mut self, pool: PoolId, reason: Reason) {

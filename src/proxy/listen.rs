@@ -27,6 +27,8 @@ use crate::tls::Servers;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How long accepting rests where the process has no file descriptor left; busy looping would not find one sooner.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How often the log says so.
+const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Whether the data plane accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,14 +92,12 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     let mut swaps = worker.swaps();
     let mut overdue = pin!(sleep_until(worker.look().into()));
     let mut retired = drain.clone();
+    let mut complained = None;
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
                 Ok(stream) => start((listener, stream), &mut connections),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
-                    sleep(ACCEPT_REST).await;
-                }
+                Err(error) => rest(&worker, &error, &mut complained).await,
             },
             Some(_) = connections.join_next() => {}
             _ = sweep.tick() => {
@@ -141,6 +141,20 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     }
     worker.supervisor.cut();
     tracing::warn!("the drain's time is over; closing connections with requests in flight");
+}
+
+/// Lets accepting rest after `error`, unless that was of one connection alone, whose client has gone. `complained` is when the
+/// log last said so.
+async fn rest(worker: &Worker, error: &io::Error, complained: &mut Option<Instant>) {
+    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        return;
+    }
+    worker.limit_counters.count(Limit::OpenFiles);
+    if complained.is_none_or(|at| at.elapsed() >= ACCEPT_COMPLAINT) {
+        *complained = Some(Instant::now());
+        tracing::warn!(%error, "cannot accept connections; raise the limit on open files if it is reached");
+    }
+    sleep(ACCEPT_REST).await;
 }
 
 /// The next connection, and the listener that it came to. One that is flooded leaves the others their turn: which is asked

@@ -1,6 +1,6 @@
 //! The endpoints of one pool, in the order and the groups in which they are chosen.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ fn stand_in(pool: &config::Pool, original: &Original, known: &Known<'_>) -> Endp
     let written = config::Endpoint {
         address: address.clone(),
         weight: NonZeroU32::MIN,
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         locality: Locality::default(),
     };
     endpoint(pool, &written, (address, None), known)
@@ -106,7 +106,7 @@ fn endpoint(
         address,
         socket,
         weight: written.weight,
-        labels: written.labels.clone(),
+        labels: Arc::clone(&written.labels),
     }
 }
 

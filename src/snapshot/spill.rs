@@ -10,7 +10,7 @@ use crate::domain::{Moment, Priority, Reason};
 pub struct Urgency {
     /// Its priority.
     pub priority: Priority,
-    /// What is left of its latency objective.
+    /// What is left of its latency objective; zero where it has none.
     pub left: Duration,
     /// This moment.
     pub now: Moment,
@@ -52,14 +52,17 @@ impl Snapshot {
     }
 
     /// Where a request waits that every pool has turned away, of those that were `full`: the first that would keep the
-    /// objective, else the one that would come nearest; without an objective the first.
-    pub fn place_to_wait(&self, full: &[PoolId], urgency: Option<Urgency>) -> Option<PoolId> {
-        let Some(urgency) = urgency else { return full.first().copied() };
+    /// objective, else the one that would answer soonest, so that no pool stands idle while requests wait for another. A pool
+    /// whose queue has no place is the last. Nothing is left of an objective that a request does not have.
+    pub fn place_to_wait(&self, full: &[PoolId], urgency: Urgency) -> Option<PoolId> {
         let total =
             |pool: &PoolId| self.pool(*pool).outlook(urgency.priority, urgency.now).map(|outlook| outlook.total());
-        let keeping = full.iter().find(|pool| total(pool).is_some_and(|total| total <= urgency.left));
+        let is_packed = |pool: &PoolId| self.pool(*pool).queue.pending() >= self.pool(*pool).max_pending;
+        let keeps = |pool: &PoolId| total(pool).is_some_and(|total| total <= urgency.left) && !is_packed(pool);
+        let keeping = full.iter().find(|pool| keeps(pool));
         // What is unknown is not preferred to what is known to be late, and comes first only where all is unknown.
-        keeping.or_else(|| full.iter().min_by_key(|pool| total(pool).unwrap_or(Duration::MAX))).copied()
+        let soonest = || full.iter().min_by_key(|pool| (is_packed(pool), total(pool).unwrap_or(Duration::MAX)));
+        keeping.or_else(soonest).copied()
     }
 
     fn keeps(&self, pool: PoolId, urgency: Urgency) -> bool {

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use http::{HeaderMap, HeaderName, Method};
@@ -22,7 +21,7 @@ fn checked(gpu: usize, cpu: usize, routes: Vec<config::Route>) -> Checked {
             .map(|port| Endpoint {
                 address: Address::Socket(([127, 0, 0, 1], u16::try_from(port).expect("few endpoints")).into()),
                 weight: one,
-                labels: BTreeMap::default(),
+                labels: Arc::default(),
                 locality: Locality::default(),
             })
             .collect(),

@@ -59,7 +59,7 @@ fn pool(host: &str, tier: Tier) -> config::Pool {
     let endpoint = |port| Endpoint {
         address: Address::Socket(([127, 0, 0, 1], port).into()),
         weight: NonZeroU32::MIN,
-        labels: BTreeMap::default(),
+        labels: Arc::default(),
         locality: Locality::default(),
     };
     config::Pool {

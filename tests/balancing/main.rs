@@ -5,6 +5,7 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod grpc_health;
 mod hash;
 mod health_checks;
 mod limits;

@@ -14,6 +14,7 @@ mod dns;
 mod documents;
 mod exchange;
 mod folder;
+pub mod health;
 mod lines;
 mod load;
 mod metrics;

@@ -181,6 +181,15 @@ impl Router {
         peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
+    /// Lets it have `more` files open than it has now, and no more (setrlimit(2), `RLIMIT_NOFILE`).
+    pub fn allow_files(&self, more: usize) {
+        let process = self.child.id();
+        let open = std::fs::read_dir(format!("/proc/{process}/fd")).expect("it runs").count();
+        let (process, limit) = (process.to_string(), format!("--nofile={0}:{0}", open + more));
+        let status = Command::new("prlimit").args(["--pid", &process, &limit]).status();
+        assert!(status.expect("util-linux has it").success(), "prlimit {limit}");
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the child can be waited for").is_some()

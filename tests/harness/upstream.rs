@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -24,6 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::body::{BodyReader, Outgoing};
+use super::health::Given;
 use super::runtime::{background, wait};
 use super::{DEADLINE, Exchange, Wire};
 
@@ -42,8 +43,20 @@ pub enum Answer {
         /// The time of the tenth.
         slow: Duration,
     },
+    /// Reads it whole and answers as a function of its head says.
+    By(By),
     /// Hands it to the test, which takes it with [`Upstream::next`].
     Held,
+}
+
+/// What an upstream answers to a request of this head.
+#[derive(Clone)]
+pub struct By(pub Arc<dyn Fn(&request::Parts) -> Given + Send + Sync>);
+
+impl std::fmt::Debug for By {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("By(..)")
+    }
 }
 
 /// What an upstream has counted.
@@ -202,6 +215,7 @@ async fn respond(request: Request<Incoming>, script: Script) -> Result<Response<
     let nth = script.seen.requests.fetch_add(1, Ordering::SeqCst);
     let (name, status, body) = match script.answer {
         Answer::Held => return hold(request, &script.exchanges).await,
+        Answer::By(By(answer)) => return said(request, &*answer).await,
         Answer::Echo(name) => (Some(name), 200, String::new()),
         Answer::Fixed(status, body) => (None, status, body),
         Answer::Timed { quick, slow } => {
@@ -236,6 +250,22 @@ async fn hold(request: Request<Incoming>, exchanges: &Sender<Exchange>) -> Resul
     let (reply, answer) = oneshot::channel();
     exchanges.send(Exchange::new(head, BodyReader(incoming), reply)).map_err(io::Error::other)?;
     answer.await.map_err(io::Error::other)
+}
+
+async fn said(
+    request: Request<Incoming>,
+    answer: &(dyn Fn(&request::Parts) -> Given + Send + Sync),
+) -> Result<Response<Outgoing>, io::Error> {
+    let (head, incoming) = request.into_parts();
+    incoming.collect().await.map_err(io::Error::other)?;
+    let (response, trailers) = answer(&head);
+    Ok(response.map(|body| {
+        let body = Full::new(Bytes::from_static(body)).map_err(|never: Infallible| match never {});
+        match trailers {
+            Some(trailers) => body.with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync(),
+            None => body.boxed_unsync(),
+        }
+    }))
 }
 
 fn whole(status: u16, body: Bytes) -> Response<Outgoing> {

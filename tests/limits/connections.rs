@@ -25,6 +25,29 @@ fn a_connection_over_the_limit_is_closed_at_once() {
     assert_eq!(kept.ask(ASKED).head.status, 200);
 }
 
+/// What is open goes on, what comes waits in the kernel, and the log says why; what frees a file has the next accepted.
+#[test]
+fn a_router_without_a_file_left_serves_on_and_says_so() {
+    let (_upstream, documents) = application();
+    let router = Router::start(&(documents + &settings("workers: 1")));
+    let mut kept = Connection::open(router.traffic);
+    assert_eq!(kept.ask(ASKED).head.status, 200);
+    router.allow_files(3);
+    let mark = router.log_mark();
+    let mut hoarded: Vec<_> = (0..8).map(|_| Connection::open(router.traffic)).collect();
+    let said = router.wait_for_log(mark, |line| line.to_string().contains("cannot accept connections"));
+    assert_eq!(said["level"], "WARN", "{said}");
+    for _ in 0..10 {
+        assert_eq!(kept.ask(ASKED).head.status, 200);
+    }
+    let mut late = hoarded.pop().expect("the last of them");
+    late.send(ASKED);
+    drop(hoarded);
+    assert_eq!(late.read_reply().head.status, 200, "it was accepted as soon as there was a file for it");
+    assert!(router.metrics().count(EXCEEDED, &[("limit", "open_files")]) > 0);
+    assert_eq!(Connection::open(router.traffic).ask(ASKED).head.status, 200);
+}
+
 /// A request that is under way when its connection grows too old ends as it would have.
 #[test]
 fn an_old_connection_ends_with_the_requests_that_it_carries() {

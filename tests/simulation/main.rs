@@ -8,6 +8,7 @@ mod adaptive;
 mod documents;
 mod orders;
 mod queue;
+mod sharing;
 mod station;
 mod table;
 mod weighing;

@@ -254,7 +254,9 @@ impl Station {
                 (Err(_), _) => {}
             }
         }
-        let at = snapshot.place_to_wait(candidates, demand).and_then(|id| candidates.iter().position(|one| *one == id));
+        let patient = Urgency { priority: self.requests[request].priority, left: Duration::ZERO, now: self.now };
+        let waits = snapshot.place_to_wait(candidates, demand.unwrap_or(patient));
+        let at = waits.and_then(|id| candidates.iter().position(|one| *one == id));
         let at = at.expect("a pool to wait for");
         let until = snapshot.pool(candidates[at]).queue_timeout;
         if let Err(reason) = self.join(request, at, until, false) {

@@ -8,6 +8,7 @@ mod harness;
 mod authority;
 mod files;
 mod gateway;
+mod health;
 mod upstream;
 
 use std::fs;

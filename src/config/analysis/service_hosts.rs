@@ -1,10 +1,11 @@
 //! The hosts of services by who sees them, looked up as `istioctl analyze` looks them up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::admission::Spot;
 use crate::config::catalog::{CLUSTER_DOMAIN, of_endpoint};
-use crate::config::written::{WorkloadEntry, Written};
+use crate::config::written::Written;
 
 /// The annotation by which a `Service` is exported, as `exportTo` does for Istio's kinds.
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
@@ -26,12 +27,12 @@ pub(super) struct Listed {
     pub(super) ports: BTreeSet<i64>,
     /// The labels by which it selects its workloads, where it does not list them.
     pub(super) selector: BTreeMap<String, String>,
-    /// The labels of each endpoint that a `ServiceEntry` lists.
-    pub(super) endpoints: Vec<BTreeMap<String, String>>,
+    /// The labels of each endpoint that a `ServiceEntry` lists, by document.
+    pub(super) endpoints: Vec<Arc<[BTreeMap<String, String>]>>,
 }
 
 /// What one document says of its hosts.
-type Said<'a> = (&'a BTreeSet<i64>, &'a BTreeMap<String, String>, &'a [WorkloadEntry]);
+type Said<'a> = (&'a BTreeSet<i64>, &'a BTreeMap<String, String>, Option<&'a Arc<[BTreeMap<String, String>]>>);
 
 impl ServiceHosts {
     /// Those of every `ServiceEntry` and `Service`.
@@ -41,8 +42,9 @@ impl ServiceHosts {
             let (spec, namespace) = (Spot::root(&source.document).at("spec"), &source.document.namespace);
             let selector = labels(&spec.at("workloadSelector").at("labels"));
             let ports: BTreeSet<i64> = spec.at("ports").items().map(|port| port.at("number").int()).collect();
+            let endpoints: Arc<[_]> = source.spec.endpoints.iter().map(|endpoint| of_endpoint(endpoint).0).collect();
             for host in &source.spec.hosts {
-                let said = (&ports, &selector, source.spec.endpoints.as_slice());
+                let said = (&ports, &selector, Some(&endpoints));
                 hosts.add(&full_host(host, namespace), namespace, &source.spec.export_to, said);
             }
         }
@@ -53,7 +55,7 @@ impl ServiceHosts {
             let export_to: Vec<String> = listed.map(|namespace| namespace.trim().to_owned()).collect();
             let ports = root.at("spec").at("ports").items().map(|port| port.at("port").int()).collect();
             let host = full_host(&source.document.name, namespace);
-            hosts.add(&host, namespace, &export_to, (&ports, &BTreeMap::new(), &[]));
+            hosts.add(&host, namespace, &export_to, (&ports, &BTreeMap::new(), None));
         }
         hosts.wildcards = hosts.listed.keys().filter(|(_, host)| host.starts_with('*')).cloned().collect();
         hosts
@@ -64,7 +66,7 @@ impl ServiceHosts {
             let listed = self.listed.entry((scope.to_owned(), host.to_owned())).or_default();
             listed.ports.extend(ports);
             listed.selector.extend(selector.clone());
-            listed.endpoints.extend(endpoints.iter().map(|endpoint| of_endpoint(endpoint).0));
+            listed.endpoints.extend(endpoints.cloned());
         }
     }
 

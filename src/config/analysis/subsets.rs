@@ -54,5 +54,6 @@ pub(super) fn report(
 fn selects_none(subset: &Subset, listed: &Listed, pods: &Pods) -> bool {
     let mut selector: BTreeMap<String, String> = listed.selector.clone();
     selector.extend(subset.labels.clone());
-    !pods.have_one_of(&selector) && !listed.endpoints.iter().any(|labels| selects(&subset.labels, labels))
+    let mut endpoints = listed.endpoints.iter().flat_map(|listed| listed.iter());
+    !pods.have_one_of(&selector) && !endpoints.any(|labels| selects(&subset.labels, labels))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::{CLUSTER_DOMAIN, Called, Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
@@ -102,7 +103,7 @@ fn endpoints(
     host: &Host,
     written: &Written,
     caller: &Locality,
-) -> Vec<Workload> {
+) -> Vec<Arc<Workload>> {
     let ours = |slice: &&Sourced<written::EndpointSlice>| {
         slice.document.namespace == document.namespace
             && slice.spec.metadata.labels.get(SERVICE_NAME) == Some(&document.name)
@@ -112,15 +113,15 @@ fn endpoints(
         let address = spec.cluster_ip.parse().map_or_else(|_| WorkloadAddress::Name(host.clone()), WorkloadAddress::Ip);
         // Kubernetes translates the service's port itself.
         let ports = spec.ports.iter().map(|port| (port.name.clone(), port.port)).collect();
-        let (labels, locality) = (spec.selector.clone(), Locality::default());
-        return vec![Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }];
+        let (labels, locality) = (Arc::new(spec.selector.clone()), Locality::default());
+        return vec![Arc::new(Workload { address, ports, labels, locality, weight: NonZeroU32::MIN })];
     }
-    let mut endpoints: Vec<Workload> = Vec::new();
+    let mut endpoints: Vec<Arc<Workload>> = Vec::new();
     for slice in slices {
         let number = |port: &written::SlicePort| Some((port.name.clone().unwrap_or_default(), port.port?));
         let ports: BTreeMap<String, u16> = slice.spec.ports.iter().filter_map(number).collect();
         for endpoint in slice.spec.endpoints.iter().filter(|endpoint| endpoint.conditions.ready != Some(false)) {
-            let labels = labels(document, spec, endpoint, written);
+            let labels = Arc::new(labels(document, spec, endpoint, written));
             let locality = topology::of_labels(&labels, caller);
             let one = |address: &String| {
                 let address = match address.parse() {
@@ -128,7 +129,7 @@ fn endpoints(
                     Err(_) => WorkloadAddress::Name(Host::parse(address).ok()?),
                 };
                 let (ports, labels, locality) = (ports.clone(), labels.clone(), locality.clone());
-                Some(Workload { address, ports, labels, locality, weight: NonZeroU32::MIN })
+                Some(Arc::new(Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }))
             };
             endpoints.extend(endpoint.addresses.first().and_then(one));
         }

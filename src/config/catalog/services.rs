@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::{Called, Content, Port, Service, Workload, WorkloadAddress, topology};
 use crate::config::checked::Protocol;
 use crate::config::finding::{Findings, NO_EFFECT, TWICE, remark};
 use crate::config::path::Path;
+use crate::config::sums::Sums;
 use crate::config::unexecuted::{PROTOCOL, UNIX_SOCKET};
 use crate::config::written::{ServiceEntry, ServicePort, Sourced, WorkloadEntry};
 use crate::domain::{Host, HostPattern, Locality, OriginalBy};
@@ -16,22 +18,30 @@ use crate::domain::{Host, HostPattern, Locality, OriginalBy};
 pub(super) fn build(
     entries: &[Sourced<ServiceEntry>],
     services: &mut BTreeMap<Host, Vec<Service>>,
-    findings: &mut Findings,
+    (sums, findings): (&mut Sums, &mut Findings),
 ) {
     for entry in entries {
         let mut reader = Reader { entry, findings };
         let (naming, ports) = (reader.resolution(), reader.ports());
+        let listed = reader.listed(naming);
         for (at, text) in entry.spec.hosts.iter().enumerate() {
             let path = Path::spec().key("hosts").index(at);
             let Some(host) = reader.host(text, &path) else { continue };
+            let origin = entry.document.origin(&path);
+            // Each host has its own copy of these.
+            let spec = &entry.spec;
+            let copied = listed.len() + spec.subject_alt_names.len() + spec.addresses.len() + spec.export_to.len();
+            if !sums.takes_ports(ports.len(), &origin) || !sums.takes_endpoints(copied, &origin) {
+                continue;
+            }
             let service = Service {
                 namespace: entry.document.namespace.clone(),
-                origin: entry.document.origin(&path),
+                origin,
                 external: entry.spec.location.as_deref() == Some("MESH_EXTERNAL"),
                 export_to: entry.spec.export_to.clone(),
                 subject_alt_names: entry.spec.subject_alt_names.clone(),
                 ports: ports.iter().map(Port::copy).collect(),
-                endpoints: reader.endpoints(&host, naming),
+                endpoints: reader.endpoints(&host, naming, &listed),
                 original: if let Naming::None(by) = naming { Some(by) } else { None },
                 addresses: reader.addresses(),
                 called: Called::default(),
@@ -197,19 +207,24 @@ impl Reader<'_> {
         Some(Port { number: written.number, name: written.name.clone(), target, protocol, content })
     }
 
-    fn endpoints(&mut self, host: &Host, naming: Naming) -> Vec<Workload> {
-        let named = matches!(naming, Naming::Names | Naming::Newest);
+    /// The endpoints that the document lists, which are those of each of its hosts.
+    fn listed(&mut self, naming: Naming) -> Vec<Arc<Workload>> {
         if matches!(naming, Naming::None(_)) {
             return Vec::new();
         }
+        let path = |at| Path::spec().key("endpoints").index(at);
+        let written = self.entry.spec.endpoints.iter().enumerate();
+        written.filter_map(|(at, written)| self.endpoint(written, naming, &path(at)).map(Arc::new)).collect()
+    }
+
+    fn endpoints(&self, host: &Host, naming: Naming, listed: &[Arc<Workload>]) -> Vec<Arc<Workload>> {
+        let named = matches!(naming, Naming::Names | Naming::Newest);
         if self.entry.spec.endpoints.is_empty() && named && !host.is_wildcard() {
             let address = host.as_str().parse().map_or_else(|_| naming.address(host.clone()), WorkloadAddress::Ip);
-            let (ports, labels, locality) = (BTreeMap::new(), BTreeMap::new(), Locality::default());
-            return vec![Workload { address, ports, labels, locality, weight: NonZeroU32::MIN }];
+            let (ports, labels, locality) = (BTreeMap::new(), Arc::default(), Locality::default());
+            return vec![Arc::new(Workload { address, ports, labels, locality, weight: NonZeroU32::MIN })];
         }
-        let path = |at| Path::spec().key("endpoints").index(at);
-        let endpoints = &self.entry.spec.endpoints;
-        endpoints.iter().enumerate().filter_map(|(at, written)| self.endpoint(written, naming, &path(at))).collect()
+        listed.to_vec()
     }
 
     /// The addresses by which clients may call the service, beside its host. A range of them is for connections without
@@ -254,6 +269,7 @@ impl Reader<'_> {
         let weight = NonZeroU32::new(written.weight).unwrap_or(NonZeroU32::MIN);
         self.check_ports(written, path);
         let (labels, locality) = topology::of_endpoint(written);
+        let labels = Arc::new(labels);
         Some(Workload { address, ports: written.ports.clone(), labels, locality, weight })
     }
 
