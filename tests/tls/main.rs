@@ -8,6 +8,7 @@ mod harness;
 mod authority;
 mod files;
 mod gateway;
+mod traces;
 mod upstream;
 
 use std::fs;
