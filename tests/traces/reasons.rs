@@ -16,9 +16,8 @@ use super::harness::{
 };
 
 /// The rule of each host: its fields in flow style.
-const HOSTS: [(&str, &str); 12] = [
+const HOSTS: [(&str, &str); 11] = [
     ("empty.example", ""),
-    ("full.example", ""),
     ("queued.example", ""),
     ("waited.example", ""),
     ("down.example", ""),
@@ -66,7 +65,7 @@ impl Endpoints {
             "empty.example" => Vec::new(),
             "down.example" => vec![self.down],
             "slow.example" => vec![self.slow.address],
-            "mute.example" => vec![self.mute.address],
+            "mute.example" | "late.example" => vec![self.mute.address],
             "reset.example" => vec![self.reset.address],
             "garbage.example" => vec![self.garbage.address],
             _ => vec![self.held.address],
@@ -93,7 +92,6 @@ impl Endpoints {
             .expect("a string takes all text");
         }
         documents
-            + &policy("full.example", "slotsPerEndpoint: 1, queue: {maxPending: 0}")
             + &policy("queued.example", "slotsPerEndpoint: 1, queue: {maxPending: 1, timeout: 1m}")
             + &policy("waited.example", "slotsPerEndpoint: 1, queue: {maxPending: 1, timeout: 50ms}")
             + &policy("slow.example", "slotsPerEndpoint: 2, queue: {maxPending: 1000, timeout: 250ms, order: Fifo}")
@@ -165,10 +163,9 @@ fn refused_for_others(
 ) -> (BTreeMap<&'static str, Reply>, Vec<(Connection, Exchange)>) {
     let mut replies = BTreeMap::new();
     let mut stuck = Vec::new();
-    for host in ["full.app", "waited.app", "queued.app"] {
+    for host in ["waited.app", "queued.app"] {
         stuck.push((begin(router, host), held.next()));
     }
-    replies.insert("slots_taken", ask(router, &head("full.app")));
     replies.insert("queue_timeout", ask(router, &head("waited.app")));
     let waiting = begin(router, "queued.app");
     router.wait_for("one waits", |metrics| metrics.count(QUEUED, &[]) == 1);
@@ -220,7 +217,7 @@ fn each_reason_is_the_same_everywhere() {
             "{reason}: {told}"
         );
     }
-    router.wait_for("nothing but what is held is left", |metrics| metrics.count(IN_FLIGHT, &[]) == 3);
+    router.wait_for("nothing but what is held is left", |metrics| metrics.count(IN_FLIGHT, &[]) == 2);
     let metrics = router.metrics();
     router.signal("TERM");
     let mut spans = Vec::new();
