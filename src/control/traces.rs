@@ -99,7 +99,12 @@ impl TraceExporter {
     fn tell(&mut self, fault: &Fault) {
         if !std::mem::replace(&mut self.told, true) {
             let Fault { message, cure, .. } = fault;
-            tracing::warn!(collector = self.collector.url(), error = message, cure, "the collector does not take traces");
+            tracing::warn!(
+                collector = self.collector.url(),
+                error = message,
+                cure,
+                "the collector does not take traces"
+            );
         }
     }
 }

@@ -28,8 +28,8 @@ pub use local::{LoadResult, LocalGauges, LocalMetrics, LocalVersion};
 pub use lookups::Lookup;
 pub use rate_limits::{RateLimitCount, RateLimitCounts};
 pub use reload::Reload;
-pub use traces::TraceCounters;
 pub(super) use requests::{RequestKey, RequestSeries};
+pub use traces::TraceCounters;
 
 use super::family::{Counters, Labels, Single};
 use super::names;

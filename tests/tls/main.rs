@@ -9,6 +9,7 @@ mod authority;
 mod files;
 mod gateway;
 mod health;
+mod traces;
 mod upstream;
 
 use std::fs;

@@ -51,7 +51,11 @@ pub(super) fn otlp(source: Option<&Sourced<Settings>>, overrides: &Overrides, fi
         }
     };
     let headers = headers(written, |name, value| {
-        wrong(&path.key("headers").key(name), format!("`{name}: {value}` is no header field."), "Write a name and a value.");
+        wrong(
+            &path.key("headers").key(name),
+            format!("`{name}: {value}` is no header field."),
+            "Write a name and a value.",
+        );
     });
     let protocol = match written.protocol.as_deref() {
         Some("grpc") => OtlpProtocol::Grpc,
@@ -61,7 +65,8 @@ pub(super) fn otlp(source: Option<&Sourced<Settings>>, overrides: &Overrides, fi
         wrong(&path.key("endpoint"), format!("`{text}` is no URL of a collector."), Endpoint::CURE);
         return None;
     };
-    let authorities = written.ca_certificates.as_ref().map_or(Authorities::System, |file| Authorities::Bundle(PathBuf::from(file)));
+    let authorities =
+        written.ca_certificates.as_ref().map_or(Authorities::System, |file| Authorities::Bundle(PathBuf::from(file)));
     let tls = endpoint.is_secure.then(|| ClientTls {
         key_pair: None,
         authorities,
@@ -75,7 +80,16 @@ pub(super) fn otlp(source: Option<&Sourced<Settings>>, overrides: &Overrides, fi
         OtlpProtocol::Grpc => PathAndQuery::from_static(EXPORT),
     };
     let timeout = duration(written.timeout.as_deref(), TIMEOUT);
-    Some(Otlp { protocol, address: endpoint.address, authority: endpoint.authority, path, headers, timeout, tls, place })
+    Some(Otlp {
+        protocol,
+        address: endpoint.address,
+        authority: endpoint.authority,
+        path,
+        headers,
+        timeout,
+        tls,
+        place,
+    })
 }
 
 fn headers(written: &written::Otlp, mut wrong: impl FnMut(&str, &str)) -> HeaderMap {
@@ -125,7 +139,13 @@ impl Endpoint {
         let port = match (authority.port_u16(), authority.port()) {
             (Some(0), _) | (None, Some(_)) => return Err(()),
             (Some(port), _) => port,
-            (None, None) => if is_secure { 443 } else { 80 },
+            (None, None) => {
+                if is_secure {
+                    443
+                } else {
+                    80
+                }
+            }
         };
         let address = match host.parse::<IpAddr>() {
             Ok(ip) => Address::Socket(SocketAddr::new(ip, port)),
@@ -133,12 +153,7 @@ impl Endpoint {
         };
         let base = uri.path().trim_end_matches('/');
         let path = if base.ends_with(TRACES) { base.to_owned() } else { format!("{base}{TRACES}") };
-        Ok(Self {
-            is_secure,
-            authority: authority.to_string(),
-            address,
-            path: path.parse().map_err(drop)?,
-        })
+        Ok(Self { is_secure, authority: authority.to_string(), address, path: path.parse().map_err(drop)? })
     }
 }
 

@@ -124,9 +124,12 @@ mod tests {
 
     #[test]
     fn a_host_is_told_apart_from_its_port() {
-        for (authority, expected) in
-            [("a.b", ("a.b", None)), ("a.b:81", ("a.b", Some(81))), ("[::1]:81", ("[::1]", Some(81))), ("[::1]", ("[::1]", None))]
-        {
+        for (authority, expected) in [
+            ("a.b", ("a.b", None)),
+            ("a.b:81", ("a.b", Some(81))),
+            ("[::1]:81", ("[::1]", Some(81))),
+            ("[::1]", ("[::1]", None)),
+        ] {
             assert_eq!(host_and_port(authority), expected);
         }
     }

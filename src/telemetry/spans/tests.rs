@@ -103,7 +103,8 @@ fn a_request_is_told_by_the_conventions() {
 #[test]
 fn each_try_is_a_child_with_its_own_end() {
     let snapshot = routed();
-    let record = Record { reason: Some(Reason::RequestTimeout), status: 504, ..record(&snapshot, Duration::from_secs(1)) };
+    let record =
+        Record { reason: Some(Reason::RequestTimeout), status: 504, ..record(&snapshot, Duration::from_secs(1)) };
     let trace = trace(Instant::now());
     trace.sends(sent(0), 11);
     trace.ended(trace.current().expect("a try"), Some(Reason::ConnectFailed));

@@ -41,9 +41,8 @@ pub(in crate::telemetry) fn incoming(headers: &HeaderMap) -> Incoming {
     let several = sole(headers, B3_SAMPLED.as_str()).filter(|text| matches!(*text, "0" | "1" | "true" | "false"));
     let sampled = alone.or(debug).or(several.map(is_sampled));
     let parent = sole(headers, B3_TRACE.as_str()).zip(sole(headers, B3_SPAN.as_str()));
-    let said = parent.and_then(|(trace, span)| {
-        from_b3_parts(trace, span).map(|_| Said { trace, span, sampling: None })
-    });
+    let said =
+        parent.and_then(|(trace, span)| from_b3_parts(trace, span).map(|_| Said { trace, span, sampling: None }));
     Incoming { parent: said.as_ref().and_then(ids), sampled, state: None }
 }
 
@@ -133,11 +132,7 @@ mod tests {
             (vec![("b3", "a3ce929d0e0e4736-00f067aa0ba902b7-1-05e3ac9a4f6e3b90")], Some(true), true),
             (vec![("x-b3-traceid", "a3ce929d0e0e4736"), ("x-b3-spanid", "00f067aa0ba902b7")], None, true),
             (
-                vec![
-                    ("x-b3-traceid", "a3ce929d0e0e4736"),
-                    ("x-b3-spanid", "00f067aa0ba902b7"),
-                    ("x-b3-sampled", "1"),
-                ],
+                vec![("x-b3-traceid", "a3ce929d0e0e4736"), ("x-b3-spanid", "00f067aa0ba902b7"), ("x-b3-sampled", "1")],
                 Some(true),
                 true,
             ),
