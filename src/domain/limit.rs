@@ -23,11 +23,13 @@ pub enum Limit {
     Http2Other,
     /// Bytes of bodies that are kept for retries, over all requests: what is over it is not kept.
     RetryBuffer,
+    /// Open files of the process, or memory of the system: connections wait with the kernel until there are some.
+    OpenFiles,
 }
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Connections,
         Self::ConnectionAge,
         Self::ConnectionIdle,
@@ -38,6 +40,7 @@ impl Limit {
         Self::Http2Continuations,
         Self::Http2Other,
         Self::RetryBuffer,
+        Self::OpenFiles,
     ];
 
     /// Its place in [`Limit::ALL`].
@@ -58,6 +61,7 @@ impl Limit {
             Self::Http2Continuations => "http2_continuations",
             Self::Http2Other => "http2_other",
             Self::RetryBuffer => "retry_buffer",
+            Self::OpenFiles => "open_files",
         }
     }
 }

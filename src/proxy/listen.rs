@@ -13,20 +13,19 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, interval, sleep_until, timeout_at};
 
 use super::Worker;
 use super::connection::{self, Accepted};
 use super::handover;
 use super::http1::Shop;
 use super::request;
+use crate::accept::Rest;
 use crate::domain::Limit;
 use crate::tls::Servers;
 
 /// How often connections to endpoints are looked over: by so much one may close too late.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// How long accepting rests where the process has no file descriptor left; busy looping would not find one sooner.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Whether the data plane accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +85,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
             drop(open);
         });
     };
+    let mut rest = Rest::default();
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
     let mut overdue = pin!(sleep_until(worker.look().into()));
@@ -93,11 +93,11 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
-                Ok(stream) => start((listener, stream), &mut connections),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
-                    sleep(ACCEPT_REST).await;
+                Ok(stream) => {
+                    rest.is_over();
+                    start((listener, stream), &mut connections);
                 }
+                Err(error) => rest.after(&error, &worker.limit_counters).await,
             },
             Some(_) = connections.join_next() => {}
             _ = sweep.tick() => {
