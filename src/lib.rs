@@ -11,6 +11,7 @@ pub mod proxy;
 
 pub mod live;
 
+pub mod accept;
 pub mod fallback;
 pub mod scaling;
 pub mod telemetry;

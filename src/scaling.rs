@@ -15,6 +15,7 @@ mod report;
 mod rule;
 mod surge;
 mod trend;
+mod trust;
 mod window;
 
 pub use board::{Board, Known};

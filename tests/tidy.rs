@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// The layer of each module, of src/ARCHITECTURE.md. An import points down; within a layer it may point sideways,
 /// except in the layers of [`NO_SIDEWAYS`].
-const LAYERS: [(&str, u8); 19] = [
+const LAYERS: [(&str, u8); 20] = [
     ("main", 7),
     ("cli", 7),
     ("app", 6),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, u8); 19] = [
     ("control", 5),
     ("admin", 5),
     ("live", 4),
+    ("accept", 3),
     ("upstream", 3),
     ("fallback", 3),
     ("scaling", 3),

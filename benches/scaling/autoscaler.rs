@@ -6,7 +6,7 @@ use overspill::domain::{Moment, Recipe};
 use overspill::scaling::{Bounds, PoolLoad, PoolMeter, Reading, Replicas, demand, needed};
 
 use super::PERIOD;
-use super::fleet::{Fleet, SLOTS};
+use super::fleet::{Fleet, OBJECTIVE, SLOTS};
 use super::hpa::TOLERANCE;
 
 /// Requests that each replica is to have pending: three quarters of what a load test finds a replica to carry.
@@ -71,7 +71,7 @@ impl Autoscaler {
         }
         if self.kind == Kind::Own {
             let reading = Reading { in_flight, queued, elsewhere: 0, counts: fleet.demand.counts() };
-            let bounds = Bounds { set: None, slots: SLOTS };
+            let bounds = Bounds { set: None, slots: SLOTS, objective: OBJECTIVE };
             let replicas = Replicas { ready: fleet.ready(), elsewhere: 0.0, bounds };
             let now = Moment::from_nanos(fleet.now * 1_000_000);
             self.known = self.meter.read(now, reading, replicas, || fleet.demand.latencies());

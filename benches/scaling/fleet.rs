@@ -9,7 +9,7 @@ use overspill::pool::DemandState;
 use super::{Outcome, TICKS};
 
 /// What the users expect.
-const OBJECTIVE: Duration = Duration::from_millis(500);
+pub(super) const OBJECTIVE: Duration = Duration::from_millis(500);
 /// The time of one request on a replica that is batching at its best, in seconds.
 const SERVICE: f64 = 0.2;
 /// Requests at once up to which a replica is at its best; from there on the time grows with them.

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt};
 
 use super::pages::Scope;
 use super::{Admin, pages};
+use crate::accept::Acceptor;
 
+/// Connections at once: of people, probes, Prometheus and the other routers.
+const MAX_CONNECTIONS: usize = 1024;
 /// Requests answered at once, on all connections; more are told to come again.
 const MAX_CONCURRENT: usize = 32;
 /// How long one answer may take to make.
@@ -35,32 +38,26 @@ pub fn serve(
     admin: Arc<Admin>,
     drain: impl Fn() + Send + Sync + 'static,
 ) -> io::Result<impl Future<Output = ()> + Send> {
-    let listener = TcpListener::from_std(listener)?;
+    let acceptor = Acceptor::new(listener, admin.metrics.limits())?;
     let drain = Arc::new(drain);
     let pages = tower::service_fn(move |request: Request<Incoming>| {
         let page = answer(&admin, &*drain, &request);
         async move { Ok::<_, Infallible>(page) }
     });
     let limited = ServiceBuilder::new().load_shed().concurrency_limit(MAX_CONCURRENT).timeout(TIMEOUT).service(pages);
-    Ok(async move {
-        loop {
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let limited = limited.clone();
-            let service = service_fn(move |request| {
-                let answer = limited.clone().oneshot(request);
-                async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| pages::busy())) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(IDLE)
-                .serve_connection(TokioIo::new(stream), service);
-            // Its error is its client's, who has gone.
-            tokio::spawn(async move { connection.await.ok() });
-        }
-    })
+    Ok(acceptor.serve(MAX_CONNECTIONS, move |stream| {
+        let limited = limited.clone();
+        let service = service_fn(move |request| {
+            let answer = limited.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|_| pages::busy())) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE)
+            .serve_connection(TokioIo::new(stream), service);
+        // Its error is its client's, who has gone.
+        connection.map(drop)
+    }))
 }
 
 fn answer(admin: &Admin, drain: &dyn Fn(), request: &Request<Incoming>) -> Page {

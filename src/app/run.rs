@@ -49,7 +49,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     control::log_problems(&found);
     let publisher = Arc::new(Publisher::new(checked, clients));
     note_published(&metrics, &publisher, &found);
-    let board = scaling::follow(Arc::clone(&publisher), &startup, ways)?;
+    let board = scaling::follow(Arc::clone(&publisher), &startup, ways, &metrics.limits())?;
     let admin = Admin::new(sources((&publisher, &metrics), &local, board), found);
     let keeper = ModelKeeper::start(Arc::clone(&publisher), local.clone(), memory::give_back)?;
     let ask = shutdown.clone();

@@ -8,11 +8,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::StartError;
+use crate::accept::Acceptor;
 use crate::config::Startup;
 use crate::control::Peers;
 use crate::live::Publisher;
 use crate::scaling::metrics_api::{self, Access};
 use crate::scaling::{Board, Known, Meter, Others, keda};
+use crate::telemetry::LimitCounters;
 use crate::tls::Keeper;
 
 /// How often the pools are looked at while anything is asked of one.
@@ -50,14 +52,15 @@ impl Ways {
     }
 
     /// Serves them from `board`.
-    fn serve(self, board: &Board) -> Result<(), StartError> {
+    fn serve(self, board: &Board, counters: &LimitCounters) -> Result<(), StartError> {
         if let Some(listener) = self.scaler {
             tracing::info!(address = %listener.local_addr()?, "listening for KEDA as an external scaler");
-            tokio::spawn(keda::serve(listener, board.clone())?);
+            tokio::spawn(keda::serve(Acceptor::new(listener, counters.clone())?, board.clone()));
         }
         if let Some((listener, access)) = self.metrics {
             tracing::info!(address = %listener.local_addr()?, "listening as an API of metrics");
-            tokio::spawn(metrics_api::serve(listener, access, board.clone())?);
+            let acceptor = Acceptor::new(listener, counters.clone())?;
+            tokio::spawn(metrics_api::serve(acceptor, access, board.clone()));
         }
         Ok(())
     }
@@ -72,7 +75,12 @@ fn bind(address: SocketAddr, purpose: &'static str, cure: &'static str) -> Resul
 ///
 /// # Errors
 /// The system's own, where the socket cannot be used.
-pub(super) fn follow(publisher: Arc<Publisher>, startup: &Startup, ways: Ways) -> Result<Board, StartError> {
+pub(super) fn follow(
+    publisher: Arc<Publisher>,
+    startup: &Startup,
+    ways: Ways,
+    counters: &LimitCounters,
+) -> Result<Board, StartError> {
     let board = Board::default();
     let (posted, mut meter) = (board.clone(), Meter::new(fastrand::u64(..)));
     let (tell, others) = watch::channel(Others::default());
@@ -109,7 +117,7 @@ pub(super) fn follow(publisher: Arc<Publisher>, startup: &Startup, ways: Ways) -
             timeout_at(next, news).await.ok();
         }
     });
-    ways.serve(&board)?;
+    ways.serve(&board, counters)?;
     Ok(board)
 }
 

@@ -13,12 +13,12 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::names::Resolver;
+use super::names::{Outcome, Resolver};
 use crate::config::{Autoscaling, Dns};
 use crate::domain::Address;
-use crate::scaling::{Board, Loads, Others, Own, RouterFault, Routers};
+use crate::scaling::{Board, Others, Own, RouterFault, Routers};
 
 /// How often peers are asked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -37,10 +37,22 @@ pub struct Peers {
     settings: Autoscaling,
     resolver: Resolver,
     board: Board,
-    /// What names had for addresses, and when that was.
+    /// What each name had for addresses when it was looked up last, and what was wrong then.
+    names: BTreeMap<String, (Vec<SocketAddr>, Option<String>)>,
     resolved: Option<Instant>,
-    known: BTreeMap<String, Vec<SocketAddr>>,
-    faults: Vec<RouterFault>,
+    lookups: JoinSet<(String, u16, Outcome)>,
+    /// What each address said last.
+    said: BTreeMap<SocketAddr, Result<Own, String>>,
+    asked: JoinSet<(SocketAddr, Result<Own, String>)>,
+    /// Those that are being asked; to be asked once more where there was news meanwhile.
+    under_way: BTreeMap<SocketAddr, Again>,
+    failing: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    No,
+    Yes,
 }
 
 impl Peers {
@@ -50,93 +62,136 @@ impl Peers {
             settings,
             resolver: Resolver::new(dns),
             board,
+            names: BTreeMap::new(),
             resolved: None,
-            known: BTreeMap::new(),
-            faults: Vec::new(),
+            lookups: JoinSet::new(),
+            said: BTreeMap::new(),
+            asked: JoinSet::new(),
+            under_way: BTreeMap::new(),
+            failing: BTreeSet::new(),
         }
     }
 
     /// Asks them for as long as the future is polled: every second, and at once when one says that there is news. Tells them
-    /// when something is asked for here that was not before.
+    /// when something is asked for here that was not before. A peer or a DNS server that is slow holds up nobody else.
     pub async fn follow(mut self, heard: impl Fn(Others)) {
-        let mut own = self.board.follow();
+        let (mut own, board) = (self.board.follow(), self.board.clone());
         let mut active = BTreeSet::new();
-        let mut failing = BTreeSet::new();
+        let mut next = interval(EVERY);
+        next.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            heard(self.ask(&mut failing).await);
-            let next = sleep(EVERY);
-            tokio::pin!(next);
-            loop {
-                tokio::select! {
-                    () = &mut next => break,
-                    () = self.board.nudged() => break,
-                    changed = own.changed() => {
-                        if changed.is_err() {
-                            return;
-                        }
-                        let now: BTreeSet<String> = own.borrow_and_update().own.pools.keys().cloned().collect();
-                        if !now.is_subset(&active) {
-                            self.tell();
-                        }
-                        active = now;
+            tokio::select! {
+                _ = next.tick() => {
+                    self.look_up();
+                    self.ask_all(Again::No);
+                }
+                () = board.nudged() => self.ask_all(Again::Yes),
+                Some(Ok((host, port, outcome))) = self.lookups.join_next() => {
+                    self.note_addresses((host, port), outcome);
+                    self.ask_all(Again::No);
+                }
+                Some(Ok((address, answer))) = self.asked.join_next() => {
+                    let is_news = self.note_answer(address, answer);
+                    if is_news || self.under_way.is_empty() {
+                        heard(self.others());
                     }
+                }
+                changed = own.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let now: BTreeSet<String> = own.borrow_and_update().own.pools.keys().cloned().collect();
+                    if !now.is_subset(&active) {
+                        self.tell();
+                    }
+                    active = now;
                 }
             }
         }
     }
 
-    /// Asks each peer once. One that begins to fail is logged, once.
-    async fn ask(&mut self, failing: &mut BTreeSet<String>) -> Others {
-        self.resolve().await;
-        let limit = self.settings.peer_timeout;
-        let mut asked = JoinSet::new();
-        for address in self.addresses() {
-            asked.spawn(async move { (address, timeout(limit, loads(address)).await) });
+    /// Asks every peer that is not being asked; the others once more, where that is wanted.
+    fn ask_all(&mut self, again: Again) {
+        let addresses = self.addresses();
+        self.said.retain(|address, _| addresses.contains(address));
+        for address in addresses {
+            match self.under_way.get_mut(&address) {
+                Some(wanted) if again == Again::Yes => *wanted = again,
+                Some(_) => {}
+                None => self.ask(address),
+            }
         }
-        let (mut routers, mut faults) = (BTreeMap::new(), self.faults.clone());
-        while let Some(Ok((address, answer))) = asked.join_next().await {
-            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
-            match answer {
-                Ok(own) => drop(routers.insert(own.router, own.pools)),
-                Err(error) => faults.push(RouterFault { router: address.to_string(), error }),
+    }
+
+    fn ask(&mut self, address: SocketAddr) {
+        let limit = self.settings.peer_timeout;
+        self.under_way.insert(address, Again::No);
+        self.asked.spawn(async move {
+            let answer = timeout(limit, loads(address)).await;
+            (address, answer.unwrap_or_else(|_| Err(format!("no answer within {limit:?}"))))
+        });
+    }
+
+    /// Notes what the peer at `address` said. Whether something is asked for there that was not before.
+    fn note_answer(&mut self, address: SocketAddr, answer: Result<Own, String>) -> bool {
+        if self.under_way.remove(&address) == Some(Again::Yes) {
+            self.ask(address);
+        }
+        let pools = |said: &Result<Own, String>| -> BTreeSet<String> {
+            said.iter().flat_map(|own| own.pools.keys().cloned()).collect()
+        };
+        let now = pools(&answer);
+        let before = self.said.insert(address, answer);
+        !before.iter().map(pools).any(|before| now.is_subset(&before)) && !now.is_empty()
+    }
+
+    /// What is known of all of them. One that begins to fail is logged, once.
+    fn others(&mut self) -> Others {
+        let (mut routers, mut faults) = (BTreeMap::new(), Vec::new());
+        for (name, (_, fault)) in &self.names {
+            faults.extend(fault.iter().map(|error| RouterFault { router: name.clone(), error: error.clone() }));
+        }
+        for (address, said) in &self.said {
+            match said {
+                Ok(own) => drop(routers.insert(own.router, own.pools.clone())),
+                Err(error) => faults.push(RouterFault { router: address.to_string(), error: error.clone() }),
             }
         }
         // A router that is reached by its own name, or by several, counts once.
         routers.remove(&self.board.known().own.router);
         faults.sort_by(|one, other| one.router.cmp(&other.router));
-        for fault in faults.iter().filter(|fault| !failing.contains(&fault.router)) {
+        for fault in faults.iter().filter(|fault| !self.failing.contains(&fault.router)) {
             tracing::warn!(peer = fault.router, error = fault.error, "a peer is left out of what autoscalers are told");
         }
-        *failing = faults.iter().map(|fault| fault.router.clone()).collect();
+        self.failing = faults.iter().map(|fault| fault.router.clone()).collect();
         let answered = u32::try_from(routers.len()).unwrap_or(u32::MAX);
         let asked = answered.saturating_add(u32::try_from(faults.len()).unwrap_or(u32::MAX));
-        let loads: Vec<Loads> = routers.into_values().collect();
-        Others { routers: Routers { asked, answered, faults }, loads }
+        Others { routers: Routers { asked, answered, faults }, loads: routers.into_values().collect() }
     }
 
-    /// Looks the names up, where that is due. One that cannot be looked up keeps the addresses that it had.
-    async fn resolve(&mut self) {
-        if self.resolved.is_some_and(|at| at.elapsed() < ADDRESSES_FOR) {
+    /// Looks the names up, where that is due.
+    fn look_up(&mut self) {
+        if !self.lookups.is_empty() || self.resolved.is_some_and(|at| at.elapsed() < ADDRESSES_FOR) {
             return;
         }
         self.resolved = Some(Instant::now());
-        self.faults.clear();
-        for (host, port) in self.settings.peers.iter().filter_map(|peer| match peer {
-            Address::Name(host, port) => Some((host, *port)),
-            _ => None,
-        }) {
-            let name = format!("{host}:{port}");
-            match self.resolver.look_up(host).await {
-                Ok(answer) if !answer.addresses.is_empty() => {
-                    let addresses = answer.addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-                    self.known.insert(name, addresses);
-                }
-                Ok(_) => {
-                    self.known.remove(&name);
-                    self.faults.push(RouterFault { router: name, error: "the name has no address".to_owned() });
-                }
-                Err(error) => self.faults.push(RouterFault { router: name, error }),
+        for peer in &self.settings.peers {
+            if let Address::Name(host, port) = peer {
+                let (lookup, name, port) = (self.resolver.look_up(host), host.to_string(), *port);
+                self.lookups.spawn(async move { (name, port, lookup.await) });
             }
+        }
+    }
+
+    /// Notes the addresses of a name. One that cannot be looked up keeps those that it had.
+    fn note_addresses(&mut self, (host, port): (String, u16), outcome: Outcome) {
+        let known = self.names.entry(format!("{host}:{port}")).or_default();
+        match outcome {
+            Ok(answer) => {
+                let fault = answer.addresses.is_empty().then(|| "the name has no address".to_owned());
+                *known = (answer.addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(), fault);
+            }
+            Err(error) => known.1 = Some(error),
         }
     }
 
@@ -145,7 +200,8 @@ impl Peers {
             Address::Socket(address) => Some(*address),
             _ => None,
         });
-        written.chain(self.known.values().flatten().copied()).take(MOST_PEERS).collect()
+        let named = self.names.values().flat_map(|(addresses, _)| addresses.iter().copied());
+        written.chain(named).take(MOST_PEERS).collect()
     }
 
     /// Tells every peer that there is news. One that is not told finds out within a second.
@@ -159,7 +215,9 @@ impl Peers {
 
 async fn loads(address: SocketAddr) -> Result<Own, String> {
     let body = exchange(address, Method::GET, LOADS).await?;
-    serde_json::from_slice(&body).map_err(|error| format!("the answer is not a router's: {error}"))
+    let own: Own = serde_json::from_slice(&body).map_err(|error| format!("the answer is not a router's: {error}"))?;
+    own.check().map_err(|error| format!("the answer is not a router's: {error}"))?;
+    Ok(own)
 }
 
 /// One request on a connection of its own.

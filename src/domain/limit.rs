@@ -23,7 +23,7 @@ pub enum Limit {
     Http2Other,
     /// Bytes of bodies that are kept for retries, over all requests: what is over it is not kept.
     RetryBuffer,
-    /// File descriptors and memory that the system gives: a connection waits until it gives more.
+    /// Open files of the process, or memory of the system: connections wait with the kernel until there are some.
     OpenFiles,
 }
 

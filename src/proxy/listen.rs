@@ -13,22 +13,19 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, interval, sleep_until, timeout_at};
 
 use super::Worker;
 use super::connection::{self, Accepted};
 use super::handover;
 use super::http1::Shop;
 use super::request;
+use crate::accept::Rest;
 use crate::domain::Limit;
 use crate::tls::Servers;
 
 /// How often connections to endpoints are looked over: by so much one may close too late.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// How long accepting rests where the process has no file descriptor left; busy looping would not find one sooner.
-const ACCEPT_REST: Duration = Duration::from_millis(50);
-/// How often the log says so.
-const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Whether the data plane accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +85,19 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
             drop(open);
         });
     };
+    let mut rest = Rest::default();
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut swaps = worker.swaps();
     let mut overdue = pin!(sleep_until(worker.look().into()));
     let mut retired = drain.clone();
-    let mut complained = None;
     let mut deadline = loop {
         tokio::select! {
             (listener, accepted) = accept(&listeners) => match accepted {
-                Ok(stream) => start((listener, stream), &mut connections),
-                Err(error) => rest(&worker, &error, &mut complained).await,
+                Ok(stream) => {
+                    rest.is_over();
+                    start((listener, stream), &mut connections);
+                }
+                Err(error) => rest.after(&error, &worker.limit_counters).await,
             },
             Some(_) = connections.join_next() => {}
             _ = sweep.tick() => {
@@ -141,20 +141,6 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
     }
     worker.supervisor.cut();
     tracing::warn!("the drain's time is over; closing connections with requests in flight");
-}
-
-/// Lets accepting rest after `error`, unless that was of one connection alone, whose client has gone. `complained` is when the
-/// log last said so.
-async fn rest(worker: &Worker, error: &io::Error, complained: &mut Option<Instant>) {
-    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
-        return;
-    }
-    worker.limit_counters.count(Limit::OpenFiles);
-    if complained.is_none_or(|at| at.elapsed() >= ACCEPT_COMPLAINT) {
-        *complained = Some(Instant::now());
-        tracing::warn!(%error, "cannot accept connections; raise the limit on open files if it is reached");
-    }
-    sleep(ACCEPT_REST).await;
 }
 
 /// The next connection, and the listener that it came to. One that is flooded leaves the others their turn: which is asked

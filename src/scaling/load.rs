@@ -99,23 +99,14 @@ impl Latencies {
         }
     }
 
+    /// Each bucket that holds answers, and how many.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (u16, f64)> + Clone {
+        self.0.iter().map(|(bucket, count)| (*bucket, number(*count)))
+    }
+
     /// The latency that `share` of the answers do not exceed, within the 9 % that a bucket is wide; `None` without one.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
-        let all: f64 = self.0.values().map(|count| number(*count)).sum();
-        let rank = share * all;
-        let mut below = 0.0;
-        let mut last = None;
-        for (bucket, count) in &self.0 {
-            let (bucket, count) = (usize::from(*bucket).min(LATENCY_BUCKETS - 1), number(*count));
-            let (from, to) = (latency_edge(bucket), latency_edge(bucket + 1));
-            last = Some(to);
-            if count > 0.0 && below + count >= rank {
-                let part = ((rank - below) / count).clamp(0.0, 1.0);
-                return Some(from + to.saturating_sub(from).mul_f64(part));
-            }
-            below += count;
-        }
-        last
+        quantile(self.counts(), share)
     }
 
     /// The mean, from the middles of the buckets; `None` without an answer.
@@ -128,6 +119,24 @@ impl Latencies {
         let sum: f64 = self.0.iter().map(|(bucket, count)| middle(*bucket) * number(*count)).sum();
         (all > 0.0).then(|| Duration::from_secs_f64(sum / all))
     }
+}
+
+/// The latency that `share` of the answers do not exceed, which are counted by their buckets, in their order.
+pub(super) fn quantile(counts: impl Iterator<Item = (u16, f64)> + Clone, share: f64) -> Option<Duration> {
+    let rank = share * counts.clone().map(|(_, count)| count).sum::<f64>();
+    let mut below = 0.0;
+    let mut last = None;
+    for (bucket, count) in counts {
+        let bucket = usize::from(bucket).min(LATENCY_BUCKETS - 1);
+        let (from, to) = (latency_edge(bucket), latency_edge(bucket + 1));
+        last = Some(to);
+        if count > 0.0 && below + count >= rank {
+            let part = ((rank - below) / count).clamp(0.0, 1.0);
+            return Some(from + to.saturating_sub(from).mul_f64(part));
+        }
+        below += count;
+    }
+    last
 }
 
 #[cfg(test)]

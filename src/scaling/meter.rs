@@ -13,7 +13,7 @@ use super::capacity::{Answers, Bounds, Capacity};
 use super::load::Load;
 use super::report::{PoolReport, Report, Routers};
 use super::rule::Terms;
-use super::window::{Reading, Window, number};
+use super::window::{Reading, Window};
 use crate::domain::{Moment, Preset};
 use crate::pool::{Admission, LATENCY_BUCKETS, Pool};
 use crate::snapshot::Snapshot;
@@ -86,21 +86,17 @@ impl PoolMeter {
     ) -> PoolLoad {
         let Self { window, capacity, each_before } = self;
         let slice = window.read(now, reading, latencies);
-        if let Some(slice) = slice.filter(|slice| replicas.ready > 0 && slice.met() + slice.missed() > 0) {
+        if let Some(slice) = slice.filter(|slice| replicas.ready > 0 && slice.answers() > 0) {
             let each = (slice.served() + replicas.elsewhere) / f64::from(replicas.ready);
             // What is late because of what a replica had a moment ago is no sign of what it has now.
             let [before, last] = std::mem::replace(each_before, [each_before[1], each]);
             let each = each.max(last).max(before);
-            let answers = Answers {
-                met: number(slice.met()),
-                missed: number(slice.missed()),
-                busy: slice.served() * slice.seconds,
-            };
-            capacity.observe(each, answers, slice.seconds);
+            let answers = Answers { latencies: slice.latencies().clone(), busy: slice.served() * slice.seconds };
+            capacity.observe(each, &answers, (slice.seconds, replicas.bounds.objective));
         }
         let load = if window.is_quiet() { Load::default() } else { window.load() };
         let carried = capacity.carried(replicas.bounds);
-        let (evidence, pace) = (capacity.evidence(), capacity.pace().unwrap_or_default());
+        let (evidence, pace) = (capacity.evidence(), capacity.pace(carried).unwrap_or_default());
         PoolLoad { load, carried, pace, evidence, ready: replicas.ready }
     }
 }
@@ -160,7 +156,8 @@ impl Meter {
         }
         // Of a limit that follows latency the highest: a replica is known to bear that.
         let slots = pool.endpoints.iter().map(|endpoint| pool.slots_of(endpoint)).max();
-        let bounds = Bounds::of(pool.scaling.as_deref(), slots.unwrap_or(pool.slots_per_endpoint).get());
+        let bounds =
+            Bounds::of(pool.scaling.as_deref(), slots.unwrap_or(pool.slots_per_endpoint).get(), pool.objective());
         let Some(meter) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
         let reading = Reading {
             in_flight: pool.in_flight(),

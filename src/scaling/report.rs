@@ -1,5 +1,6 @@
 //! What is known of every pool at one moment, ready to be asked for.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,12 @@ pub struct Routers {
     pub answered: u32,
     /// Why those that are missing did not answer.
     pub faults: Vec<RouterFault>,
+}
+
+impl fmt::Display for Routers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "answered={}, asked={}", self.answered, self.asked)
+    }
 }
 
 /// A router that did not answer.

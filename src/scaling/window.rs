@@ -59,12 +59,12 @@ impl Slice {
         self.served / self.seconds.max(f64::EPSILON)
     }
 
-    pub(super) fn met(&self) -> u64 {
-        self.counts.met
+    pub(super) fn answers(&self) -> u64 {
+        self.counts.met + self.counts.missed
     }
 
-    pub(super) fn missed(&self) -> u64 {
-        self.counts.missed
+    pub(super) fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 }
 
@@ -101,7 +101,7 @@ impl Window {
         }
         let mut slice = std::mem::take(&mut self.open);
         slice.counts = since(self.counted, reading.counts);
-        if slice.counts.met + slice.counts.missed > 0 {
+        if slice.answers() > 0 {
             let latencies = latencies().map(Box::new);
             slice.latencies = Latencies::between(self.latencies.as_deref(), latencies.as_deref());
             self.latencies = latencies;

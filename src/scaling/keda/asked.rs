@@ -11,6 +11,8 @@ use crate::scaling::{Metric, PoolReport, Report};
 
 /// Warnings that are remembered, so that each is logged once.
 const MOST_WARNINGS: usize = 1024;
+/// Of a longer name the beginning is shown, in characters.
+const LONGEST_SHOWN: usize = 128;
 
 /// An answer, with what is wrong with the question.
 pub(super) struct Answered<M> {
@@ -93,8 +95,16 @@ impl Trigger {
             "metric" => self.metric.as_deref().unwrap_or_default(),
             _ => self.target.as_deref().unwrap_or_default(),
         };
-        format!("{field} {value:?} of the trigger of {} is {why}", self.object)
+        format!("{field} \"{}\" of the trigger of {} is {why}", shown(value), shown(&self.object))
     }
+}
+
+/// A client's text as metadata can hold it: visible ASCII, and its beginning alone where it is long. Clients of gRPC take
+/// 8 KiB of metadata in all.
+fn shown(text: &str) -> String {
+    let end = text.char_indices().nth(LONGEST_SHOWN).map_or(text.len(), |(end, _)| end);
+    let rest = if end < text.len() { "..." } else { "" };
+    format!("{}{rest}", text[..end].escape_default())
 }
 
 /// Up to the next whole number: what is needed in part is needed.

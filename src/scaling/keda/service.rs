@@ -1,16 +1,15 @@
 //! The server: HTTP/2 on a port of its own, one answer a method.
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::stream::{self, Stream};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::metadata::MetadataValue;
 use tonic::server::Grpc;
@@ -19,6 +18,7 @@ use tonic_prost::ProstCodec;
 
 use super::asked::{Answered, Trigger, Warnings};
 use super::messages::{GetMetricSpecResponse, GetMetricsRequest, IsActiveResponse, ScaledObjectRef};
+use crate::accept::Acceptor;
 use crate::scaling::{Board, Known, Report};
 
 /// Connections at once; an operator has one.
@@ -30,38 +30,25 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// What the answer says of a question that names something unknown.
 const WARNING: &str = "overspill-warning";
+/// How many routers took part in the answer, of how many that there are.
+const ROUTERS: &str = "overspill-routers";
 
-/// Serves `listener` for as long as the future is polled, from `board`.
-///
-/// # Errors
-/// The system's own, where the socket cannot be used.
-pub fn serve(listener: std::net::TcpListener, board: Board) -> io::Result<impl Future<Output = ()> + Send> {
-    let listener = TcpListener::from_std(listener)?;
+/// Serves the connections of `acceptor` for as long as the future is polled, from `board`.
+pub fn serve(acceptor: Acceptor, board: Board) -> impl Future<Output = ()> + Send {
     let scaler = Scaler { board, warnings: Warnings::default() };
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    Ok(async move {
-        loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
+    acceptor.serve(MAX_CONNECTIONS, move |stream| {
+        let scaler = scaler.clone();
+        let service = service_fn(move |request| {
             let scaler = scaler.clone();
-            let service = service_fn(move |request| {
-                let scaler = scaler.clone();
-                async move { Ok::<_, Infallible>(scaler.answer(request).await) }
-            });
-            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .keep_alive_interval(KEEPALIVE)
-                .max_concurrent_streams(MAX_STREAMS)
-                .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(async move {
-                // Its error is its client's, who has gone.
-                connection.await.ok();
-                drop(place);
-            });
-        }
+            async move { Ok::<_, Infallible>(scaler.answer(request).await) }
+        });
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEPALIVE)
+            .max_concurrent_streams(MAX_STREAMS)
+            .serve_connection(TokioIo::new(stream), service);
+        // Its error is its client's, who has gone.
+        connection.map(drop)
     })
 }
 
@@ -116,17 +103,23 @@ impl Scaler {
 
     fn respond<M>(&self, answered: Answered<M>) -> std::future::Ready<Result<Response<M>, Status>> {
         let Answered { message, warning } = answered;
-        let mut response = Response::new(message);
-        self.warn(&mut response, warning);
-        std::future::ready(Ok(response))
+        std::future::ready(Ok(self.told(message, warning)))
     }
 
-    fn warn<M>(&self, response: &mut Response<M>, warning: Option<String>) {
-        let Some(warning) = warning else { return };
-        self.warnings.note(&warning);
-        if let Ok(value) = MetadataValue::try_from(&warning) {
-            response.metadata_mut().insert(WARNING, value);
+    /// `answer`, with how many routers took part in it and what is wrong with the question.
+    fn told<M>(&self, answer: M, warning: Option<String>) -> Response<M> {
+        let mut response = Response::new(answer);
+        let mut tell = |key, text: String| {
+            if let Ok(value) = MetadataValue::try_from(text) {
+                response.metadata_mut().insert(key, value);
+            }
+        };
+        tell(ROUTERS, self.board.known().all.routers.to_string());
+        if let Some(warning) = warning {
+            self.warnings.note(&warning);
+            tell(WARNING, warning);
         }
+        response
     }
 
     /// The answer as it is now, and again whenever it is another.
@@ -138,9 +131,7 @@ impl Scaler {
         let trigger = Trigger::of(Some(asking));
         let warning = answer(&trigger, &self.board.known().all).warning;
         let following = Following { board: self.board.follow(), trigger, answer, sent: None };
-        let mut response = Response::new(stream::unfold(following, Following::next));
-        self.warn(&mut response, warning);
-        std::future::ready(Ok(response))
+        std::future::ready(Ok(self.told(stream::unfold(following, Following::next), warning)))
     }
 }
 

@@ -3,8 +3,11 @@
 /// The largest figure that is told, in thousandths: what a double holds exactly.
 const MOST: f64 = 9e15;
 
-/// `value` as a `resource.Quantity`: whole, or in thousandths (`1500m`), rounded up as Kubernetes rounds what a quantity cannot
-/// hold.
+/// What a whole figure is told in: the largest of which it is a multiple.
+const UNITS: [(u64, &str); 4] = [(1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")];
+
+/// `value` as a `resource.Quantity` in its canonical form (no fraction, the largest unit: `1500m`, `3`, `12k`), rounded up to
+/// thousandths as Kubernetes rounds what a quantity cannot hold.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -13,7 +16,12 @@ const MOST: f64 = 9e15;
 pub(super) fn quantity(value: f64) -> String {
     // A billionth is what sums of doubles are off by, and no demand; what is no number becomes zero.
     let thousandths = (value * 1000.0 - 1e-6).ceil().clamp(0.0, MOST) as u64;
-    if thousandths.is_multiple_of(1000) { (thousandths / 1000).to_string() } else { format!("{thousandths}m") }
+    if !thousandths.is_multiple_of(1000) {
+        return format!("{thousandths}m");
+    }
+    let whole = thousandths / 1000;
+    let unit = UNITS.into_iter().find(|(unit, _)| whole > 0 && whole.is_multiple_of(*unit));
+    unit.map_or_else(|| whole.to_string(), |(unit, name)| format!("{}{name}", whole / unit))
 }
 
 #[cfg(test)]
@@ -32,7 +40,11 @@ mod tests {
             (123_456.789, "123456789m"),
             (-1.0, "0"),
             (f64::NAN, "0"),
-            (f64::INFINITY, "9000000000000"),
+            (f64::INFINITY, "9T"),
+            (12_000.0, "12k"),
+            (12_001.0, "12001"),
+            (5e6, "5M"),
+            (1_000_000_000.5, "1000000000500m"),
         ] {
             assert_eq!(quantity(value), expected, "{value}");
         }

@@ -1,7 +1,6 @@
 //! The server: TLS on a port of its own, HTTP/1.1 and HTTP/2.
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,14 +13,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::failure::Failure;
 use super::question::{Question, Selectors};
 use super::{answer, discovery};
+use crate::accept::Acceptor;
 use crate::scaling::{Board, Report};
 use crate::tls::{Judged, Servers};
 
@@ -33,6 +32,8 @@ const MAX_STREAMS: u32 = 250;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a client may take over a request's head, and be idle.
 const IDLE: Duration = Duration::from_mins(2);
+/// How long a client without the front proxy's certificate may stay, as probes do.
+const STRANGER: Duration = Duration::from_secs(10);
 /// How often an idle client of HTTP/2 is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -48,31 +49,10 @@ pub struct Access {
     pub allowed_names: Vec<Box<str>>,
 }
 
-/// Serves `listener` for as long as the future is polled, from `board`.
-///
-/// # Errors
-/// The system's own, where the socket cannot be used.
-pub fn serve(
-    listener: std::net::TcpListener,
-    access: Access,
-    board: Board,
-) -> io::Result<impl Future<Output = ()> + Send> {
-    let listener = TcpListener::from_std(listener)?;
-    let (access, room) = (Arc::new(access), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
-    Ok(async move {
-        loop {
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let (access, board) = (Arc::clone(&access), board.clone());
-            tokio::spawn(async move {
-                connection(stream, access, board).await;
-                drop(place);
-            });
-        }
-    })
+/// Serves the connections of `acceptor` for as long as the future is polled, from `board`.
+pub fn serve(acceptor: Acceptor, access: Access, board: Board) -> impl Future<Output = ()> + Send {
+    let access = Arc::new(access);
+    acceptor.serve(MAX_CONNECTIONS, move |stream| connection(stream, Arc::clone(&access), board.clone()))
 }
 
 async fn connection(stream: TcpStream, access: Arc<Access>, board: Board) {
@@ -82,6 +62,7 @@ async fn connection(stream: TcpStream, access: Arc<Access>, board: Board) {
         Err(_) => return,
     };
     let judged = accepted.judged.unwrap_or_else(|| Judged::Refused("it was not asked for a certificate".to_owned()));
+    let is_trusted = matches!(judged, Judged::Trusted { .. });
     let api = Arc::new(Api { board, access, judged });
     let service = service_fn(move |request: Request<Incoming>| {
         let response = api.respond(&request);
@@ -90,8 +71,13 @@ async fn connection(stream: TcpStream, access: Arc<Access>, board: Board) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(KEEPALIVE).max_concurrent_streams(MAX_STREAMS);
-    // Its error is its client's, who has gone.
-    server.serve_connection(TokioIo::new(accepted.stream), service).await.ok();
+    let served = server.serve_connection(TokioIo::new(accepted.stream), service);
+    // Its error is its client's, who has gone. Who is nobody's front proxy is told so, and takes no place for long.
+    if is_trusted {
+        served.await.ok();
+    } else {
+        timeout(STRANGER, served).await.ok();
+    }
 }
 
 /// What the requests of one connection are answered by.
@@ -121,9 +107,8 @@ impl Api {
             Err(failure) => (failure.status, failure.json()),
         };
         let mut response = response(status, "application/json", json.to_string());
-        let routers = format!("answered={}, asked={}", report.routers.answered, report.routers.asked);
         if status == StatusCode::OK
-            && let Ok(routers) = HeaderValue::try_from(routers)
+            && let Ok(routers) = HeaderValue::try_from(report.routers.to_string())
         {
             response.headers_mut().insert(ROUTERS, routers);
         }
