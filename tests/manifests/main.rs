@@ -17,6 +17,7 @@ mod files;
 mod generated;
 mod helm;
 mod kustomize;
+mod printed;
 #[path = "../prometheus/server.rs"]
 mod prometheus;
 mod promql;
