@@ -16,6 +16,7 @@ mod documents;
 mod files;
 mod generated;
 mod helm;
+mod image;
 mod kustomize;
 mod printed;
 #[path = "../prometheus/server.rs"]
