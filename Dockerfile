@@ -14,13 +14,20 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN rustup component add llvm-tools
 COPY . .
-RUN make release
-# Of every crate that was built with, as its authors wrote them.
+# `release` is trained by a load, in three builds; `--build-arg BUILD=build` makes one, untrained, in a third of the time.
+ARG BUILD=release
+RUN make "$BUILD"
+# Of every crate that was built with and of Rust's own library, as their authors wrote them. crates.txt names each crate of the
+# program with its licence: some packages have no file of it.
 RUN mkdir /licences \
     && cp LICENSE /licences/LICENSE \
-    && cd "$CARGO_HOME"/registry/src/* \
-    && find . -maxdepth 2 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) \
-        -exec cp --parents --target-directory=/licences {} +
+    && cargo tree --locked --edges normal --prefix none --format '{p}: {l}' \
+        | sed '/^overspill /d; s/ (\*)$//' | sort --unique > /licences/crates.txt \
+    && cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" /licences/rust.html \
+    && for registry in "$CARGO_HOME"/registry/src/*; do \
+        (cd "$registry" && find . -maxdepth 3 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) \
+            -exec cp --parents --target-directory=/licences {} +) || exit; \
+    done
 
 # Downloads alone: it runs where the image is built, and takes what fits where the image runs.
 FROM --platform=$BUILDPLATFORM python:3.13-slim-bookworm AS library
@@ -45,7 +52,10 @@ COPY --from=library /library/LICENSE /library/ThirdPartyNotices.txt /licences/on
 ENV OVERSPILL_MODEL=/model \
     OVERSPILL_MODEL_LIBRARY=/usr/lib/overspill/libonnxruntime.so.1.28.0 \
     ORT_DISABLE_TELEMETRY=1
+LABEL org.opencontainers.image.title="overspill" \
+    org.opencontainers.image.description="A traffic router for inference pools that spills to a local model when they are full" \
+    org.opencontainers.image.licenses="Apache-2.0"
 USER 65532:65532
-EXPOSE 8080 15000
+EXPOSE 8080 15000 9090 6443
 ENTRYPOINT ["/overspill"]
 CMD ["run"]

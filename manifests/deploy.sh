@@ -92,7 +92,7 @@ verify() {
     echo "== autoscalers"
     while read -r namespace object; do
         kubectl --namespace "$namespace" get "$object"
-    done < <(objects "$1" "HorizontalPodAutoscaler")
+    done < <(objects "$1" "HorizontalPodAutoscaler ScaledObject")
     namespace="$(objects "$1" "Deployment" | awk '$2 == "deployment/overspill" { print $1 }')"
     [ -n "$namespace" ] || return 0
     echo "== the documents"

@@ -52,7 +52,7 @@ pub use retry::{Failure, RetryBudget, RetryCondition, RetryConditions, RetryEnd,
 pub use route_policy::{RateLimit, RateLimitKey, RoutePolicy};
 pub use scaling::{
     COLD_START, Change, Hold, LATENCY_OBJECTIVE, Preset, Recipe, ScaleTarget, Scaling, ScalingPolicy, ScalingRules,
-    SelectPolicy, Targets,
+    SelectPolicy, Targets, is_object_name,
 };
 pub use slots::{AdaptiveSlots, Priority, QueueOrder};
 pub use tier::Tier;

@@ -20,8 +20,11 @@ use super::Failure;
 use super::fetch::parse_url;
 use crate::config::{self, Checked, Overrides};
 use crate::control::Folder;
-use crate::domain::Preset;
+use crate::domain::{Preset, is_object_name};
 use workload::{Workload, workloads};
+
+/// The name of the routers' workload where no document says.
+const ROUTER: &str = "overspill";
 
 #[derive(Debug, Args)]
 pub(super) struct ManifestsArgs {
@@ -104,6 +107,8 @@ enum Trigger {
 struct Terms<'a> {
     /// The namespace of the routers.
     namespace: &'a str,
+    /// The name of the routers' workload.
+    router: &'a str,
     /// The Service of their own ports.
     service: &'a str,
     trigger: Trigger,
@@ -113,7 +118,14 @@ struct Terms<'a> {
 /// Prints one YAML document an object.
 pub(super) fn run(args: &ManifestsArgs, out: &mut impl Write) -> Result<ExitCode, Failure> {
     let objects = match &args.config {
-        Some(path) if !args.definitions => objects(&read(path)?, args),
+        Some(path) if !args.definitions => {
+            let checked = read(path)?;
+            let (workloads, without) = nameable(workloads(&checked.pools, args.preset.into()));
+            for one in without {
+                writeln!(out, "{}", left_out(&one))?;
+            }
+            objects(&checked, &workloads, args)
+        }
         _ => config::custom_resource_definitions().iter().map(config::to_yaml).collect(),
     };
     for (at, object) in objects.iter().enumerate() {
@@ -130,14 +142,29 @@ fn read(path: &Path) -> Result<Checked, Failure> {
     loaded.checked.filter(|_| !faulty).ok_or(Failure::Config(loaded.problems))
 }
 
-fn objects(checked: &Checked, args: &ManifestsArgs) -> Vec<String> {
+/// Those that Kubernetes takes the names of, and the others.
+fn nameable(all: Vec<Workload>) -> (Vec<Workload>, Vec<Workload>) {
+    all.into_iter().partition(|one| is_object_name(&one.name))
+}
+
+/// A comment that says what is not among the objects, and what would have it there.
+fn left_out(workload: &Workload) -> String {
+    let (name, pools) = (&workload.name, workload.pools.join(", "));
+    format!(
+        "# Left out: {pools}. Kubernetes has no {} called `{name}`; name what is scaled in the PoolPolicy's spec.scaling.scaleTargetRef.",
+        workload.kind
+    )
+}
+
+fn objects(checked: &Checked, workloads: &[Workload], args: &ManifestsArgs) -> Vec<String> {
+    let own = &checked.startup.workload;
     let terms = Terms {
-        namespace: &checked.startup.workload.namespace,
+        namespace: &own.namespace,
+        router: if is_object_name(&own.name) { &own.name } else { ROUTER },
         service: &args.service,
         trigger: args.trigger,
         prometheus: &args.prometheus,
     };
-    let workloads = workloads(&checked.pools, args.preset.into());
     let each =
         |object: &dyn Fn(&Workload) -> Value| workloads.iter().map(|one| config::to_yaml(&object(one))).collect();
     let mut parts: Vec<Part> = args.only.clone();
@@ -147,9 +174,9 @@ fn objects(checked: &Checked, args: &ManifestsArgs) -> Vec<String> {
         match part {
             Part::Hpa => each(&autoscaler::horizontal),
             Part::ScaledObject => each(&|one| keda::scaled_object(one, &terms)),
-            Part::ServiceMonitor => vec![monitoring::service_monitor(terms.namespace)],
-            Part::Rules => vec![monitoring::rules(terms.namespace)],
-            Part::Dashboard => vec![monitoring::dashboard(terms.namespace)],
+            Part::ServiceMonitor => vec![monitoring::service_monitor(&terms)],
+            Part::Rules => vec![monitoring::rules(workloads, &terms)],
+            Part::Dashboard => vec![monitoring::dashboard(workloads, &terms)],
         }
     };
     parts.into_iter().flat_map(part).collect()

@@ -219,6 +219,27 @@ pub struct ScaleTarget {
     pub name: Option<String>,
 }
 
+impl ScaleTarget {
+    /// What is scaled for a pool of the service called `service`: its API group and version, its kind and its name.
+    pub fn of<'t>(&'t self, service: &'t str) -> (&'t str, &'t str, &'t str) {
+        let Self { api_version, kind, name } = self;
+        let api_version = api_version.as_deref().unwrap_or("apps/v1");
+        (api_version, kind.as_deref().unwrap_or("Deployment"), name.as_deref().unwrap_or(service))
+    }
+}
+
+/// The longest name that Kubernetes takes for an object, in characters.
+const LONGEST_NAME: usize = 253;
+
+/// Whether Kubernetes takes `name` for an object: a subdomain of RFC 1123, in lower case.
+pub fn is_object_name(name: &str) -> bool {
+    let sound = |one: char| one.is_ascii_lowercase() || one.is_ascii_digit();
+    let is_part = |part: &str| {
+        part.starts_with(sound) && part.ends_with(sound) && part.chars().all(|one| sound(one) || one == '-')
+    };
+    name.len() <= LONGEST_NAME && name.split('.').all(is_part)
+}
+
 impl Scaling {
     /// The figures in force: those written, and the preset's, else `default`'s, where nothing is. The fewest replicas of a
     /// preset are no more than the most that were written, and its most no less than the fewest.
@@ -248,6 +269,28 @@ impl Scaling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_kubernetes_refuses_are_known() {
+        let (longest, longer) = ("a.".repeat(126) + "a", "a.".repeat(126) + "aa");
+        for (name, expected) in [
+            ("gpu", true),
+            ("1gpu", true),
+            ("gpu.example.com", true),
+            (&*longest, true),
+            (&*longer, false),
+            ("", false),
+            ("GPU", false),
+            ("my_gpu", false),
+            ("-gpu", false),
+            ("gpu-", false),
+            ("gpu..b", false),
+            ("*.example.com", false),
+            ("gpü", false),
+        ] {
+            assert_eq!(is_object_name(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn what_is_written_goes_before_the_preset() {

@@ -177,6 +177,11 @@ pub(super) const MIN_REPLICAS: Definition<2> =
     define("overspill_min_replicas", [POOL, TIER], "The fewest replicas that the pool may have.");
 pub(super) const MAX_REPLICAS: Definition<2> =
     define("overspill_max_replicas", [POOL, TIER], "The most replicas that the pool may have.");
+pub(super) const SCALE_TARGET: Definition<5> = define(
+    "overspill_pool_scale_target_info",
+    [POOL, "target_api_version", "target_kind", "target_namespace", "target_name"],
+    "What is scaled for the pool; no series where no document says how it scales.",
+);
 pub(super) const ROUTERS: Definition<1> = define(
     "overspill_scaling_routers",
     ["state"],

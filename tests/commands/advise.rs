@@ -74,11 +74,61 @@ fn a_router_that_does_not_answer_is_named_and_the_others_are_read() {
 }
 
 #[test]
+fn the_command_scales_what_the_pools_document_names() {
+    let pool = "agent.agents.svc.cluster.local:80";
+    for (api_version, kind, name, expected) in [
+        ("apps/v1", "Deployment", "agent", "deployment/agent"),
+        ("apps/v1", "StatefulSet", "agent-set", "statefulset/agent-set"),
+        ("argoproj.io/v1alpha1", "Rollout", "agent-roll", "rollout.v1alpha1.argoproj.io/agent-roll"),
+    ] {
+        let text = format!(
+            "overspill_pool_endpoints{{pool=\"{pool}\",state=\"admitting\"}} 4\n\
+             overspill_pool_target_concurrency{{pool=\"{pool}\",tier=\"gpu\"}} 10\n\
+             overspill_pool_concurrency{{pool=\"{pool}\",tier=\"gpu\"}} 39\n\
+             overspill_pool_scale_target_info{{pool=\"{pool}\",target_api_version=\"{api_version}\",\
+             target_kind=\"{kind}\",target_namespace=\"models\",target_name=\"{name}\"}} 1\n"
+        );
+        let router = Upstream::start(Wire::H1, Answer::Fixed(200, text));
+        let said = json(&advise(&[url(&router)], "json"));
+        let expected = format!("kubectl --namespace models scale {expected} --replicas=6");
+        assert_eq!(said["pools"][0]["command"], expected, "{said}");
+    }
+}
+
+#[test]
+fn a_prometheus_that_does_not_know_says_so_in_its_own_words() {
+    for (status, body, said) in [
+        (200, r#"{"status":"error","errorType":"execution","error":"out of memory"}"#, "out of memory"),
+        (503, r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#, "query timed out"),
+        (200, "<html>", "it is no answer of Prometheus"),
+    ] {
+        let prometheus = Upstream::start(Wire::H1, Answer::Fixed(status, body.to_owned()));
+        let output = overspill(&["advise", "--prometheus", &format!("http://{}", prometheus.address)]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{output:?}");
+    }
+}
+
+#[test]
+fn a_prometheus_that_knows_no_pool_gives_no_advice() {
+    let nothing = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+    let prometheus = Upstream::start(Wire::H1, Answer::Fixed(200, nothing.to_owned()));
+    let output = overspill(&["advise", "--prometheus", &format!("http://{}", prometheus.address)]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "no pool is known there yet\n", "{output:?}");
+}
+
+#[test]
 fn the_program_itself_is_read() {
     let upstream = Upstream::start(Wire::H1, Answer::Fixed(200, "ok".to_owned()));
     let service = Service { host: "up.example", wire: Wire::H1, endpoints: &[upstream.address] }.document();
     let rule = "  - {route: [{destination: {host: up.example}}]}";
-    let router = Router::start(&(virtual_service("app.example", rule) + &service));
+    let policy = "---\napiVersion: overspill.dev/v1\nkind: PoolPolicy\nmetadata: {name: up, namespace: agents}\n\
+                  spec: {host: up.example, scaling: {scaleTargetRef: {name: upper, kind: StatefulSet}}}\n";
+    let router = Router::start(&(virtual_service("app.example", rule) + &service + policy));
+    let target = ["apps/v1", "StatefulSet", "default", "upper"];
+    let names = ["target_api_version", "target_kind", "target_namespace", "target_name"];
+    let labels: Vec<(&str, &str)> = names.into_iter().zip(target).collect();
+    assert!(router.metrics().has("overspill_pool_scale_target_info", &labels), "what the command is made of");
     let said = json(&advise(&[format!("http://{}/metrics", router.admin)], "json"));
     let pool = &said["pools"][0];
     assert_eq!((&pool["pool"], &pool["replicas"]), (&"up.example:80".into(), &1.into()), "{said}");

@@ -94,6 +94,16 @@ fn the_front_proxys_authority_is_copied_to_where_it_is_mounted() {
 }
 
 #[test]
+fn what_keda_scales_is_looked_at() {
+    let Some((output, asked)) = deploy(&["verify", "keda"], "nothing fails") else { return };
+    assert!(output.status.success(), "{}", all(&output));
+    for name in ["embeddings-cpu", "embeddings-gpu"] {
+        let line = format!("--namespace inference get scaledobject/{name}");
+        assert!(asked.contains(&line), "{line} is none of {asked:#?}");
+    }
+}
+
+#[test]
 fn a_step_that_fails_ends_it() {
     let Some((output, asked)) = deploy(&["deploy"], "apply") else { return };
     assert_eq!((output.status.code(), asked.len()), (Some(1), 1), "{}", all(&output));
@@ -105,7 +115,7 @@ fn wrong_usage_is_told() {
         (&[][..], 2, "deploy.sh deploy"),
         (&["destroy"], 2, "deploy.sh cleanup"),
         (&["dashboard", "gateway"], 2, "deploy.sh dashboard"),
-        (&["deploy", "nowhere"], 1, "there is no overlay nowhere; there are: canary gateway"),
+        (&["deploy", "nowhere"], 1, "there is no overlay nowhere; there are: canary gateway keda"),
     ] {
         let Some((output, asked)) = deploy(arguments, "nothing fails") else { return };
         assert_eq!((output.status.code(), asked.is_empty()), (Some(code), true), "{}", all(&output));

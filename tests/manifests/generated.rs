@@ -43,10 +43,16 @@ fn files_are_what_the_program_prints() {
     for (file, arguments) in PRINTED {
         hold(file, &printed(arguments));
     }
+    for preset in ["online", "batch", "custom", "cost"] {
+        for trigger in ["prometheus", "metrics-api", "external", "external-push"] {
+            let arguments = format!("--only scaled-object --preset {preset} --trigger {trigger}");
+            hold(&format!("helm/files/keda/{preset}-{trigger}.yaml"), &printed(&arguments));
+        }
+    }
 }
 
 /// Files of the chart, which can hold none that is outside of it, with those that they are copies of.
-const COPIES: [(&str, &str); 25] = [
+const COPIES: [(&str, &str); 31] = [
     ("helm/crds/definitions.yaml", "crds/definitions.yaml"),
     ("helm/files/config/settings.yaml", "base/router/config/settings.yaml"),
     ("helm/files/config/routes.yaml", "base/router/config/routes.yaml"),
@@ -59,10 +65,16 @@ const COPIES: [(&str, &str); 25] = [
     ("helm/files/hpa-batch.yaml", "base/autoscaling/hpa-batch/autoscalers.yaml"),
     ("helm/files/hpa-custom.yaml", "base/autoscaling/hpa-custom/autoscalers.yaml"),
     ("helm/files/hpa-cost.yaml", "base/autoscaling/hpa-cost/autoscalers.yaml"),
-    ("helm/files/keda-prometheus.yaml", "base/autoscaling/keda-prometheus/scaled-objects.yaml"),
-    ("helm/files/keda-metrics-api.yaml", "base/autoscaling/keda-metrics-api/scaled-objects.yaml"),
-    ("helm/files/keda-external.yaml", "base/autoscaling/keda-external/scaled-objects.yaml"),
-    ("helm/files/keda-external-push.yaml", "base/autoscaling/keda-external-push/scaled-objects.yaml"),
+    ("helm/files/keda/service.yaml", "base/autoscaling/keda-external/service.yaml"),
+    ("base/autoscaling/keda-external-push/service.yaml", "base/autoscaling/keda-external/service.yaml"),
+    ("helm/files/prometheus-adapter.yaml", "base/autoscaling/prometheus-adapter/config.yaml"),
+    ("helm/files/sidecar/deployment.yaml", "overlays/sidecar/deployment.yaml"),
+    ("helm/files/sidecar/service.yaml", "overlays/sidecar/service.yaml"),
+    ("helm/files/sidecar/service-account.yaml", "overlays/sidecar/service-account.yaml"),
+    ("helm/files/sidecar/config/settings.yaml", "overlays/sidecar/config/settings.yaml"),
+    ("helm/files/sidecar/config/routes.yaml", "overlays/sidecar/config/routes.yaml"),
+    ("helm/files/sidecar/config/pools.yaml", "overlays/sidecar/config/pools.yaml"),
+    ("helm/files/sidecar/config/policies.yaml", "overlays/sidecar/config/policies.yaml"),
     ("helm/files/rules.yaml", "base/monitoring/rules.yaml"),
     ("helm/files/service-monitor.yaml", "base/monitoring/service-monitor.yaml"),
     ("helm/files/dashboard.json", "base/monitoring/dashboard.json"),

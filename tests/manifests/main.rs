@@ -16,7 +16,9 @@ mod documents;
 mod files;
 mod generated;
 mod helm;
+mod image;
 mod kustomize;
+mod printed;
 #[path = "../prometheus/server.rs"]
 mod prometheus;
 mod promql;

@@ -194,9 +194,9 @@ fn a_real_prometheus_evaluates_every_rule_and_panel() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let file = folder.path().join("rules.json");
     fs::write(&file, hurried_rules()).expect("a temporary folder is writable");
-    let scrape = Scrape { target: scenario.router.admin, job: "overspill-admin", rules: Some(&file) };
+    let scrape = Scrape { target: scenario.router.admin, job: "overspill", rules: Some(&file) };
     let prometheus = Prometheus::start(&program, &scrape);
-    let scraped = r#"count(up{job="overspill-admin"} == 1)"#;
+    let scraped = r#"count(up{job="overspill"} == 1)"#;
     scenario.router.wait_until("it has been scraped", |_| prometheus.query(scraped) == Some(1.0));
     // Rates need a second reading that is another.
     scenario.traffic();
@@ -242,8 +242,9 @@ fn the_scrape_reaches_the_port_that_the_service_has() {
         objects.iter().filter(|object| object["kind"] == "Service").find(matches).expect("a Service that it selects");
     assert_eq!(service["spec"]["ports"][0]["name"], monitor["spec"]["endpoints"][0]["port"]);
     assert_eq!(monitor["spec"]["endpoints"][0]["interval"], "15s");
-    // The job that rules and panels select by is the Service's name.
-    assert_eq!(service["metadata"]["name"], "overspill-admin");
+    // The job that rules and panels select by is the value of this label.
+    let label = as_text(&monitor["spec"], "jobLabel");
+    assert_eq!(service["metadata"]["labels"][label], "overspill");
     let scenario = Scenario::start();
     let path = as_text(&monitor["spec"]["endpoints"][0], "path");
     assert_eq!(scenario.router.admin_get(path).head.status, 200);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::AdviseArgs;
-use super::rule::{Advice, Because, History, Step};
+use super::rule::{Advice, Because, History, Step, Target};
 use crate::cli::Output;
 use crate::domain::format_duration;
 
@@ -66,7 +66,7 @@ fn as_text(pool: &str, history: &History, advice: &Advice, args: &AdviseArgs, ou
     };
     writeln!(out, "{pool}: {step}")?;
     writeln!(out, "  {}", because(history, advice))?;
-    if let Some(command) = command(pool, advice) {
+    if let Some(command) = command(pool, history, advice) {
         writeln!(out, "  {command}")?;
         let (watch, worse) = (minutes(args.watch_for), minutes(args.worse_for));
         writeln!(out, "  then watch it for {watch}, and undo it where latency or errors are worse for {worse}")?;
@@ -88,7 +88,7 @@ fn as_json(pool: &str, history: &History, advice: &Advice) -> Value {
         "replicas": advice.from,
         "to": advice.to,
         "because": because(history, advice),
-        "command": command(pool, advice),
+        "command": command(pool, history, advice),
         "objective_seconds": history.objective,
         "p99_seconds": last.and_then(|last| last.p99),
         "used": last.and_then(|last| last.used),
@@ -131,11 +131,16 @@ fn because(history: &History, advice: &Advice) -> String {
     }
 }
 
-/// The command for the Deployment that has the name of the pool's service. A service of another place than Kubernetes is
-/// named as it is, in the current namespace.
-fn command(pool: &str, advice: &Advice) -> Option<String> {
+/// The command that scales what the routers name, or else the Deployment that has the name of the pool's service. A service of
+/// another place than Kubernetes is then named as it is, in the current namespace.
+fn command(pool: &str, history: &History, advice: &Advice) -> Option<String> {
     if advice.step == Step::Keep {
         return None;
+    }
+    let to = advice.to;
+    if let Some(target) = &history.target {
+        let (resource, Target { namespace, name, .. }) = (resource(target), target);
+        return Some(format!("kubectl --namespace {namespace} scale {resource}/{name} --replicas={to}"));
     }
     let host = pool.split([':', '/']).next().unwrap_or(pool);
     let mut labels = host.split('.');
@@ -144,7 +149,16 @@ fn command(pool: &str, advice: &Advice) -> Option<String> {
         (Some(namespace), Some("svc")) => format!("--namespace {namespace} "),
         _ => String::new(),
     };
-    Some(format!("kubectl {namespace}scale deployment/{name} --replicas={}", advice.to))
+    Some(format!("kubectl {namespace}scale deployment/{name} --replicas={to}"))
+}
+
+/// The kind as kubectl takes it: `KIND`, or `KIND.VERSION.GROUP` of a group that is none of Kubernetes' own.
+fn resource(target: &Target) -> String {
+    let kind = target.kind.to_lowercase();
+    match target.api_version.split_once('/') {
+        Some((group, version)) if group != "apps" => format!("{kind}.{version}.{group}"),
+        _ => kind,
+    }
 }
 
 fn minutes(duration: Duration) -> String {

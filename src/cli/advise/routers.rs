@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 use tokio::time::Instant;
 
-use super::rule::{BUSY, History, Reading};
+use super::rule::{BUSY, History, Reading, TARGET, Target, whole};
 use super::{Known, PATIENCE};
 use crate::cli::exposition::{Sample, samples};
 use crate::cli::fetch::{Asking, FetchError};
@@ -41,6 +41,7 @@ struct Said {
     objective: Option<f64>,
     fewest: Option<f64>,
     most: Option<f64>,
+    target: Option<Target>,
 }
 
 impl Routers {
@@ -106,6 +107,7 @@ impl Routers {
             let history = self.pools.entry(pool).or_default();
             history.objective = said.objective.unwrap_or(self.objective);
             history.bounds = (said.fewest.map(whole), said.most.map(whole));
+            history.target = said.target;
             let (came, carried) = (&said.counted, said.carried * said.replicas);
             history.readings.push(Reading {
                 at,
@@ -121,19 +123,22 @@ impl Routers {
     }
 }
 
-/// A count from a sample.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole, and none is below zero")]
-pub(super) fn whole(value: f64) -> u32 {
-    value.round() as u32
-}
-
 impl Counted {
+    /// What came after `before`; all of it where the router has started since, as Prometheus' `rate` has it.
     fn since(&self, before: &Self) -> Self {
+        if self.is_reset(before) {
+            return self.clone();
+        }
         Self {
             latency: self.latency.since(&before.latency),
-            answers: (self.answers - before.answers).max(0.0),
-            errors: (self.errors - before.errors).max(0.0),
+            answers: self.answers - before.answers,
+            errors: self.errors - before.errors,
         }
+    }
+
+    /// Whether these cannot have followed `before`: the router has started anew, and counts from zero.
+    fn is_reset(&self, before: &Self) -> bool {
+        self.answers < before.answers || self.errors < before.errors
     }
 }
 
@@ -167,6 +172,7 @@ impl Said {
         self.objective = self.objective.or(said.objective);
         self.fewest = self.fewest.or(said.fewest);
         self.most = self.most.or(said.most);
+        self.target = self.target.take().or_else(|| said.target.clone());
     }
 
     /// Takes one sample of a scrape.
@@ -188,7 +194,37 @@ impl Said {
             "overspill_pool_latency_objective_seconds" => self.objective = Some(sample.value),
             "overspill_min_replicas" => self.fewest = Some(sample.value),
             "overspill_max_replicas" => self.most = Some(sample.value),
+            TARGET => self.target = Some(Target::read(|label| sample.label(label))),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a router has counted: answers, errors, and how many were within 0.1 s.
+    fn counted(answers: u32, errors: u32, quick: u32) -> Counted {
+        let (fine, pool) = (answers - errors, "pool=\"a:80\",tier=\"\"");
+        let text = format!(
+            "overspill_requests_total{{{pool},response_code=\"200\"}} {fine}\n\
+             overspill_requests_total{{{pool},response_code=\"502\"}} {errors}\n\
+             overspill_request_duration_seconds_bucket{{{pool},le=\"0.1\"}} {quick}\n\
+             overspill_request_duration_seconds_bucket{{{pool},le=\"1\"}} {answers}\n\
+             overspill_request_duration_seconds_bucket{{{pool},le=\"+Inf\"}} {answers}\n"
+        );
+        said(&text).remove("a:80").expect("the pool is there").counted
+    }
+
+    #[test]
+    fn a_router_that_started_anew_has_counted_from_zero() {
+        let before = counted(1000, 10, 1000);
+        let came = counted(1100, 12, 1090).since(&before);
+        assert_eq!((came.answers, came.errors), (100.0, 2.0));
+        assert!(came.latency.quantile(0.95).is_some_and(|p95| p95 > 0.1 && p95 < 1.0), "{came:?}");
+        let came = counted(40, 4, 0).since(&before);
+        assert_eq!((came.answers, came.errors), (40.0, 4.0));
+        assert!(came.latency.quantile(0.5).is_some_and(|p50| p50 > 0.1), "none of them was quick: {came:?}");
     }
 }

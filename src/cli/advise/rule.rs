@@ -48,6 +48,28 @@ pub(super) struct Reading {
     pub(super) replicas: u32,
 }
 
+/// What is scaled for a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The API group and version.
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// The series that tells of it, as `overspill_pool_scale_target_info`.
+pub(super) const TARGET: &str = "overspill_pool_scale_target_info";
+
+impl Target {
+    /// Read from the labels of [`TARGET`].
+    pub(super) fn read<'l>(label: impl Fn(&str) -> &'l str) -> Self {
+        let [api_version, kind, namespace, name] =
+            ["target_api_version", "target_kind", "target_namespace", "target_name"].map(|name| label(name).to_owned());
+        Self { api_version, kind, namespace, name }
+    }
+}
+
 /// What is known of a pool.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct History {
@@ -55,6 +77,8 @@ pub(super) struct History {
     pub(super) objective: f64,
     /// The fewest and the most replicas, where they are known.
     pub(super) bounds: (Option<u32>, Option<u32>),
+    /// What is scaled, where the pool's document says how it scales.
+    pub(super) target: Option<Target>,
     /// In the order of time.
     pub(super) readings: Vec<Reading>,
 }
@@ -126,10 +150,29 @@ pub(super) fn advise(history: &History, windows: &Windows) -> Advice {
         if changed(history, windows).is_some() {
             return keep(Because::Nothing);
         }
-        let to = (u64::from(from) * 7 / 10).try_into().unwrap_or(from).max(history.bounds.0.unwrap_or(1)).max(1);
-        return if to < from { Advice { step: Step::Down, from, to, because } } else { keep(Because::AtMinimum) };
+        let fewest = history.bounds.0.unwrap_or(1).max(1);
+        let to = fewer(from).max(borne(history, from)).max(fewest);
+        let kept = if from <= fewest { Because::AtMinimum } else { Because::Nothing };
+        return if to < from { Advice { step: Step::Down, from, to, because } } else { keep(kept) };
     }
     keep(Because::Nothing)
+}
+
+/// By 30 %, to the nearest whole replica.
+fn fewer(from: u32) -> u32 {
+    u32::try_from((u64::from(from) * 7 + 5) / 10).unwrap_or(from)
+}
+
+/// The fewest replicas that what is asked for now does not make short.
+fn borne(history: &History, from: u32) -> u32 {
+    let used = history.readings.last().and_then(|last| last.used).unwrap_or_default();
+    whole((used * f64::from(from) / BUSY).ceil())
+}
+
+/// A count from a figure.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole, and none is below zero")]
+pub(super) fn whole(value: f64) -> u32 {
+    value.round() as u32
 }
 
 /// For how long `holds` has been true of every reading up to the last.

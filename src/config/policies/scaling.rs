@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::finding::{Remark, remark};
 use crate::config::settings::duration;
 use crate::config::written::{HoldAtZero, PoolScaling, ScaleTargetRef, ScalingTargets};
-use crate::domain::{Hold, Preset, ScaleTarget, Scaling, Targets, parse_duration};
+use crate::domain::{Hold, Preset, ScaleTarget, Scaling, Targets, is_object_name, parse_duration};
 
 /// As many as the serving limits of one instance allow at once.
 const HELD_REQUESTS: u32 = 100;
@@ -40,6 +40,13 @@ pub(super) fn resolve(written: &PoolScaling) -> Result<Scaling, (&'static str, R
     }
     let ScalingTargets { cpu, memory, requests_per_second, pending_requests } = written.targets;
     let ScaleTargetRef { api_version, kind, name } = &written.scale_target_ref;
+    if let Some(name) = name.as_deref().filter(|name| !is_object_name(name)) {
+        let said = remark(
+            format!("`{name}` is no name of an object: it is to be a lowercase RFC 1123 subdomain."),
+            "Write the name of what is scaled: at most 253 lowercase letters, digits, `-` and `.`.",
+        );
+        return Err(("scaleTargetRef.name", said));
+    }
     Ok(Scaling {
         preset: written.preset.as_deref().and_then(Preset::named),
         min_replicas: written.min_replicas,

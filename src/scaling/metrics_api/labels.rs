@@ -10,7 +10,8 @@ use crate::scaling::{PoolReport, key};
 /// The longest value that Kubernetes takes for a label's, in characters.
 pub(super) const LONGEST_VALUE: usize = 63;
 
-/// The labels of a pool: `pool` (its key), `host`, `port`, and `subset` and `tier` where it has them.
+/// The labels of a pool: `pool` (its key), `host`, `port`, `service` and `namespace` where it is one of Kubernetes, and `subset`
+/// and `tier` where it has them.
 pub(super) type Labels = BTreeMap<&'static str, String>;
 
 /// The host, port and subset of a pool's name, `host:port` or `host:port/subset`.
@@ -27,6 +28,9 @@ fn parts(name: &str) -> (&str, &str, Option<&str>) {
 pub(super) fn labels(pool: &PoolReport) -> Labels {
     let (host, port, subset) = parts(&pool.name);
     let mut labels = Labels::from([("pool", pool.key()), ("host", host.to_owned()), ("port", port.to_owned())]);
+    if let Some((name, namespace)) = service(&pool.name) {
+        labels.extend([("service", name.to_owned()), ("namespace", namespace.to_owned())]);
+    }
     labels.extend(subset.map(|subset| ("subset", subset.to_owned())));
     labels.extend(pool.tier.map(|tier| ("tier", Tier::as_str(tier).to_owned())));
     labels
@@ -39,10 +43,20 @@ pub fn selector(pool: &str) -> Value {
     if key.len() <= LONGEST_VALUE {
         return json!({ "matchLabels": { "pool": key } });
     }
-    match parts(pool) {
-        (host, port, Some(subset)) => json!({ "matchLabels": { "host": host, "port": port, "subset": subset } }),
-        (host, port, None) => json!({
-            "matchLabels": { "host": host, "port": port },
+    let (host, port, subset) = parts(pool);
+    let mut labels = match service(pool) {
+        Some((name, namespace)) if host.len() > LONGEST_VALUE => {
+            json!({ "service": name, "namespace": namespace, "port": port })
+        }
+        _ => json!({ "host": host, "port": port }),
+    };
+    match subset {
+        Some(subset) => {
+            labels["subset"] = subset.into();
+            json!({ "matchLabels": labels })
+        }
+        None => json!({
+            "matchLabels": labels,
             "matchExpressions": [{ "key": "subset", "operator": "DoesNotExist" }],
         }),
     }
@@ -73,6 +87,10 @@ mod tests {
         }
         let long = format!("{}.inference.svc.cluster.local:80", "embeddings-".repeat(4));
         let found = selector(&long);
+        let longer = format!("{}.{}.svc.cluster.local:80", "gpu-".repeat(10) + "x", "inference-".repeat(3) + "x");
+        let parts_of_it =
+            json!({ "service": "gpu-".repeat(10) + "x", "namespace": "inference-".repeat(3) + "x", "port": "80" });
+        assert_eq!(selector(&longer)["matchLabels"], parts_of_it, "the host is too long for a label as well");
         assert_eq!((&found["matchLabels"]["port"], &found["matchLabels"]["pool"]), (&"80".into(), &Value::Null));
         assert_eq!(found["matchExpressions"][0]["key"], "subset", "the subsets are other pools");
         assert_eq!(selector(&format!("{long}/canary"))["matchLabels"]["subset"], "canary");

@@ -105,12 +105,18 @@ fn pools(snapshot: &Snapshot, now: Moment, local: &LocalGauges) -> Vec<MetricFam
         let objective = pool.latency_objective?.as_secs_f64();
         Some(([&*pool.name, pool.tier.map_or("", Tier::as_str)], objective))
     });
+    let targets = snapshot.pools().filter_map(|(id, pool)| {
+        let service = snapshot.service(id);
+        let (api_version, kind, name) = pool.scaling.as_ref()?.scale_target.of(&service.name);
+        Some(([&*pool.name, api_version, kind, &*service.namespace, name], 1.0))
+    });
     vec![
         of_each(&names::IN_FLIGHT, |each| u64::from(each.in_flight)),
         of_each(&names::QUEUED, |each| u64::from(each.queued)),
         of_each(&names::PENDING, |each| u64::from(each.in_flight) + u64::from(each.queued)),
         gauges(&names::SLOTS, slots),
         gauges(&names::OBJECTIVE, objectives),
+        gauges(&names::SCALE_TARGET, targets),
         gauges(&names::ENDPOINTS, endpoints),
     ]
 }

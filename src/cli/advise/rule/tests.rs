@@ -29,7 +29,7 @@ fn history(spells: &[Spell]) -> History {
     }
     // The end of the last spell.
     readings.extend(readings.last().map(|last| Reading { at, ..*last }));
-    History { objective: 0.5, bounds: (None, None), readings }
+    History { objective: 0.5, bounds: (None, None), target: None, readings }
 }
 
 fn step(spells: &[Spell]) -> (Step, u32) {
@@ -75,7 +75,23 @@ fn errors_undo_a_step_up_and_more_demand_does_not() {
 fn a_change_is_watched_before_the_next_step_down() {
     let idle = |minutes, replicas| (minutes, 100.0, 20.0, 0.0, replicas);
     assert_eq!(step(&[idle(60, 10), idle(29, 7)]), (Step::Keep, 7));
-    assert_eq!(step(&[idle(60, 10), idle(31, 7)]), (Step::Down, 4));
+    assert_eq!(step(&[idle(60, 10), idle(31, 7)]), (Step::Down, 5));
+}
+
+#[test]
+fn what_is_left_after_a_step_down_is_not_short() {
+    let idle = |used, replicas| step(&[(30, 100.0, used, 0.0, replicas)]);
+    for (used, replicas, expected) in [
+        (20.0, 2, (Step::Down, 1)),
+        (45.0, 2, (Step::Keep, 2)),
+        (20.0, 3, (Step::Down, 2)),
+        (20.0, 4, (Step::Down, 3)),
+        (49.0, 5, (Step::Down, 4)),
+        (49.0, 100, (Step::Down, 70)),
+        (0.0, 5, (Step::Down, 4)),
+    ] {
+        assert_eq!(idle(used, replicas), expected, "{used} % of {replicas}");
+    }
 }
 
 #[test]
