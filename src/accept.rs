@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::domain::Limit;
 use crate::telemetry::LimitCounters;
@@ -71,27 +71,35 @@ impl Acceptor {
     }
 }
 
+/// How often the log says that there is no room.
+const COMPLAINT: Duration = Duration::from_secs(10);
+
 /// How long taking rests: longer with each failure, until a connection is taken.
 #[derive(Debug, Default)]
-pub struct Rest(Option<Duration>);
+pub struct Rest {
+    last: Option<Duration>,
+    /// When the log last said so: what comes free is used up at once, and each time would be a line.
+    complained: Option<Instant>,
+}
 
 impl Rest {
     /// A connection was taken.
     pub fn is_over(&mut self) {
-        self.0 = None;
+        self.last = None;
     }
 
-    /// Rests for as long as `error` asks for, and counts it, where that is at all; says so in the log the first time.
+    /// Rests for as long as `error` asks for, and counts it, where that is at all; says so in the log now and then.
     pub async fn after(&mut self, error: &io::Error, counters: &LimitCounters) {
         if concerns_one(error) {
             return;
         }
         counters.count(Limit::OpenFiles);
-        if self.0.is_none() {
-            tracing::warn!(%error, "cannot accept a connection; raise the limit on open files if it is reached");
+        if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT) {
+            self.complained = Some(Instant::now());
+            tracing::warn!(%error, "cannot accept connections; raise the limit on open files if it is reached");
         }
-        let rest = self.0.map_or(SHORTEST, |rest| (2 * rest).min(LONGEST));
-        self.0 = Some(rest);
+        let rest = self.last.map_or(SHORTEST, |rest| (2 * rest).min(LONGEST));
+        self.last = Some(rest);
         sleep(rest).await;
     }
 }

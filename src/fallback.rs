@@ -30,10 +30,13 @@ mod tier;
 mod token_cache;
 mod versions;
 mod warm_up;
+mod weights;
 mod worker;
 
-pub use card::{Card, Provider};
-pub use codec::{Api, Asked, Catalogue, Endpoint, Place, Question, Rejection, Scaling, TensorQuestion};
+pub use card::{Capacity, Card, Provider};
+pub use codec::{
+    Api, Asked, Catalogue, Edition, Endpoint, Place, Question, Rejection, SOLE_VERSION, Scaling, TensorQuestion,
+};
 pub use engine::{Cut, Sequence};
 pub use error::{EmbedError, LoadError};
 pub use job::Embeddings;
@@ -44,5 +47,5 @@ pub use tensor::{Datatype, TensorSpec};
 pub use tensor_data::{Elements, Tensor};
 pub use tensor_model::TensorModel;
 pub use tier::{LocalTier, Stats, lower_priority};
-pub use versions::{Fingerprint, KnownIdentity, Version};
+pub use versions::{Fingerprint, KnownIdentity, UNVERSIONED, Version};
 pub use worker::{BatchObservation, Observation};

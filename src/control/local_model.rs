@@ -154,7 +154,8 @@ impl Keeper {
         if let Some((_, why)) = self.refused.iter().find(|(known, _)| known == key) {
             return Err(why.clone());
         }
-        match load(&key.0, self.local.metrics()) {
+        let before = self.local.serving().stable.clone();
+        match load(&key.0, before.as_deref(), self.local.metrics()) {
             Ok(served) => {
                 self.refused.retain(|((known, _), _)| known.name != key.0.name);
                 let served = Arc::new(served);
@@ -225,8 +226,12 @@ impl Keeper {
         for Card { identity, kind, .. } in beside().flat_map(Repository::cards) {
             tracing::info!(model = identity.name, revision = identity.revision, ?kind, "a local model is in force");
         }
-        for (model, error) in beside().flat_map(Repository::refused) {
-            tracing::error!(%error, model, "a local model is left out");
+        for repository in beside() {
+            let is_kept = |name: &str| repository.cards().any(|card| card.identity.name == name);
+            for (model, error) in repository.refused() {
+                let kept = if is_kept(model) { "what was loaded before stays" } else { "it is left out" };
+                tracing::error!(%error, model, "a local model is refused: {kept}");
+            }
         }
         let is_logged = |refusal: &&Refusal| self.refused.iter().any(|((known, _), _)| known.name == refusal.version);
         for Refusal { version, why } in serving.refused.iter().filter(|refusal| !is_logged(refusal)) {
@@ -280,7 +285,7 @@ fn is_same(before: &Serving, after: &Serving) -> bool {
     before.phase == after.phase && before.refused == after.refused && of(before) == of(after)
 }
 
-fn load(version: &Version, metrics: &LocalMetrics) -> Result<Served, LoadError> {
+fn load(version: &Version, in_force: Option<&Served>, metrics: &LocalMetrics) -> Result<Served, LoadError> {
     let (begun, before) = (Instant::now(), resident());
     let counted = metrics.clone();
     let observe = move |observed: &Observation| match observed {
@@ -299,7 +304,7 @@ fn load(version: &Version, metrics: &LocalMetrics) -> Result<Served, LoadError> 
         Err(_) => metrics.loaded(LoadResult::Failed),
     }
     let tier = tier?;
-    let beside = Repository::load(&version.settings, observe);
+    let beside = Repository::load(&version.settings, in_force.map(|served| &served.beside), observe);
     beside.refused().iter().for_each(|_| metrics.loaded(LoadResult::Failed));
     let memory = resident().saturating_sub(before);
     Ok(Served { version: version.name.clone(), tier, beside, memory, took })

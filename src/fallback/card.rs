@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::manifest::Identity;
 use super::tensor::{Datatype, TensorSpec};
-use crate::config::ModelKind;
+use super::weights;
+use crate::config::{LocalModel, ModelKind};
 
 /// One model.
 #[derive(Clone, Debug)]
@@ -21,14 +22,41 @@ pub struct Card {
     pub default_prompt: Option<String>,
     /// The lengths that vectors may be cut to beside their own.
     pub matryoshka_dimensions: Vec<u32>,
-    /// The most texts computed in one run.
-    pub max_batch: u32,
+    /// The type of the numbers that its weights are made of, in Python's words.
+    pub dtype: &'static str,
+    /// How much it takes at once.
+    pub capacity: Capacity,
     /// What it computes on.
     pub provider: Provider,
     /// What the Open Inference Protocol is told that it takes.
     pub inputs: Vec<TensorSpec>,
     /// What the Open Inference Protocol is told that it gives.
     pub outputs: Vec<TensorSpec>,
+}
+
+/// How much a model takes at once, by the settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capacity {
+    /// The most texts computed in one run.
+    pub max_batch: u32,
+    /// The most tokens computed in one run, padding included.
+    pub max_batch_tokens: u32,
+    /// The most texts that wait.
+    pub queue: u32,
+    /// The threads that tokenise and compute.
+    pub threads: u32,
+}
+
+impl Capacity {
+    /// What the settings say.
+    pub fn of(settings: &LocalModel) -> Self {
+        Self {
+            max_batch: settings.max_batch.get(),
+            max_batch_tokens: settings.batching.max_batch_tokens.get(),
+            queue: settings.queue.get(),
+            threads: settings.threads.get(),
+        }
+    }
 }
 
 /// What a model computes on, and what else was asked for.
@@ -68,7 +96,8 @@ impl Card {
             prompts: BTreeMap::new(),
             default_prompt: None,
             matryoshka_dimensions: Vec::new(),
-            max_batch: 1,
+            dtype: weights::FLOAT,
+            capacity: Capacity::default(),
             provider: Provider::default(),
             inputs,
             outputs,

@@ -23,13 +23,27 @@ use super::engine::{Cut, Sequence};
 use super::job::Embeddings;
 use crate::config::ModelKind;
 
+/// The version of a model of which there is one.
+pub const SOLE_VERSION: &str = "1";
+
 /// The models that requests may ask for.
 #[derive(Clone, Debug)]
 pub struct Catalogue<'c> {
-    /// The main model, which answers where no other is asked for.
-    pub main: &'c Card,
-    /// Those beside it, in the order of the documents.
+    /// The version of the main model that answers where no other model is asked for.
+    pub main: Edition<'c>,
+    /// Every version of the main model that is loaded, that one among them.
+    pub editions: Vec<Edition<'c>>,
+    /// The models beside it, in the order of the documents.
     pub beside: Vec<&'c Card>,
+}
+
+/// A version of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Edition<'c> {
+    /// Its name, as the Open Inference Protocol's paths and answers give it.
+    pub version: &'c str,
+    /// What is known of it. Versions may be of models of several names.
+    pub card: &'c Card,
 }
 
 /// Which of a [`Catalogue`]'s models is asked.
@@ -86,22 +100,55 @@ enum Form {
 }
 
 impl<'c> Catalogue<'c> {
-    /// Only the main model.
-    pub fn of(main: &'c Card) -> Self {
-        Self { main, beside: Vec::new() }
+    /// Only the main model, of which there is one version.
+    pub fn of(card: &'c Card) -> Self {
+        let main = Edition { version: SOLE_VERSION, card };
+        Self { main, editions: vec![main], beside: Vec::new() }
     }
 
     /// The card of a model that was found.
     pub fn card(&self, place: Place) -> &'c Card {
         match place {
-            Place::Main => self.main,
-            Place::Beside(at) => self.beside.get(at).copied().unwrap_or(self.main),
+            Place::Main => self.main.card,
+            Place::Beside(at) => self.beside.get(at).copied().unwrap_or(self.main.card),
         }
+    }
+
+    /// The version of a model that answers.
+    fn version(&self, place: Place) -> &'c str {
+        match place {
+            Place::Main => self.main.version,
+            Place::Beside(_) => SOLE_VERSION,
+        }
+    }
+
+    /// The versions of a model that may be asked for.
+    fn versions(&self, place: Place) -> Vec<&'c str> {
+        let name = &self.main.card.identity.name;
+        match place {
+            Place::Main => {
+                let own = self.editions.iter().filter(|edition| edition.card.identity.name == *name);
+                own.map(|edition| edition.version).collect()
+            }
+            Place::Beside(_) => vec![SOLE_VERSION],
+        }
+    }
+
+    /// The names of all models, each once.
+    fn names(&self) -> Vec<&'c str> {
+        let cards = self.editions.iter().map(|edition| edition.card).chain(self.beside.iter().copied());
+        let mut names: Vec<&str> = Vec::new();
+        for card in cards {
+            if !names.contains(&card.identity.name.as_str()) {
+                names.push(&card.identity.name);
+            }
+        }
+        names
     }
 
     fn all(&self) -> impl Iterator<Item = (Place, &'c Card)> {
         let beside = self.beside.iter().enumerate().map(|(at, card)| (Place::Beside(at), *card));
-        std::iter::once((Place::Main, self.main)).chain(beside)
+        std::iter::once((Place::Main, self.main.card)).chain(beside)
     }
 
     /// The model of that name.
@@ -113,7 +160,7 @@ impl<'c> Catalogue<'c> {
     /// names the model of its pool.
     fn encoder(&self, name: Option<&str>) -> (Place, &'c Card) {
         let named = name.and_then(|name| self.named(name)).filter(|(_, card)| card.kind == ModelKind::Encoder);
-        named.unwrap_or((Place::Main, self.main))
+        named.unwrap_or((Place::Main, self.main.card))
     }
 
     /// The first cross-encoder.
@@ -133,17 +180,17 @@ impl Endpoint<'_> {
     /// # Errors
     /// A [`Rejection`] that says what is wrong and what to send.
     pub fn read(&self, body: &[u8], catalogue: &Catalogue<'_>) -> Result<Asked, Rejection> {
-        let asked = match self.call {
+        let asked = match &self.call {
             Call::OpenAiEmbeddings => openai::parse(body, catalogue).map(Asked::Texts),
-            Call::OpenAiModels(name) => openai::models(name, catalogue).map(Asked::Told),
-            Call::Seed => seed::parse(body, catalogue.main).map(Asked::Texts),
+            Call::OpenAiModels(name) => openai::models(name.as_deref(), catalogue).map(Asked::Told),
+            Call::Seed => seed::parse(body, catalogue.main.card).map(Asked::Texts),
             Call::Embed => tei::parse(body, catalogue).map(Asked::Texts),
             Call::Rerank => tei::rerank(body, catalogue).map(Asked::Texts),
-            Call::Info => Ok(Asked::Told(tei::info(catalogue.main))),
+            Call::Info => Ok(Asked::Told(tei::info(catalogue.main.card))),
             Call::Health => Ok(Asked::Told(Vec::new())),
             Call::Infer(of) => kserve::parse(body, of, catalogue),
-            Call::Server(topic) => Ok(Asked::Told(kserve::server(topic))),
-            Call::Model(of, topic) => kserve::model(of, topic, catalogue).map(Asked::Told),
+            Call::Server(topic) => Ok(Asked::Told(kserve::server(*topic))),
+            Call::Model(of, topic) => kserve::model(of, *topic, catalogue).map(Asked::Told),
         };
         asked.map_err(|fault| self.api.reject(&fault))
     }

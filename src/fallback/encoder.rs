@@ -1,6 +1,7 @@
 //! A text encoder on ONNX Runtime: tokens in, pooled vectors or scores out.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use ort::session::{Session, SessionInputValue};
@@ -20,17 +21,29 @@ const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// One session with the facts that turn its output into vectors.
 pub(super) struct Encoder {
-    pub(super) session: Session,
+    session: Session,
     /// Without truncation and padding of its own.
-    pub(super) tokenizer: Arc<Tokenizer>,
+    tokenizer: Arc<Tokenizer>,
     pub(super) signature: Arc<Signature>,
     /// The most tokens of a text, special ones included.
-    pub(super) max_tokens: usize,
+    max_tokens: usize,
+    /// The query that was tokenised last: it comes once for each text that it is scored with.
+    query: RefCell<Option<Query>>,
+}
+
+/// A query with its tokens.
+struct Query {
+    text: Arc<str>,
+    cut: Cut,
+    tokens: Encoding,
 }
 
 impl Engine for Encoder {
     fn tokenise(&self, text: &Sequence) -> Result<Tokens, EmbedError> {
-        let first = self.encode(&text.content, text.cut)?;
+        let first = match &text.pair {
+            Some(_) => self.query(&text.content, text.cut)?,
+            None => self.encode(&text.content, text.cut)?,
+        };
         let second = text.pair.as_deref().map(|pair| self.encode(pair, text.cut)).transpose()?;
         // What the tokenizer puts around a text, or around a pair.
         let special =
@@ -82,6 +95,28 @@ impl Engine for Encoder {
 }
 
 impl Encoder {
+    /// An encoder of texts with at most `max_tokens` tokens. `tokenizer` neither truncates nor pads.
+    pub(super) fn new(
+        session: Session,
+        tokenizer: Arc<Tokenizer>,
+        signature: Arc<Signature>,
+        max_tokens: usize,
+    ) -> Self {
+        Self { session, tokenizer, signature, max_tokens, query: RefCell::new(None) }
+    }
+
+    fn query(&self, text: &Arc<str>, cut: Cut) -> Result<Encoding, EmbedError> {
+        if let Some(known) = &*self.query.borrow()
+            && Arc::ptr_eq(&known.text, text)
+            && known.cut == cut
+        {
+            return Ok(known.tokens.clone());
+        }
+        let tokens = self.encode(text, cut)?;
+        self.query.replace(Some(Query { text: Arc::clone(text), cut, tokens: tokens.clone() }));
+        Ok(tokens)
+    }
+
     fn encode(&self, text: &str, cut: Cut) -> Result<Encoding, EmbedError> {
         let most = MAX_TEXT_BYTES.max(self.max_tokens.saturating_mul(MAX_TOKEN_BYTES));
         let text = match cut {

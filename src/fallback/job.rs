@@ -77,7 +77,13 @@ impl Job {
     }
 
     /// Takes the result of its text at `index`; the last one that was missing answers the request.
+    ///
+    /// A vector with a NaN or an infinity fails the request, and no other of its batch: JSON has no such number, and no index
+    /// a use for it.
     pub(super) fn complete(&self, index: usize, computed: Computed) {
+        if computed.vector.iter().any(|number| !number.is_finite()) {
+            return self.fail(EmbedError::Failed("its vector of a text holds NaN or an infinity".to_owned()));
+        }
         let mut progress = self.progress();
         let Some(place) = progress.vectors.get_mut(index) else { return };
         *place = computed.vector;

@@ -8,7 +8,7 @@ use ort::session::Session;
 use tokenizers::Tokenizer;
 
 use super::batch::Most;
-use super::card::{Card, Provider};
+use super::card::{Capacity, Card, Provider};
 use super::encoder::Encoder;
 use super::engine::{Engine as _, EngineError, Tokens};
 use super::error::{EmbedError, LoadError};
@@ -21,6 +21,7 @@ use super::provider;
 use super::signature::{Signature, kind_of};
 use super::tensor;
 use super::warm_up;
+use super::weights;
 use crate::config::{Encoding, LocalModel, ModelKind, NamedModel, Pooling};
 
 /// A text to try a model with that has no golden input.
@@ -89,8 +90,7 @@ fn texts(settings: &LocalModel, source: &Source<'_>) -> Result<Loaded, LoadError
     let signature = Arc::new(Signature::discover((&inputs, &outputs), kind, pooling).map_err(wrong)?);
     let max_tokens = source.encoding.max_tokens.and_then(|most| usize::try_from(most.get()).ok());
     let max_tokens = max_tokens.unwrap_or(model.max_tokens);
-    let engine =
-        |session| Encoder { session, tokenizer: Arc::clone(&tokenizer), signature: Arc::clone(&signature), max_tokens };
+    let engine = |session| Encoder::new(session, Arc::clone(&tokenizer), Arc::clone(&signature), max_tokens);
     let mut engines = vec![engine(session)];
     let dimension = try_out(&mut engines[0], &manifest, model, &path)?;
     for _ in 1..settings.threads.get() {
@@ -104,7 +104,8 @@ fn texts(settings: &LocalModel, source: &Source<'_>) -> Result<Loaded, LoadError
         normalised: kind == ModelKind::Encoder && source.encoding.normalize.unwrap_or(model.normalised),
         file: model.file.clone(),
     };
-    let card = Card { provider, max_batch: settings.max_batch.get(), ..Card::of_texts(identity, kind, max_tokens) };
+    let (dtype, capacity) = (weights::dtype(&path), Capacity::of(settings));
+    let card = Card { provider, dtype, capacity, ..Card::of_texts(identity, kind, max_tokens) };
     let batch = Most {
         texts: usize::try_from(settings.max_batch.get()).unwrap_or(usize::MAX),
         tokens: usize::try_from(settings.batching.max_batch_tokens.get()).unwrap_or(usize::MAX),
@@ -141,7 +142,8 @@ fn tensors(settings: &LocalModel, source: &Source<'_>) -> Result<LoadedBeside, L
         normalised: false,
         file: source.file.to_owned(),
     };
-    let card = Card { provider, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
+    let (dtype, capacity) = (weights::dtype(&path), Capacity::of(settings));
+    let card = Card { provider, dtype, capacity, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
     Ok(LoadedBeside::Tensors(session, card))
 }
 
@@ -190,13 +192,17 @@ fn try_out(engine: &mut Encoder, manifest: &Manifest, model: &Model, path: &Path
     let tokens: Tokens = engine.tokenise(&golden.map_or(TRIAL, |golden| &golden.text).into()).map_err(failed)?;
     let vectors = engine.embed(&[&tokens]).map_err(|why| failed(why.into()))?;
     let vector = vectors.into_iter().next().unwrap_or_default();
+    if vector.iter().any(|number| !number.is_finite()) {
+        let why = "its vector of a text holds NaN or an infinity".to_owned();
+        return Err(LoadError::Model { path: path.to_owned(), why });
+    }
     if let Some(expected) = model.dimension.filter(|&expected| expected != vector.len()) {
         let why = format!("its vectors have {} numbers, and the manifest says {expected}", vector.len());
         return Err(LoadError::Model { path: path.to_owned(), why });
     }
     if let Some(Golden { embedding, .. }) = golden {
         let found = cosine(&vector, embedding);
-        // A NaN is no agreement.
+        // Of a vector of zeros there is no cosine, and so no agreement.
         if found.is_nan() || found < model.least_agreement {
             return Err(LoadError::Golden { path: path.to_owned(), found, least: model.least_agreement });
         }

@@ -1,7 +1,9 @@
 //! The models beside the main one, by their names.
 
+use std::sync::Arc;
+
 use super::card::Card;
-use super::codec::{Catalogue, Place};
+use super::codec::Place;
 use super::error::LoadError;
 use super::load::{self, LoadedBeside};
 use super::tensor_model::TensorModel;
@@ -13,7 +15,7 @@ use crate::domain::EmbeddingSpace;
 /// The models beside the main one.
 #[derive(Default)]
 pub struct Repository {
-    served: Vec<Served>,
+    served: Vec<Arc<Served>>,
     refused: Vec<(String, LoadError)>,
 }
 
@@ -22,31 +24,48 @@ enum Served {
     Tensors(TensorModel),
 }
 
+impl Served {
+    fn card(&self) -> &Card {
+        match self {
+            Self::Texts(tier) => tier.card(),
+            Self::Tensors(model) => model.card(),
+        }
+    }
+}
+
 impl Repository {
     /// Loads the models that the settings name beside the main one, whose library they share; `observe` is told of the batches
-    /// of those for texts.
-    pub fn load(settings: &LocalModel, observe: impl Fn(&Observation) + Clone + Send + Sync + 'static) -> Self {
+    /// of those for texts. In the place of one that cannot be loaded stays what `before` had by its name.
+    pub fn load(
+        settings: &LocalModel,
+        before: Option<&Self>,
+        observe: impl Fn(&Observation) + Clone + Send + Sync + 'static,
+    ) -> Self {
         let mut repository = Self::default();
         for named in &settings.models {
             match serve(settings, named, observe.clone()) {
-                Ok(model) => repository.served.push(model),
-                Err(error) => repository.refused.push((named.name.clone(), error)),
+                Ok(model) => repository.served.push(Arc::new(model)),
+                Err(error) => {
+                    repository.served.extend(before.and_then(|before| before.named(&named.name)));
+                    repository.refused.push((named.name.clone(), error));
+                }
             }
         }
         repository
     }
 
-    /// Those that could not be loaded, by name, and why.
+    fn named(&self, name: &str) -> Option<Arc<Served>> {
+        self.served.iter().find(|model| model.card().identity.name == name).cloned()
+    }
+
+    /// Those that could not be loaded, by name, and why. What was loaded by that name before may still be served.
     pub fn refused(&self) -> &[(String, LoadError)] {
         &self.refused
     }
 
     /// What is known of each.
     pub fn cards(&self) -> impl Iterator<Item = &Card> {
-        self.served.iter().map(|model| match model {
-            Served::Texts(tier) => tier.card(),
-            Served::Tensors(model) => model.card(),
-        })
+        self.served.iter().map(|model| model.card())
     }
 
     /// The spaces that they are of.
@@ -54,16 +73,11 @@ impl Repository {
         self.cards().map(|card| card.identity.space())
     }
 
-    /// These models with the main one.
-    pub fn catalogue<'c>(&'c self, main: &'c Card) -> Catalogue<'c> {
-        Catalogue { main, beside: self.cards().collect() }
-    }
-
     /// The model for texts at a place of the catalogue.
     pub fn texts<'t>(&'t self, main: &'t LocalTier, place: Place) -> Option<&'t LocalTier> {
         match place {
             Place::Main => Some(main),
-            Place::Beside(at) => match self.served.get(at)? {
+            Place::Beside(at) => match &**self.served.get(at)? {
                 Served::Texts(tier) => Some(tier),
                 Served::Tensors(_) => None,
             },
@@ -74,7 +88,7 @@ impl Repository {
     pub fn tensors(&self, place: Place) -> Option<&TensorModel> {
         match place {
             Place::Main => None,
-            Place::Beside(at) => match self.served.get(at)? {
+            Place::Beside(at) => match &**self.served.get(at)? {
                 Served::Tensors(model) => Some(model),
                 Served::Texts(_) => None,
             },

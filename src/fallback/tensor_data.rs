@@ -85,6 +85,15 @@ impl Elements {
         }
     }
 
+    /// Whether each is a number that JSON has.
+    pub(super) fn is_finite(&self) -> bool {
+        match self {
+            Self::Fp32(data) => data.iter().all(|number| number.is_finite()),
+            Self::Fp64(data) => data.iter().all(|number| number.is_finite()),
+            _ => true,
+        }
+    }
+
     /// The texts; none where they are something else.
     pub(super) fn into_texts(self) -> Vec<String> {
         if let Self::Bytes(texts) = self { texts } else { Vec::new() }

@@ -12,7 +12,7 @@ use crate::config::{Encoding, LocalModel, NamedModel, Pooling, Rollout};
 use crate::domain::EmbeddingSpace;
 
 /// What the files in the folder itself are called, where they are no version's.
-const UNVERSIONED: &str = "unversioned";
+pub const UNVERSIONED: &str = "unversioned";
 
 /// A version that is to be served.
 #[derive(Clone, Debug, PartialEq, Eq)]

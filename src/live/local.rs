@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::domain::{AcceptedSpaces, Reason};
-use crate::fallback::{Card, LocalTier, Repository};
+use crate::fallback::{Card, Catalogue, Edition, LocalTier, Repository, SOLE_VERSION, UNVERSIONED};
 use crate::telemetry::{LocalGauges, LocalMetrics, LocalVersion};
 
 /// What the local tier serves.
@@ -102,31 +102,22 @@ impl Local {
         &self.metrics
     }
 
-    /// The version that `draw` falls to, counted as answering one more request until the answer is dropped. Only vectors that
-    /// are `accepted` may come of it: where the canary's are not, the stable version answers, and where its are not either, only the models beside it.
+    /// The version that is `named` by its model and, where it matters, its own name, else the one that `draw` falls to; counted
+    /// as answering one more request until the answer is dropped. Only vectors that are `accepted` may come of it: where the
+    /// canary's are not, the stable version answers, and where its are not either, only the models beside it.
     ///
     /// # Errors
     /// [`Reason::LocalOff`], [`Reason::LocalLoading`] or [`Reason::LocalIdentityMismatch`].
-    pub fn engage(&self, draw: u64, accepted: Option<&AcceptedSpaces>) -> Result<Engaged, Reason> {
-        let serving = self.serving.load();
-        let Some(stable) = &serving.stable else {
-            return Err(if serving.phase == Phase::Loading { Reason::LocalLoading } else { Reason::LocalOff });
-        };
-        let on_trial = serving.canary.as_ref().filter(|(_, share)| draw % 100 < u64::from(*share));
-        let fits =
-            |served: &&Arc<Served>| accepted.is_none_or(|accepted| accepted.accept(&served.tier.identity().space()));
-        let mut candidates = on_trial.map(|(canary, _)| canary).into_iter().chain([stable]);
-        // A model beside may be the one that the request turns out to be for; it is judged again once that is known.
-        let has_other = || accepted.is_some_and(|accepted| stable.beside.spaces().any(|space| accepted.accept(&space)));
-        let served = candidates.find(fits).or_else(|| has_other().then_some(stable));
-        let served = served.ok_or(Reason::LocalIdentityMismatch)?;
+    pub fn engage(
+        &self,
+        draw: u64,
+        named: Option<(&str, Option<&str>)>,
+        accepted: Option<&AcceptedSpaces>,
+    ) -> Result<Engaged, Reason> {
+        let serving = self.serving.load_full();
+        let (served, stable) = serving.choose(draw, named, accepted)?;
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Ok(Engaged {
-            served: Arc::clone(served),
-            stable: Arc::clone(stable),
-            in_flight: Arc::clone(&self.in_flight),
-            metrics: self.metrics.clone(),
-        })
+        Ok(Engaged { served, stable, serving, in_flight: Arc::clone(&self.in_flight), metrics: self.metrics.clone() })
     }
 
     /// Its state now.
@@ -145,6 +136,41 @@ impl Local {
 }
 
 impl Serving {
+    /// As [`Local::engage`]: the version that answers, and the stable one.
+    fn choose(
+        &self,
+        draw: u64,
+        named: Option<(&str, Option<&str>)>,
+        accepted: Option<&AcceptedSpaces>,
+    ) -> Result<(Arc<Served>, Arc<Served>), Reason> {
+        let Some(stable) = &self.stable else {
+            return Err(if self.phase == Phase::Loading { Reason::LocalLoading } else { Reason::LocalOff });
+        };
+        let fits =
+            |served: &&Arc<Served>| accepted.is_none_or(|accepted| accepted.accept(&served.tier.identity().space()));
+        let on_trial = self.canary.as_ref().filter(|(_, share)| draw % 100 < u64::from(*share));
+        let mut drawn = on_trial.map(|(canary, _)| canary).into_iter().chain([stable]);
+        // Of a model without the version that is named, any tells what there is.
+        let mut meant = named.map(|(model, version)| [(model, version), (model, None)]).into_iter().flatten();
+        let is_known =
+            |(model, version): &(&str, _)| self.versions().any(|(served, _)| served.goes_by(model, *version));
+        let served = match meant.find(is_known) {
+            // A canary is there for whoever names it, whatever its share.
+            Some((model, version)) => {
+                let all = drawn.chain(self.versions().map(|(served, _)| served));
+                all.filter(|served| served.goes_by(model, version)).find(fits)
+            }
+            None => {
+                // A model beside may be the one that the request turns out to be for; it is judged again once that is known.
+                let is_accepted = |space| accepted.is_some_and(|accepted| accepted.accept(&space));
+                let has_other = || stable.beside.spaces().any(is_accepted);
+                drawn.find(fits).or_else(|| has_other().then_some(stable))
+            }
+        };
+        let served = served.ok_or(Reason::LocalIdentityMismatch)?;
+        Ok((Arc::clone(served), Arc::clone(stable)))
+    }
+
     /// The versions in force, each with its share of a hundred.
     pub fn versions(&self) -> impl Iterator<Item = (&Arc<Served>, u8)> {
         let on_trial = self.canary.as_ref().map_or(0, |(_, share)| *share);
@@ -159,6 +185,20 @@ impl Serving {
 }
 
 impl Served {
+    /// Its name as the Open Inference Protocol knows it; files that are no version's are the only one.
+    pub fn protocol_version(&self) -> &str {
+        if self.version == UNVERSIONED { SOLE_VERSION } else { &self.version }
+    }
+
+    /// Whether it is the version that a path names by the model's name and perhaps its own.
+    fn goes_by(&self, model: &str, version: Option<&str>) -> bool {
+        self.tier.identity().name == model && version.is_none_or(|version| version == self.protocol_version())
+    }
+
+    fn edition(&self) -> Edition<'_> {
+        Edition { version: self.protocol_version(), card: self.tier.card() }
+    }
+
     /// What is known of its model and of those beside it.
     fn cards(&self) -> impl Iterator<Item = &Card> {
         std::iter::once(self.tier.card()).chain(self.beside.cards())
@@ -189,11 +229,22 @@ pub struct Engaged {
     served: Arc<Served>,
     /// Whose models are those beside.
     stable: Arc<Served>,
+    /// What was in force as it began.
+    serving: Arc<Serving>,
     in_flight: Arc<AtomicU32>,
     metrics: LocalMetrics,
 }
 
 impl Engaged {
+    /// What may be asked for: it is the main model, the models beside it are the stable version's.
+    pub fn catalogue(&self) -> Catalogue<'_> {
+        Catalogue {
+            main: self.served.edition(),
+            editions: self.serving.versions().map(|(served, _)| served.edition()).collect(),
+            beside: self.stable.beside.cards().collect(),
+        }
+    }
+
     /// The model.
     pub fn tier(&self) -> &LocalTier {
         &self.served.tier

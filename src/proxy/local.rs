@@ -44,8 +44,8 @@ pub(super) async fn answer(
     let live = Arc::clone(exchange.live());
     let policy = exchange.route().and_then(|route| live.snapshot.route(route).policy.as_deref());
     let accepted = policy.and_then(|policy| policy.local_model.as_ref());
-    let local = exchange.worker().local.engage(exchange.worker().draw(), accepted)?;
-    let catalogue = local.beside().catalogue(local.tier().card());
+    let local = exchange.worker().local.engage(exchange.worker().draw(), endpoint.named(), accepted)?;
+    let catalogue = local.catalogue();
     if !endpoint.is_served_by(&catalogue) {
         return Err(Reason::LocalUnsupported);
     }
@@ -66,9 +66,8 @@ pub(super) async fn answer(
         Ok(Asked::Tensors(mut question)) => {
             let Some(model) = local.beside().tensors(question.place) else { return Err(Reason::LocalUnsupported) };
             exchange.trace_run(&model.card().identity.name);
-            let computed =
-                model.compute(mem::take(&mut question.inputs), mem::take(&mut question.outputs), until).await;
-            computed.map(|outputs| question.answer(model.card(), &outputs))
+            let computed = model.compute(mem::take(&mut question.inputs), mem::take(&mut question.outputs), until);
+            computed.await.and_then(|outputs| question.answer(model.card(), &outputs))
         }
     };
     exchange.trace_end(outcome.as_ref().err().map(EmbedError::reason));
@@ -77,7 +76,10 @@ pub(super) async fn answer(
         Ok(body) => Ok(LocalAnswer::of(body)),
         Err(error) if error.is_final() => Ok(endpoint.api.rejection_of(&error).into()),
         Err(error) => {
-            tracing::debug!(%error, "the local model did not answer");
+            match error {
+                EmbedError::Failed(_) => tracing::warn!(%error, "the local model did not answer"),
+                _ => tracing::debug!(%error, "the local model did not answer"),
+            }
             exchange.would_take(error.needed());
             Err(error.reason())
         }

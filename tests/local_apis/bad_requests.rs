@@ -175,6 +175,8 @@ fn fields_for_texts_that_hold_something_else_are_refused() {
             cases.push((TINY, tensor.into_bytes(), 400));
         }
     }
+    // More than 300,000 tokens, since each word is at least one.
+    cases.push((OPENAI, json!({ "input": vec!["a word ".repeat(160); 1000] }).to_string().into_bytes(), 400));
     let texts = json!(vec!["a"; 2049]);
     cases.push((OPENAI, json!({ "input": texts }).to_string().into_bytes(), 400));
     cases.push((EMBED, json!({ "inputs": texts }).to_string().into_bytes(), 413));
@@ -302,6 +304,9 @@ fn tensors_that_do_not_fit_are_refused() {
         json!({ "inputs": [x, y], "outputs": ["sum"] }),
         json!({ "inputs": [x, y], "outputs": [{}] }),
         json!({ "inputs": [x, y], "id": 7 }),
+        json!({ "inputs": [x, y], "parameters": 5 }),
+        json!({ "inputs": [x, { "name": "y", "shape": [1, 3], "datatype": "FP32", "parameters": { "binary_data_size": 12 } }] }),
+        json!({ "inputs": [x, { "name": "y", "shape": [1, 3], "datatype": "FP32", "parameters": [] , "data": [1, 2, 3] }] }),
         json!({ "inputs": [{ "name": "x" }, y] }),
     ];
     bodies.extend(wrong_fields().into_iter().map(|(field, value)| changed(field, value)));
@@ -350,7 +355,7 @@ fn tensors_of_models_for_other_things_are_refused() {
 #[test]
 fn texts_that_are_odd_are_answered_all_the_same() {
     let stage = Stage::start(&every_model());
-    let long = ["x".repeat(1 << 20), "x ".repeat(1 << 19), "\u{1F600}".repeat(1 << 17)];
+    let long = ["x".repeat(1 << 20), "letters ".repeat(1 << 17), "\u{1F600}".repeat(1 << 17)];
     let odd = [
         "\0",
         "a\0b",

@@ -7,7 +7,10 @@
 mod harness;
 
 mod bad_requests;
+mod beside;
 mod clients;
 mod encoders;
+mod numbers;
 mod protocols;
 mod stage;
+mod versions;

@@ -4,6 +4,7 @@
 
 encoder/  a two-layer encoder of four numbers a token: model.onnx gives last_hidden_state, pooled.onnx takes 32-bit ids and gives
           token_embeddings and sentence_embedding
+odd/      model.onnx is the encoder with vectors of NaN for texts that hold `pear`, broken.onnx that with NaN for all
 scorer/   a cross-encoder: logits of a pair of texts
 tensors/  add.onnx (sum and product of two FP32 tensors), types.onnx (INT64 [2], BOOL, BYTES, each given back)
 expected.json  what the first two give
@@ -85,18 +86,18 @@ def masked_mean(graph, rows):
     return graph.op("Div", [total, graph.op("ReduceSum", [mask, "one"], "count")], "context")
 
 
-def start(name, inputs, integer=INT64):
+def start(name, inputs, integer=INT64, vocabulary=VOCABULARY):
     graph = Graph(name)
     for one in inputs:
         graph.inputs.append(value_info(one, integer, ["batch", "sequence"]))
     graph.constant("one", INT64, [1], struct.pack("<q", 1))
     graph.constant("two", INT64, [1], struct.pack("<q", 2))
-    words = constant(graph, "vocabulary", flat(VOCABULARY), [len(WORDS), WIDTH])
+    words = constant(graph, "vocabulary", flat(vocabulary), [len(WORDS), WIDTH])
     return graph, graph.op("Gather", [words, "input_ids"], "words")
 
 
-def encoder(integer, pooled):
-    graph, words = start("encoder", ["input_ids", "attention_mask"], integer)
+def encoder(integer, pooled, vocabulary=VOCABULARY):
+    graph, words = start("encoder", ["input_ids", "attention_mask"], integer, vocabulary)
     context = masked_mean(graph, words)
     first = graph.op("MatMul", [words, constant(graph, "first", flat(FIRST), [WIDTH, WIDTH])], "first/product")
     first = graph.op("Tanh", [graph.op("Add", [first, context], "first/sum")], "first/state")
@@ -111,6 +112,11 @@ def encoder(integer, pooled):
         graph.op("Gather", [name, "zero"], "sentence_embedding", axis=1)
         graph.outputs.append(value_info("sentence_embedding", FLOAT, ["batch", WIDTH]))
     return graph.model(17, "test")
+
+
+def without(*words):
+    """The vocabulary without numbers for these words."""
+    return [[math.nan] * WIDTH if word in words else row for word, row in zip(WORDS, VOCABULARY)]
 
 
 def scorer():
@@ -176,10 +182,13 @@ def main(folder):
     files = {
         "encoder/model.onnx": encoder(INT64, False),
         "encoder/pooled.onnx": encoder(INT32, True),
+        "odd/model.onnx": encoder(INT64, False, without("pear")),
+        "odd/broken.onnx": encoder(INT64, False, without(*WORDS)),
         "scorer/model.onnx": scorer(),
         "tensors/add.onnx": add(),
         "tensors/types.onnx": types(),
         "encoder/tokenizer.json": json.dumps(tokenizer()).encode(),
+        "odd/tokenizer.json": json.dumps(tokenizer()).encode(),
         "scorer/tokenizer.json": json.dumps(tokenizer()).encode(),
         "expected.json": json.dumps(
             {

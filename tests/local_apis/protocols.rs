@@ -42,6 +42,25 @@ fn information_health_and_metadata_are_told() {
 }
 
 #[test]
+fn what_is_told_of_the_model_is_what_holds() {
+    let own =
+        format!("folder: {}, queue: 7, maxBatch: 3, maxBatchTokens: 100, threads: 2", Models::get().path("encoder"));
+    let told = Stage::start(&settings(&own)).got("/info").json();
+    for (field, expected) in [
+        ("max_concurrent_requests", json!(7)),
+        ("max_batch_requests", json!(3)),
+        ("max_batch_tokens", json!(100)),
+        ("tokenization_workers", json!(2)),
+        ("max_input_length", json!(512)),
+        ("model_dtype", json!("float32")),
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+    ] {
+        assert_eq!(told[field], expected, "{field}");
+    }
+    assert_eq!(told["model_sha"].as_str().map(str::len), Some(64));
+}
+
+#[test]
 fn other_methods_are_told_which_are_allowed() {
     let stage = Stage::start(&every_model());
     for (method, path, status, allow) in [

@@ -1,5 +1,7 @@
 //! Which paths are an API's, and which methods and media types they take.
 
+use std::borrow::Cow;
+
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -20,7 +22,7 @@ pub enum Api {
 }
 
 /// What a path is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint<'p> {
     /// Whose API it is.
     pub api: Api,
@@ -28,11 +30,11 @@ pub struct Endpoint<'p> {
 }
 
 /// What is asked at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call<'p> {
     OpenAiEmbeddings,
     /// Every model, or the one of that name.
-    OpenAiModels(Option<&'p str>),
+    OpenAiModels(Option<Cow<'p, str>>),
     Seed,
     Embed,
     Rerank,
@@ -63,11 +65,20 @@ impl<'p> Endpoint<'p> {
             "/v2/health/live" => (Api::KServe, Call::Server(ServerTopic::Live)),
             "/v2/health/ready" => (Api::KServe, Call::Server(ServerTopic::Ready)),
             other => match other.strip_prefix("/v1/models/") {
-                Some(name) => (Api::OpenAi, Call::OpenAiModels(Some(name))),
+                Some(name) => (Api::OpenAi, Call::OpenAiModels(Some(decoded(name)))),
                 None => (Api::KServe, of_model(other.strip_prefix("/v2/models/")?)?),
             },
         };
         Some(Self { api, call })
+    }
+
+    /// The model that its path names, and the version of it, where the path names one.
+    pub fn named(&self) -> Option<(&str, Option<&str>)> {
+        match &self.call {
+            Call::OpenAiModels(name) => Some((name.as_deref()?, None)),
+            Call::Infer(of) | Call::Model(of, _) => Some((&of.model, of.version.as_deref())),
+            _ => None,
+        }
     }
 
     /// Whether a request to it with this method and these fields can be read.
@@ -111,10 +122,10 @@ fn of_model(path: &str) -> Option<Call<'_>> {
     let mut next = parts.next();
     let mut version = None;
     if next == Some("versions") {
-        version = Some(parts.next().filter(|version| !version.is_empty())?);
+        version = Some(decoded(parts.next().filter(|version| !version.is_empty())?));
         next = parts.next();
     }
-    let of = Of { model, version };
+    let of = Of { model: decoded(model), version };
     let call = match next {
         None => Call::Model(of, ModelTopic::Metadata),
         Some("ready") => Call::Model(of, ModelTopic::Ready),
@@ -122,6 +133,29 @@ fn of_model(path: &str) -> Option<Call<'_>> {
         Some(_) => return None,
     };
     parts.next().is_none().then_some(call)
+}
+
+/// A part of a path without its percent-encoding (RFC 3986, section 2.1). A name is text, so that octets which are none stand
+/// as they were sent.
+fn decoded(part: &str) -> Cow<'_, str> {
+    if !part.contains('%') {
+        return part.into();
+    }
+    let mut octets = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, ..] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        octets.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &behind[2..] } else { behind };
+    }
+    String::from_utf8(octets).map_or(part.into(), Cow::from)
+}
+
+fn digit(octet: u8) -> Option<u8> {
+    char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// The field's values; one that is no text is none that is known.
@@ -149,10 +183,15 @@ mod tests {
 
     #[test]
     fn paths_are_those_of_the_apis_and_no_others() {
-        let of = |model, version| Of { model, version };
+        let of = |model: &'static str, version: Option<&'static str>| Of {
+            model: model.into(),
+            version: version.map(Into::into),
+        };
         for (path, expected) in [
             ("/v1/embeddings", Some(Call::OpenAiEmbeddings)),
-            ("/v1/models/a", Some(Call::OpenAiModels(Some("a")))),
+            ("/v1/models/a", Some(Call::OpenAiModels(Some("a".into())))),
+            ("/v1/models/BAAI%2fbge-m3", Some(Call::OpenAiModels(Some("BAAI/bge-m3".into())))),
+            ("/v1/models/BAAI/bge-m3", Some(Call::OpenAiModels(Some("BAAI/bge-m3".into())))),
             ("/embed", Some(Call::Embed)),
             ("/v2", Some(Call::Server(ServerTopic::Metadata))),
             ("/v2/models/a", Some(Call::Model(of("a", None), ModelTopic::Metadata))),
@@ -160,6 +199,9 @@ mod tests {
             ("/v2/models/a/versions/1/ready", Some(Call::Model(of("a", Some("1")), ModelTopic::Ready))),
             ("/v2/models/a/infer", Some(Call::Infer(of("a", None)))),
             ("/v2/models/a/versions/1/infer", Some(Call::Infer(of("a", Some("1"))))),
+            ("/v2/models/my%20%C3%A4%2fb/infer", Some(Call::Infer(of("my ä/b", None)))),
+            ("/v2/models/a/versions/v%31", Some(Call::Model(of("a", Some("v1")), ModelTopic::Metadata))),
+            ("/v2/models/%ff%zz%2", Some(Call::Model(of("%ff%zz%2", None), ModelTopic::Metadata))),
             ("/v2/models/", None),
             ("/v2/models/a/infer/", None),
             ("/v2/models/a/versions", None),

@@ -1,17 +1,19 @@
 //! KServe's Open Inference Protocol, version 2
 //! (<https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md>).
 //!
-//! Each model has one version, 1. A model for texts takes them as `BYTES` and gives vectors or scores; a model for tensors takes and
+//! The main model has the versions that are loaded, the others have one, 1. A model for texts takes them as `BYTES` and gives vectors or scores; a model for tensors takes and
 //! gives what its ONNX file says. Data is JSON, flat or nested; the binary extension is not served.
 
 mod data;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json as value};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::json as value;
 
 use super::object::Object;
 use super::rejection::{Fault, Kind};
@@ -21,18 +23,16 @@ use super::{Asked, Catalogue, Embeddings, Form, Place, Question, Scaling, json, 
 use crate::config::ModelKind;
 use crate::fallback::card::Card;
 use crate::fallback::engine::{Cut, Sequence};
-use crate::fallback::tensor::TensorSpec;
-use crate::fallback::tensor_data::Tensor;
+use crate::fallback::error::EmbedError;
+use crate::fallback::tensor::{Datatype, TensorSpec};
+use crate::fallback::tensor_data::{Elements, Tensor};
 use data::Data;
 
-/// The version of every model.
-const VERSION: &str = "1";
-
 /// Of which model something is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Of<'p> {
-    pub(super) model: &'p str,
-    pub(super) version: Option<&'p str>,
+    pub(super) model: Cow<'p, str>,
+    pub(super) version: Option<Cow<'p, str>>,
 }
 
 /// What is asked of the server.
@@ -54,9 +54,11 @@ pub(super) enum ModelTopic {
 struct Request {
     #[serde(default)]
     id: Option<String>,
+    /// None that is of a meaning here; an object all the same.
+    #[serde(rename = "parameters")]
+    _parameters: Option<Object<IgnoredAny>>,
     inputs: Vec<Object<Input>>,
-    #[serde(default)]
-    outputs: Vec<Object<Output>>,
+    outputs: Option<Vec<Object<Output>>>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +66,15 @@ struct Input {
     name: String,
     shape: Vec<u64>,
     datatype: String,
-    data: Data,
+    parameters: Option<Object<Parameters>>,
+    data: Option<Data>,
+}
+
+/// A tensor's parameters, as far as they are known.
+#[derive(Default, Deserialize)]
+struct Parameters {
+    /// The length of a tensor that stands behind the JSON: the binary extension's.
+    binary_data_size: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +86,24 @@ struct Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     id: Option<String>,
+    version: String,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    model_name: &'a str,
+    model_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    outputs: Vec<Computed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Computed<'a> {
+    name: &'a str,
+    datatype: Datatype,
+    shape: Cow<'a, [i64]>,
+    data: Cow<'a, Elements>,
 }
 
 /// Tensors to compute, and how to answer with what comes of them.
@@ -102,13 +130,13 @@ pub(super) fn server(topic: ServerTopic) -> Vec<u8> {
 }
 
 /// What is told of a model.
-pub(super) fn model(of: Of<'_>, topic: ModelTopic, catalogue: &Catalogue<'_>) -> Result<Vec<u8>, Fault> {
-    let (_, card) = find(of, catalogue)?;
+pub(super) fn model(of: &Of<'_>, topic: ModelTopic, catalogue: &Catalogue<'_>) -> Result<Vec<u8>, Fault> {
+    let (place, card) = find(of, catalogue)?;
     Ok(json(&match topic {
         ModelTopic::Ready => value!({ "name": card.identity.name, "ready": true }),
         ModelTopic::Metadata => value!({
             "name": card.identity.name,
-            "versions": [VERSION],
+            "versions": catalogue.versions(place),
             "platform": "onnx_onnxruntime",
             "inputs": card.inputs,
             "outputs": card.outputs,
@@ -116,28 +144,38 @@ pub(super) fn model(of: Of<'_>, topic: ModelTopic, catalogue: &Catalogue<'_>) ->
     }))
 }
 
-fn find<'c>(of: Of<'_>, catalogue: &Catalogue<'c>) -> Result<(Place, &'c Card), Fault> {
+fn find<'c>(of: &Of<'_>, catalogue: &Catalogue<'c>) -> Result<(Place, &'c Card), Fault> {
     let missing = |message| Fault::of(Kind::Of(StatusCode::NOT_FOUND), "model", message);
-    let Some(found) = catalogue.named(of.model) else {
-        let known: Vec<_> = catalogue.all().map(|(_, card)| format!("`{}`", card.identity.name)).collect();
+    let Some(found) = catalogue.named(&of.model) else {
+        let known: Vec<_> = catalogue.names().into_iter().map(|name| format!("`{name}`")).collect();
         return Err(missing(format!("there is no model `{}` here: ask for one of {}", of.model, known.join(", "))));
     };
-    match of.version {
-        Some(version) if version != VERSION => {
-            Err(missing(format!("model `{}` has no version `{version}`, only {VERSION}", of.model)))
+    match &of.version {
+        Some(version) if *version != catalogue.version(found.0) => {
+            let known = catalogue.versions(found.0).join(", ");
+            Err(missing(format!("model `{}` has no version `{version}`, only {known}", of.model)))
         }
         _ => Ok(found),
     }
 }
 
 /// Reads a request to infer.
-pub(super) fn parse(body: &[u8], of: Of<'_>, catalogue: &Catalogue<'_>) -> Result<Asked, Fault> {
+pub(super) fn parse(body: &[u8], of: &Of<'_>, catalogue: &Catalogue<'_>) -> Result<Asked, Fault> {
     let (place, card) = find(of, catalogue)?;
     let request: Request = object::read(body)?;
-    let outputs = outputs(&request.outputs, &card.outputs)?;
-    let id = request.id;
+    let outputs = outputs(&request.outputs.unwrap_or_default(), &card.outputs)?;
+    let reply = Reply { id: request.id, version: catalogue.version(place).to_owned() };
+    let tensors = tensors(request.inputs, card)?;
+    match card.kind {
+        ModelKind::Tensors => Ok(Asked::Tensors(TensorQuestion { place, inputs: tensors, outputs, reply })),
+        ModelKind::Encoder | ModelKind::CrossEncoder => texts(place, card, tensors, reply).map(Asked::Texts),
+    }
+}
+
+/// Every input of the model, by the name that the model has for it.
+fn tensors(inputs: Vec<Object<Input>>, card: &Card) -> Result<Vec<(String, Tensor)>, Fault> {
     let mut tensors: Vec<(String, Tensor)> = Vec::new();
-    for Object(Input { name, shape, datatype, data }) in request.inputs {
+    for Object(Input { name, shape, datatype, parameters, data }) in inputs {
         let Some(spec) = card.inputs.iter().find(|spec| spec.name == name).or_else(|| only_texts(card)) else {
             return Err(Fault::new(
                 "inputs",
@@ -147,19 +185,22 @@ pub(super) fn parse(body: &[u8], of: Of<'_>, catalogue: &Catalogue<'_>) -> Resul
         if tensors.iter().any(|(known, _)| *known == spec.name) {
             return Err(Fault::new("inputs", format!("the input `{}` is there twice", spec.name)));
         }
-        let tensor = tensor(spec, &shape, &datatype, data)
+        let is_behind = parameters.is_some_and(|Object(parameters)| parameters.binary_data_size.is_some());
+        let data = data.ok_or(if is_behind {
+            "comes as binary data, which is not read here: send its `data` as JSON"
+        } else {
+            "has no `data`"
+        });
+        let tensor = data
+            .map_err(str::to_owned)
+            .and_then(|data| tensor(spec, &shape, &datatype, data))
             .map_err(|said| Fault::new("inputs", format!("the input `{name}` {said}")))?;
         tensors.push((spec.name.clone(), tensor));
     }
     if let Some(missing) = card.inputs.iter().find(|spec| tensors.iter().all(|(name, _)| *name != spec.name)) {
         return Err(Fault::new("inputs", format!("the input `{}` is missing", missing.name)));
     }
-    match card.kind {
-        ModelKind::Tensors => {
-            Ok(Asked::Tensors(TensorQuestion { place, inputs: tensors, outputs, reply: Reply { id } }))
-        }
-        ModelKind::Encoder | ModelKind::CrossEncoder => texts(place, card, tensors, Reply { id }).map(Asked::Texts),
-    }
+    Ok(tensors)
 }
 
 /// The one input of a model for texts, whatever a client calls it.
@@ -240,32 +281,44 @@ impl Reply {
     /// The answer of a model for texts.
     pub(super) fn of_texts(&self, card: &Card, embeddings: &Embeddings) -> Vec<u8> {
         let vectors = shortened(embeddings, None);
-        let (shape, data): (Value, Vec<f32>) = match card.kind {
-            ModelKind::CrossEncoder => (value!([vectors.len()]), vectors.iter().map(|logits| share(logits)).collect()),
+        let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+        let (shape, data): (Vec<i64>, Vec<f32>) = match card.kind {
+            ModelKind::CrossEncoder => {
+                (vec![length(vectors.len())], vectors.iter().map(|logits| share(logits)).collect())
+            }
             ModelKind::Encoder | ModelKind::Tensors => {
-                (value!([vectors.len(), card.identity.dimension]), vectors.iter().flatten().copied().collect())
+                let shape = vec![length(vectors.len()), length(card.identity.dimension)];
+                (shape, vectors.iter().flatten().copied().collect())
             }
         };
-        let name = card.outputs.first().map(|spec| spec.name.as_str());
-        let output = value!({ "name": name, "datatype": "FP32", "shape": shape, "data": data });
-        self.write(card, &[output])
+        let name = card.outputs.first().map_or("", |spec| &spec.name);
+        let data = Cow::Owned(Elements::Fp32(data));
+        self.write(card, vec![Computed { name, datatype: Datatype::Fp32, shape: shape.into(), data }])
     }
 
-    fn write(&self, card: &Card, outputs: &[Value]) -> Vec<u8> {
-        let mut answer = value!({ "model_name": card.identity.name, "model_version": VERSION, "outputs": outputs });
-        if let Some(id) = &self.id {
-            answer["id"] = id.as_str().into();
-        }
-        json(&answer)
+    fn write(&self, card: &Card, outputs: Vec<Computed<'_>>) -> Vec<u8> {
+        let (model_name, model_version) = (card.identity.name.as_str(), self.version.as_str());
+        json(&Answer { model_name, model_version, id: self.id.as_deref(), outputs })
     }
 }
 
 impl TensorQuestion {
     /// The body of the answer (status 200).
-    pub fn answer(&self, card: &Card, outputs: &[(String, Tensor)]) -> Vec<u8> {
-        let written = outputs.iter().map(|(name, Tensor { shape, data })| {
-            value!({ "name": name, "datatype": data.datatype().as_str(), "shape": shape, "data": data })
+    ///
+    /// # Errors
+    /// Where an output holds a number that JSON has none for.
+    pub fn answer(&self, card: &Card, outputs: &[(String, Tensor)]) -> Result<Vec<u8>, EmbedError> {
+        if let Some((name, _)) = outputs.iter().find(|(_, tensor)| !tensor.data.is_finite()) {
+            return Err(EmbedError::Refused(format!(
+                "its output `{name}` holds NaN or an infinity, which JSON has not"
+            )));
+        }
+        let computed = outputs.iter().map(|(name, Tensor { shape, data })| Computed {
+            name,
+            datatype: data.datatype(),
+            shape: shape.into(),
+            data: Cow::Borrowed(data),
         });
-        self.reply.write(card, &written.collect::<Vec<_>>())
+        Ok(self.reply.write(card, computed.collect()))
     }
 }

@@ -14,6 +14,9 @@ use super::{Catalogue, Embeddings, Form, Question, Scaling, dimensions, json, ob
 use crate::fallback::engine::Cut;
 use crate::fallback::manifest::Identity;
 
+/// The most tokens of one request, as OpenAI's reference says of its embedding models.
+const MAX_TOKENS: usize = 300_000;
+
 /// How vectors are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -46,6 +49,7 @@ pub(super) fn parse(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question, 
     let (place, card) = catalogue.encoder(request.model.as_deref());
     let dimensions = dimensions(request.dimensions, card)?;
     let texts = request.input.texts("input")?;
+    affordable(&texts)?;
     let prompt = card.prompt(request.prompt_name.as_deref()).map_err(|message| Fault::new("prompt_name", message))?;
     Ok(Question {
         place,
@@ -55,15 +59,31 @@ pub(super) fn parse(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question, 
     })
 }
 
+/// Refuses what has more tokens than a request may have, as far as its words show it: each is one token at least.
+fn affordable(texts: &[String]) -> Result<(), Fault> {
+    // A word and the space before the next are two bytes at least, so that most requests need not be counted.
+    if texts.iter().map(|text| text.len() + 1).sum::<usize>() / 2 <= MAX_TOKENS {
+        return Ok(());
+    }
+    let words = texts.iter().map(|text| text.split_whitespace().count()).sum::<usize>();
+    if words <= MAX_TOKENS {
+        return Ok(());
+    }
+    let message = format!(
+        "Requested at least {words} tokens, max {MAX_TOKENS} tokens per request: send the texts in several requests"
+    );
+    Err(Fault { kind: Kind::TooManyTokens, message, param: None })
+}
+
 /// The models, or the one of a name, as `GET /v1/models` lists them.
 pub(super) fn models(name: Option<&str>, catalogue: &Catalogue<'_>) -> Result<Vec<u8>, Fault> {
-    let told = |identity: &Identity| serde_json::json!({ "id": identity.name, "object": "model", "created": 0, "owned_by": "overspill" });
+    let told = |name: &str| serde_json::json!({ "id": name, "object": "model", "created": 0, "owned_by": "overspill" });
     let Some(name) = name else {
-        let all: Vec<_> = catalogue.all().map(|(_, card)| told(&card.identity)).collect();
+        let all: Vec<_> = catalogue.names().into_iter().map(told).collect();
         return Ok(json(&serde_json::json!({ "object": "list", "data": all })));
     };
     match catalogue.named(name) {
-        Some((_, card)) => Ok(json(&told(&card.identity))),
+        Some((_, card)) => Ok(json(&told(&card.identity.name))),
         None => Err(Fault::of(Kind::Of(StatusCode::NOT_FOUND), "model", format!("there is no model `{name}` here"))),
     }
 }
@@ -146,6 +166,7 @@ struct Details<'a> {
 
 pub(super) fn error(status: StatusCode, fault: &Fault) -> Vec<u8> {
     let (kind, code) = match status.as_u16() {
+        _ if fault.kind == Kind::TooManyTokens => ("max_tokens_per_request", Some("max_tokens_per_request")),
         404 => ("invalid_request_error", Some("model_not_found")),
         429 => ("rate_limit_error", Some("rate_limit_exceeded")),
         400..=499 => ("invalid_request_error", None),

@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Empty,
     /// More texts, or longer ones, than are computed.
     TooLarge,
+    /// More tokens than OpenAI's API takes in one request.
+    TooManyTokens,
     /// Of this status in every API.
     Of(StatusCode),
 }

@@ -89,7 +89,7 @@ fn cut(truncate: Option<bool>, direction: Option<Direction>) -> Cut {
 /// Reads a request for vectors.
 pub(super) fn parse(body: &[u8], catalogue: &Catalogue<'_>) -> Result<Question, Fault> {
     let request: Request = object::read(body)?;
-    let card = catalogue.main;
+    let card = catalogue.main.card;
     let dimensions = dimensions(request.dimensions, card)?;
     let texts = request.inputs.texts("inputs")?;
     let prompt = card.prompt(request.prompt_name.as_deref()).map_err(|message| Fault::new("prompt_name", message))?;
@@ -176,15 +176,15 @@ pub(super) fn info(card: &Card) -> Vec<u8> {
     json(&value!({
         "model_id": card.identity.name,
         "model_sha": card.identity.revision,
-        "model_dtype": "float32",
+        "model_dtype": card.dtype,
         "model_type": { "embedding": { "pooling": pooling } },
-        "max_concurrent_requests": 512,
+        "max_concurrent_requests": card.capacity.queue,
         "max_input_length": card.max_tokens,
-        "max_batch_tokens": card.max_tokens.saturating_mul(usize::try_from(card.max_batch).unwrap_or(usize::MAX)),
-        "max_batch_requests": card.max_batch,
+        "max_batch_tokens": card.capacity.max_batch_tokens,
+        "max_batch_requests": card.capacity.max_batch,
         "max_client_batch_size": MAX_TEXTS,
         "auto_truncate": true,
-        "tokenization_workers": 1,
+        "tokenization_workers": card.capacity.threads,
         "version": env!("CARGO_PKG_VERSION"),
         "sha": null,
         "docker_label": null,

@@ -34,7 +34,7 @@ fn embeddings() -> Embeddings {
 }
 
 fn ask(path: &str, body: &str, cards: &[&Card]) -> Result<Asked, Rejection> {
-    let catalogue = Catalogue { main: cards[0], beside: cards[1..].to_vec() };
+    let catalogue = Catalogue { beside: cards[1..].to_vec(), ..Catalogue::of(cards[0]) };
     Endpoint::recognise(path).expect("a path of an API").read(body.as_bytes(), &catalogue)
 }
 
@@ -110,6 +110,25 @@ fn openai_faults_name_the_field_and_the_cure() {
         let message = error["message"].as_str().expect("a message");
         assert!(message.contains(part), "{start}: {message}");
     }
+}
+
+#[test]
+fn openai_refuses_more_tokens_than_its_own_api_does() {
+    let asked = |words: usize, texts: usize| {
+        parse("/v1/embeddings", &serde_json::json!({ "input": vec!["a ".repeat(words / texts); texts] }).to_string())
+    };
+    assert!(asked(300_000, 1).is_ok() && asked(300_000, 1000).is_ok());
+    for (words, texts) in [(300_001, 1), (302_000, 2000)] {
+        let rejection = asked(words, texts).expect_err("too many");
+        let error = &read(&rejection.body)["error"];
+        assert_eq!(rejection.status, StatusCode::BAD_REQUEST);
+        let kind = serde_json::json!("max_tokens_per_request");
+        assert_eq!((&error["type"], &error["param"], &error["code"]), (&kind, &Value::Null, &kind));
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(&words.to_string()) && message.contains("max 300000 tokens per request"), "{message}");
+    }
+    let long = serde_json::json!({ "inputs": "a ".repeat(300_001) }).to_string();
+    assert!(parse("/embed", &long).is_ok(), "the limit is OpenAI's alone");
 }
 
 #[test]
@@ -288,7 +307,7 @@ fn kserve_knows_models_inputs_and_outputs_by_name() {
         panic!("tensors")
     };
     assert_eq!((question.place, question.outputs.as_slice()), (Place::Beside(1), ["sum".to_owned()].as_slice()));
-    let answer = read(&question.answer(&tensors(), &question.inputs[..1]));
+    let answer = read(&question.answer(&tensors(), &question.inputs[..1]).expect("numbers"));
     assert_eq!(
         answer,
         serde_json::json!({ "model_name": "sums", "model_version": "1", "id": "7",

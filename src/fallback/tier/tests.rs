@@ -28,9 +28,12 @@ impl Engine for Scripted {
         let _unread = self.asked.send(lengths.clone());
         let _ungated = self.go.recv();
         assert!(!lengths.contains(&13), "thirteen tokens are one too many for this engine");
-        Ok(lengths.iter().map(|&length| vec![length as f32]).collect())
+        Ok(lengths.iter().map(|&length| vec![if length == NO_NUMBER { f32::NAN } else { length as f32 }]).collect())
     }
 }
+
+/// The tokens of a text that the engine has no number for.
+const NO_NUMBER: usize = 19;
 
 struct Stage {
     tier: LocalTier,
@@ -103,6 +106,18 @@ impl Stage {
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[test]
+fn a_vector_that_is_no_number_fails_its_own_request_alone() {
+    let mut stage = stage(100, 8);
+    let (_first, odd, other) = (stage.ask(&[1]), stage.ask(&[NO_NUMBER]), stage.ask(&[20]));
+    stage.begun();
+    stage.finish_one();
+    assert_eq!(stage.begun(), [NO_NUMBER, 20]);
+    stage.finish_all();
+    assert!(matches!(wait(odd), Err(EmbedError::Failed(why)) if why.contains("NaN")));
+    assert_eq!(wait(other).unwrap().vectors, [[20.0]]);
 }
 
 #[test]
