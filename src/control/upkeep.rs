@@ -22,7 +22,6 @@ use crate::live::{Live, Publisher};
 use crate::pool::Readiness;
 use crate::telemetry::Metrics;
 use crate::upstream::Connections;
-use ask::Whole;
 use endpoint::Endpoint;
 
 /// How often connections that are of no more use are closed.
@@ -35,7 +34,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 struct Common {
     publisher: Arc<Publisher>,
     metrics: Arc<Metrics>,
-    connections: Connections<Whole>,
+    connections: Connections,
     /// Tells of each change of an endpoint's readiness.
     progress: watch::Sender<()>,
 }

@@ -62,7 +62,7 @@ pub(super) struct Answered {
 
 /// Sends `own` to `target`, whose requests are for `host` unless it says otherwise. `None` where no whole answer came.
 pub(super) async fn ask(
-    connections: &Connections<Whole>,
+    connections: &Connections,
     target: Target<'_>,
     own: &OwnRequest,
     host: &str,
