@@ -22,7 +22,7 @@ use crate::live::{Live, Publisher};
 use crate::pool::Readiness;
 use crate::telemetry::Metrics;
 use crate::upstream::Connections;
-pub(super) use ask::{Answered, Whole, ask};
+pub(super) use ask::{Answered, ask};
 use endpoint::Endpoint;
 
 /// How often connections that are of no more use are closed.
@@ -35,7 +35,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 struct Common {
     publisher: Arc<Publisher>,
     metrics: Arc<Metrics>,
-    connections: Connections<Whole>,
+    connections: Connections,
     /// Tells of each change of an endpoint's readiness.
     progress: watch::Sender<()>,
 }

@@ -21,7 +21,7 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("overspill/", env!("
 
 /// A body that is known whole.
 #[derive(Default)]
-pub(in crate::control) struct Whole(Vec<Bytes>);
+pub(super) struct Whole(Vec<Bytes>);
 
 impl From<Bytes> for Whole {
     fn from(bytes: Bytes) -> Self {
@@ -65,7 +65,7 @@ pub(in crate::control) struct Answered {
 /// # Errors
 /// Why no whole answer came.
 pub(in crate::control) async fn ask(
-    connections: &Connections<Whole>,
+    connections: &Connections,
     target: Target<'_>,
     own: &OwnRequest,
     host: &str,
