@@ -7,10 +7,10 @@ mod bind;
 mod drain;
 mod memory;
 mod names;
+mod records;
 mod run;
 mod scaling;
 mod start;
-mod traces;
 mod traffic;
 
 use std::path::PathBuf;

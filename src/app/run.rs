@@ -13,20 +13,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::traffic::{self, Listening, Socket, Traffic};
 use super::{Bound, Configuration, Shutdown, StartError};
-use super::{memory, names, scaling, traces};
+use super::{memory, names, records, scaling};
 use crate::admin::{self, Admin, Readiness, Sources};
 use crate::config::{ModelReadiness, Problem, Startup};
 use crate::control::{self, FirstChecks, ModelKeeper, Reconciler, Reload, Start, Trigger, Upkeep, Waiter};
 use crate::live::{Local, Publisher};
 use crate::proxy::{Drain, Retained, Shared};
 use crate::scaling::Board;
-use crate::telemetry::{self, AccessLog, AccessLogWriter, Metrics, Recorder};
+use crate::telemetry::{self, Metrics};
 
 /// How long the end waits for traffic threads to record the requests that it cuts off.
 const CUTTING: Duration = Duration::from_secs(1);
-
-/// How long the end waits for the access log to take its last lines.
-const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until told to drain, and drains.
 pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
@@ -43,7 +40,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     } = bound;
     let Configuration { checked, problems, source, overrides } = configuration;
     let startup = checked.startup.clone();
-    let (tracer, exporting) = traces::start(&startup, &metrics, &mut certificates);
+    let (records, ends) = records::open(&startup, &metrics, &mut certificates)?;
     let clients = certificates.follow(&checked, SystemTime::now());
     let found: Vec<Problem> = problems.iter().cloned().chain(certificates.problems()).collect();
     control::log_problems(&found);
@@ -76,16 +73,15 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
         originals: names::originals(&startup.dns, &metrics, own),
         retained: Retained::default(),
     };
-    let (access_log, log_writer) = open_access_log(&startup, &metrics)?;
     let (drain, drained) = watch::channel(Drain::Serving);
     let (alive, mut all_ended) = mpsc::channel::<()>(1);
     let mesh = announce(&traffic, &startup);
     for (number, sockets) in traffic::by_worker(traffic).into_iter().enumerate() {
-        let recorder = Recorder::new(Arc::clone(&metrics), access_log.clone()).tracing(tracer.clone());
+        let recorder = records.recorder(&metrics);
         let traffic = Traffic::new(&startup, publisher.reader(), recorder, shared.clone());
         start_thread(number, (traffic, sockets), drained.clone(), alive.clone())?;
     }
-    drop((drained, alive, access_log, tracer));
+    drop((drained, alive, records));
     memory::give_back();
     tracing::info!(traffic = mesh.map(tracing::field::display), admin = %admin_address, "listening");
     tokio::select! {
@@ -97,12 +93,7 @@ pub(super) async fn serve(bound: Bound) -> Result<(), StartError> {
     let over = all_ended.recv();
     end(&shutdown, &drain, &startup, over).await;
     keeper.stop();
-    if let Some(exporting) = exporting {
-        exporting.finish().await;
-    }
-    if let Some(writer) = log_writer {
-        writer.finish(LOG_PATIENCE);
-    }
+    ends.finish(shutdown.asked(2)).await;
     Ok(())
 }
 
@@ -169,10 +160,6 @@ async fn end(shutdown: &Shutdown, drain: &watch::Sender<Drain>, startup: &Startu
     }
     drain.send_replace(Drain::Until(Instant::now()));
     timeout(CUTTING, over).await.ok();
-}
-
-fn open_access_log(startup: &Startup, metrics: &Metrics) -> io::Result<(Option<AccessLog>, Option<AccessLogWriter>)> {
-    Ok(startup.access_log.then(|| AccessLog::start(io::stdout(), metrics)).transpose()?.unzip())
 }
 
 /// Where the admin API finds what it tells of.

@@ -50,7 +50,7 @@ impl TraceExporter {
         let message = self.resource.export(batch);
         let exported = timeout_at(Instant::now() + EXPORT, self.deliver(message.into())).await;
         match exported.unwrap_or_else(|_| Err(Fault::late(EXPORT))) {
-            Ok((rejected, _)) if rejected == 0 => {
+            Ok((0, _)) => {
                 self.counters.exported.inc_by(count);
                 if std::mem::take(&mut self.told) {
                     tracing::info!(collector = self.collector.url(), "the collector takes traces again");

@@ -1,6 +1,8 @@
 //! What OTLP (the OpenTelemetry protocol) puts on the wire for spans, by the field numbers of
 //! `opentelemetry/proto/trace/v1/trace.proto` and its neighbours.
 
+#![allow(clippy::struct_field_names, reason = "the names are the protocol's")]
+
 use prost::Message;
 
 /// Where the meaning of the attributes is written down.

@@ -1,5 +1,6 @@
 //! A collector whose answers the test gives, and spans as it reads them.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -125,7 +126,10 @@ pub(super) fn told(span: &Span, key: &str) -> String {
 
 /// An id in digits.
 pub(super) fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    id.iter().fold(String::new(), |mut digits, byte| {
+        write!(digits, "{byte:02x}").expect("a string takes all text");
+        digits
+    })
 }
 
 /// A span's status: its code and its message.

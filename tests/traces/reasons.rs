@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use super::collector::{Collector, ERROR, UNSET, hex, is, status, told};
 use super::harness::series::{IN_FLIGHT, QUEUED, REQUESTS};
 use super::harness::{
-    Answer, Client, Connection, DnsServer, Exchange, Load, Lookup, RawUpstream, Reply, Router, Service, Upstream, Wire,
-    closed_port, policy, virtual_service,
+    AccessLine, Answer, Client, Connection, DnsServer, Exchange, Load, Lookup, RawUpstream, Reply, Router, Service,
+    Upstream, Wire, closed_port, policy, virtual_service,
 };
 
 /// The rule of each host: its fields in flow style.
@@ -181,6 +181,32 @@ fn refused_for_others(
     (replies, stuck)
 }
 
+/// Holds each line of the access log against the span of its request; how many there are of each reason.
+fn held_together(access: &[AccessLine], spans: &[Span]) -> BTreeMap<String, u64> {
+    let of_requests: BTreeMap<String, &Span> = spans
+        .iter()
+        .filter(|span| is(span, SpanKind::Server))
+        .map(|span| (told(span, "guid:x-request-id"), span))
+        .collect();
+    assert_eq!(of_requests.len(), access.len(), "each request has a line and a span");
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    for line in access {
+        let span = of_requests[&line.field("request_id")];
+        let reason = line.field("reason");
+        assert_eq!(told(span, "overspill.reason"), reason, "{line:?}");
+        assert_eq!(told(span, "http.response.status_code"), line.field("response_code"), "{line:?}");
+        assert_eq!(told(span, "response_flags"), line.field("response_flags"), "{line:?}");
+        assert_eq!(hex(&span.trace_id), line.field("trace_id"));
+        let (code, message) = status(span);
+        let failed = line.field("response_code").starts_with('5') || reason == "stream_idle_timeout";
+        assert_eq!(code, if failed { ERROR } else { UNSET }, "{line:?}");
+        assert_eq!(told(span, "error.type"), if failed { &*reason } else { "" }, "{line:?}");
+        assert_eq!(message.starts_with(&format!("{reason}: ")), failed, "{message}");
+        *seen.entry(reason).or_default() += 1;
+    }
+    seen
+}
+
 #[test]
 fn each_reason_is_the_same_everywhere() {
     let (collector, dns) = (Collector::start(), DnsServer::start());
@@ -229,27 +255,7 @@ fn each_reason_is_the_same_everywhere() {
     let exit = router.wait_for_end();
     drop(stuck);
 
-    let of_requests: BTreeMap<String, &Span> = spans
-        .iter()
-        .filter(|span| is(span, SpanKind::Server))
-        .map(|span| (told(span, "guid:x-request-id"), span))
-        .collect();
-    assert_eq!(of_requests.len(), exit.access.len(), "each request has a line and a span");
-    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    for line in &exit.access {
-        let span = of_requests[&line.field("request_id")];
-        let reason = line.field("reason");
-        assert_eq!(told(span, "overspill.reason"), reason, "{line:?}");
-        assert_eq!(told(span, "http.response.status_code"), line.field("response_code"), "{line:?}");
-        assert_eq!(told(span, "response_flags"), line.field("response_flags"), "{line:?}");
-        assert_eq!(hex(&span.trace_id), line.field("trace_id"));
-        let (code, message) = status(span);
-        let failed = line.field("response_code").starts_with('5') || reason == "stream_idle_timeout";
-        assert_eq!(code, if failed { ERROR } else { UNSET }, "{line:?}");
-        assert_eq!(told(span, "error.type"), if failed { &*reason } else { "" }, "{line:?}");
-        assert_eq!(message.starts_with(&format!("{reason}: ")), failed, "{message}");
-        *seen.entry(reason).or_default() += 1;
-    }
+    let seen = held_together(&exit.access, &spans);
     let expected = replies.keys().copied().chain([
         "",
         "wait_too_long",

@@ -9,6 +9,7 @@ use super::harness::{Answer, RawUpstream, Router, Service, Upstream, Wire, close
 use super::{application, client, get};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_request_and_its_try_are_told_by_the_conventions() {
     for (wire, version) in [(Wire::H1, "1.1"), (Wire::H2, "2")] {
         let (collector, upstream) = (Collector::start(), Upstream::start(wire, Answer::Held));

@@ -21,7 +21,7 @@ use crate::upstream::{Connections, Secured, Target};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Addresses are looked up again no more often than this, and no later than [`LONGEST_TTL`].
 const SHORTEST_TTL: Duration = Duration::from_secs(5);
-const LONGEST_TTL: Duration = Duration::from_secs(60);
+const LONGEST_TTL: Duration = Duration::from_mins(1);
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Where spans go.
