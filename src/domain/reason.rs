@@ -34,8 +34,10 @@ pub enum Reason {
     UpstreamProtocolError,
     /// The request's deadline passed before an answer began.
     RequestTimeout,
-    /// The request's or the answer's body stood still for longer than the stream idle timeout.
+    /// The answer's body stood still for longer than the stream idle timeout.
     StreamIdleTimeout,
+    /// The client sent nothing of its request's body for longer than the stream idle timeout.
+    BodyTimeout,
     /// A rate limit of the rule's policy has no token left for the request.
     RateLimited,
     /// The request's body is larger than the limit.
@@ -114,7 +116,7 @@ const ENDED: &str = "connection_terminated";
 
 impl Reason {
     /// Every reason, in the order of the README's table.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::RouteNotFound,
         Self::NoEndpoint,
         Self::NameNotResolved,
@@ -130,6 +132,7 @@ impl Reason {
         Self::UpstreamProtocolError,
         Self::RequestTimeout,
         Self::StreamIdleTimeout,
+        Self::BodyTimeout,
         Self::RateLimited,
         Self::BodyTooLarge,
         Self::MalformedRequest,
@@ -184,8 +187,10 @@ impl Reason {
                 facts("request_timeout", 504, UT, "http_response_timeout", "no answer began before the deadline")
             }
             Self::StreamIdleTimeout => {
-                facts("stream_idle_timeout", 504, SI, "http_response_timeout", "the body stood still for too long")
+                facts("stream_idle_timeout", 504, SI, "http_response_timeout", "the answer stood still for too long")
             }
+            // RFC 9110, section 15.5.9, and what Envoy answers where the request is not complete.
+            Self::BodyTimeout => facts("body_timeout", 408, SI, REQUEST, "the request's body stood still for too long"),
             Self::RateLimited => {
                 facts("rate_limited", 429, RL, "http_request_denied", "a rate limit of the route is reached")
             }

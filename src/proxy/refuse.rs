@@ -86,8 +86,10 @@ fn send_refusal(
         headers.insert(PROXY_STATUS, value);
     }
     exchange.edit_answer(headers);
-    if reason == Reason::MalformedRequest && exchange.version() < Version::HTTP_2 {
-        // Where such a message ends, and the next begins, others may see in another place.
+    let ends = matches!(reason, Reason::MalformedRequest | Reason::BodyTimeout);
+    if ends && exchange.version() < Version::HTTP_2 {
+        // Where the one ends, and the next begins, others may see in another place; the other will not end (RFC 9110,
+        // section 15.5.9).
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| AnswerBody::whole(body, exchange))

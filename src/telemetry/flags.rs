@@ -21,7 +21,13 @@ fn joined(reason: Option<(Reason, &'static str)>, retries: Option<&'static str>)
         (Some((_, flag)), Some(retries)) if flag == retries => flag.into(),
         // Envoy writes its flags in the order of its own list, in which these stand behind those of retries.
         (
-            Some((Reason::StreamIdleTimeout | Reason::MalformedRequest | Reason::UpstreamProtocolError, flag)),
+            Some((
+                Reason::StreamIdleTimeout
+                | Reason::BodyTimeout
+                | Reason::MalformedRequest
+                | Reason::UpstreamProtocolError,
+                flag,
+            )),
             Some(retries),
         ) => format!("{retries},{flag}").into(),
         (Some((_, flag)), Some(retries)) => format!("{flag},{retries}").into(),

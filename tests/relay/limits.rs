@@ -81,6 +81,31 @@ fn a_request_without_an_answer_in_time_is_refused() {
 }
 
 #[test]
+fn a_request_body_that_stands_still_is_a_408() {
+    for (front, back) in PAIRS {
+        let upstream = Upstream::start(back, Answer::Held);
+        let router = router_to(upstream.address, back, &settings("limits: {streamIdleTimeout: 100ms}"));
+        let mut client = Client::connect(router.traffic, front);
+        let mut call = client.start("POST", "/", &[("x-request-id", "still")]);
+        assert!(call.send("some"));
+        let mut exchange = upstream.next();
+        assert_eq!(exchange.at_least(4), b"some");
+        let head = call.head();
+        assert_eq!(head.status, 408, "{front:?} to {back:?}");
+        assert!(head.value("proxy-status").contains("body_timeout"), "{head:?}");
+        assert_eq!(head.field("connection").is_some(), front == Wire::H1, "a stream ends without its connection");
+        assert!(exchange.rest().is_err(), "the upstream must not take the truncated body for a whole one");
+        assert_eq!(router.access_of("still").field("reason"), "body_timeout");
+    }
+    let upstream = Upstream::start(Wire::H1, Answer::Held);
+    let router = router_to(upstream.address, Wire::H1, &settings("limits: {streamIdleTimeout: 100ms}"));
+    let mut connection = Connection::open(router.traffic);
+    let reply = connection.ask("POST / HTTP/1.1\r\nhost: app.example\r\ncontent-length: 4\r\n\r\nno");
+    assert_eq!((reply.head.status, reply.head.value("connection").as_str()), (408, "close"));
+    assert_eq!(connection.read_to_end(), b"", "nothing more is read as a request");
+}
+
+#[test]
 fn an_answer_that_stands_still_is_broken_off() {
     for (front, back) in PAIRS {
         let upstream = Upstream::start(back, Answer::Held);

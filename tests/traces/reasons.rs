@@ -16,7 +16,7 @@ use super::harness::{
 };
 
 /// The rule of each host: its fields in flow style.
-const HOSTS: [(&str, &str); 11] = [
+const HOSTS: [(&str, &str); 12] = [
     ("empty.example", ""),
     ("queued.example", ""),
     ("waited.example", ""),
@@ -27,6 +27,7 @@ const HOSTS: [(&str, &str); 11] = [
     ("reset.example", "retries: {attempts: 0}, "),
     ("garbage.example", "retries: {attempts: 0}, "),
     ("late.example", "timeout: 100ms, "),
+    ("still.example", ""),
     ("held.example", ""),
 ];
 
@@ -65,7 +66,7 @@ impl Endpoints {
             "empty.example" => Vec::new(),
             "down.example" => vec![self.down],
             "slow.example" => vec![self.slow.address],
-            "mute.example" | "late.example" => vec![self.mute.address],
+            "mute.example" | "late.example" | "still.example" => vec![self.mute.address],
             "reset.example" => vec![self.reset.address],
             "garbage.example" => vec![self.garbage.address],
             _ => vec![self.held.address],
@@ -151,6 +152,7 @@ fn refused_alone(router: &Router) -> BTreeMap<&'static str, Reply> {
         ("head_too_large", large),
         ("target_too_long", long),
         ("head_timeout", "GET / HTTP/1.1\r\nhost: held.app\r\n".to_owned()),
+        ("body_timeout", "POST / HTTP/1.1\r\nhost: still.app\r\ncontent-length: 5\r\n\r\n".to_owned()),
         ("body_too_large", "POST / HTTP/1.1\r\nhost: held.app\r\ncontent-length: 9\r\n\r\n".to_owned()),
     ];
     requests.into_iter().map(|(reason, request)| (reason, ask(router, &request))).collect()

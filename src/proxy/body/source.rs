@@ -95,7 +95,7 @@ impl Source {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let Poll::Ready(frame) = Pin::new(incoming).poll_frame(context) else {
             return match self.stillness.poll(context) {
-                Poll::Ready(reason) => Poll::Ready(Some(Err(self.broken_for(reason)))),
+                Poll::Ready(_) => Poll::Ready(Some(Err(self.broken_for(Reason::BodyTimeout)))),
                 Poll::Pending => Poll::Pending,
             };
         };
