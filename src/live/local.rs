@@ -91,6 +91,11 @@ impl Local {
         self.serving.load_full()
     }
 
+    /// Whether the settings name a local model.
+    pub fn is_on(&self) -> bool {
+        self.serving.load().phase != Phase::Off
+    }
+
     /// Completes once nothing is loaded for the first time any more.
     pub async fn settled(&self) {
         // The sender is `self`, so it cannot be gone.
