@@ -46,7 +46,7 @@ pub use checked::{
 };
 pub use definitions::custom_resource_definitions;
 pub use dump::dump;
-pub use finding::{CODES, Code, unreadable, unusable_certificates, unusable_provider};
+pub use finding::{CODES, Code, missing_version, unreadable, unusable_certificates, unusable_provider};
 pub use load::{AskedFor, Loaded, Overrides, SourceFile, admit, load};
 pub use model_versions::{Canary, Rollout};
 pub use models::{Encoding, ExecutionProvider, MAX_TOKENS, ModelKind, NamedModel, Pooling};

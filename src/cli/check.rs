@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Failure, Output};
-use crate::config::{self, Checked, LocalSpaces, Overrides, Problem, Severity, SourceFile};
+use crate::config::{self, Checked, LocalModel, LocalSpaces, Overrides, Problem, Severity, SourceFile};
 use crate::control::Folder;
 use crate::fallback::{KnownIdentity, Version, missing_providers};
 use crate::tls;
@@ -53,7 +53,22 @@ fn judge(files: &[SourceFile]) -> Vec<Problem> {
     let spaces = loaded.checked.iter().flat_map(refused_spaces);
     let models = loaded.checked.iter().filter_map(|checked| checked.local_model.as_ref());
     let providers = models.flat_map(missing_providers).map(config::unusable_provider);
-    loaded.problems.into_iter().chain(certificates).chain(spaces).chain(providers).collect()
+    let missing = loaded.checked.iter().filter_map(|checked| checked.local_model.as_ref()).flat_map(missing_versions);
+    loaded.problems.into_iter().chain(certificates).chain(spaces).chain(providers).chain(missing).collect()
+}
+
+/// The versions of the local model that are asked for and have no folder, where the model's own can be read here.
+fn missing_versions(settings: &LocalModel) -> Vec<Problem> {
+    if !settings.folder.is_dir() {
+        return Vec::new();
+    }
+    let rollout = &settings.rollout;
+    let names = rollout.stable.iter().chain(rollout.canary.iter().map(|canary| &canary.version));
+    let missing = names.map(|name| (name, settings.folder.join(name))).filter(|(_, folder)| !folder.is_dir());
+    let said = |(name, folder): (&String, PathBuf)| {
+        config::missing_version(format!("The local model's version `{name}` has no folder {}.", folder.display()))
+    };
+    missing.map(said).collect()
 }
 
 /// The rules that do not accept a version of the local model, where its folder can be read here.

@@ -99,6 +99,20 @@ pub fn unusable_provider(message: String) -> Problem {
     Problem { code: PROVIDER, severity: Severity::Warning, place, message, cure: cure.to_owned(), tolerated: false }
 }
 
+/// The warning that a version of the local model has no folder.
+pub fn missing_version(message: String) -> Problem {
+    let place = Place { path: "spec.version".to_owned(), ..Place::default() };
+    let cure = "Put it there, or name a version that is there: until then what is in force stays.";
+    Problem {
+        code: MODEL_VERSION,
+        severity: Severity::Warning,
+        place,
+        message,
+        cure: cure.to_owned(),
+        tolerated: false,
+    }
+}
+
 /// Whether a problem keeps a configuration from being used.
 pub(super) fn bars(problem: &Problem) -> bool {
     problem.severity == Severity::Error && !problem.tolerated

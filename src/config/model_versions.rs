@@ -32,7 +32,8 @@ type Source = Sourced<ModelDocument<ModelVersion>>;
 /// disabling a canary must never give it everything while another version is there.
 pub(super) fn rollout(written: &Written, settings: &ModelFiles, findings: &mut Findings) -> Rollout {
     let meant = meant(written, settings, findings);
-    for source in &meant {
+    // What could not be read has been said, and its fields are not what is written.
+    for source in meant.iter().filter(|source| source.intact) {
         check(source, findings);
     }
     let canary_of = |source: &&Source| source.spec.spec.canary_deployment.as_ref().map(|canary| canary.enabled);
@@ -174,6 +175,15 @@ mod tests {
         ] {
             let (_, problems) = loaded("", &documents);
             assert!(problems.iter().any(|problem| problem.contains(said)), "{said}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_once() {
+        for wrong in [", canaryDeployment: {enabled: true, trafficPercentage: x}", ", canaryDeployment: []"] {
+            let (_, problems) = loaded("", &version("v1", wrong));
+            let of_versions: Vec<_> = problems.iter().filter(|problem| problem.contains("ersion")).collect();
+            assert!(of_versions.len() == 1 && of_versions[0].contains("cannot be read"), "{wrong}: {problems:?}");
         }
     }
 }

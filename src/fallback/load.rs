@@ -105,7 +105,7 @@ fn texts(settings: &LocalModel, source: &Source<'_>) -> Result<Loaded, LoadError
         file: model.file.clone(),
     };
     let (dtype, capacity) = (weights::dtype(&path), Capacity::of(settings));
-    let card = Card { provider, dtype, capacity, ..Card::of_texts(identity, kind, max_tokens) };
+    let card = Card { dtype, capacity, provider, ..Card::of_texts(identity, kind, max_tokens) };
     let batch = Most {
         texts: usize::try_from(settings.max_batch.get()).unwrap_or(usize::MAX),
         tokens: usize::try_from(settings.batching.max_batch_tokens.get()).unwrap_or(usize::MAX),
@@ -143,7 +143,7 @@ fn tensors(settings: &LocalModel, source: &Source<'_>) -> Result<LoadedBeside, L
         file: source.file.to_owned(),
     };
     let (dtype, capacity) = (weights::dtype(&path), Capacity::of(settings));
-    let card = Card { provider, dtype, capacity, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
+    let card = Card { dtype, capacity, provider, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
     Ok(LoadedBeside::Tensors(session, card))
 }
 

@@ -83,13 +83,18 @@ pub struct TensorSpec {
     pub shape: Vec<i64>,
 }
 
-/// The inputs and outputs of a session.
+/// The inputs and outputs of a session. An output that cannot be told is left out where there are others: classifiers of
+/// scikit-learn give their probabilities as maps beside the label.
 ///
 /// # Errors
 /// What is no tensor, or of a type that is not served.
 pub(super) fn specs(session: &Session) -> Result<(Vec<TensorSpec>, Vec<TensorSpec>), String> {
-    let all = |outlets: &[Outlet]| outlets.iter().map(spec).collect::<Result<Vec<_>, _>>();
-    Ok((all(session.inputs())?, all(session.outputs())?))
+    let inputs = session.inputs().iter().map(spec).collect::<Result<Vec<_>, _>>()?;
+    let (told, untold): (Vec<_>, Vec<_>) = session.outputs().iter().map(spec).partition(Result::is_ok);
+    match untold.into_iter().find_map(Result::err).filter(|_| told.is_empty()) {
+        Some(why) => Err(why),
+        None => Ok((inputs, told.into_iter().flatten().collect())),
+    }
 }
 
 fn spec(outlet: &Outlet) -> Result<TensorSpec, String> {

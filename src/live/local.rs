@@ -91,6 +91,11 @@ impl Local {
         self.serving.load_full()
     }
 
+    /// Whether the settings name a local model.
+    pub fn is_on(&self) -> bool {
+        self.serving.load().phase != Phase::Off
+    }
+
     /// Completes once nothing is loaded for the first time any more.
     pub async fn settled(&self) {
         // The sender is `self`, so it cannot be gone.
@@ -154,18 +159,15 @@ impl Serving {
         let mut meant = named.map(|(model, version)| [(model, version), (model, None)]).into_iter().flatten();
         let is_known =
             |(model, version): &(&str, _)| self.versions().any(|(served, _)| served.goes_by(model, *version));
-        let served = match meant.find(is_known) {
+        let served = if let Some((model, version)) = meant.find(is_known) {
             // A canary is there for whoever names it, whatever its share.
-            Some((model, version)) => {
-                let all = drawn.chain(self.versions().map(|(served, _)| served));
-                all.filter(|served| served.goes_by(model, version)).find(fits)
-            }
-            None => {
-                // A model beside may be the one that the request turns out to be for; it is judged again once that is known.
-                let is_accepted = |space| accepted.is_some_and(|accepted| accepted.accept(&space));
-                let has_other = || stable.beside.spaces().any(is_accepted);
-                drawn.find(fits).or_else(|| has_other().then_some(stable))
-            }
+            let all = drawn.chain(self.versions().map(|(served, _)| served));
+            all.filter(|served| served.goes_by(model, version)).find(fits)
+        } else {
+            // A model beside may be the one that the request turns out to be for; it is judged again once that is known.
+            let is_accepted = |space| accepted.is_some_and(|accepted| accepted.accept(&space));
+            let has_other = || stable.beside.spaces().any(is_accepted);
+            drawn.find(fits).or_else(|| has_other().then_some(stable))
         };
         let served = served.ok_or(Reason::LocalIdentityMismatch)?;
         Ok((Arc::clone(served), Arc::clone(stable)))

@@ -25,7 +25,7 @@ use super::retry::{self, Elsewhere, Retries, Tries, Verdict, judge};
 use super::send::note;
 use super::tunnel;
 use crate::domain::Reason;
-use crate::fallback::Endpoint;
+use crate::fallback::Api;
 use crate::live::{Held, Wait};
 use crate::pool::Outcome;
 use crate::routing::Asked;
@@ -281,8 +281,8 @@ fn conclude(
             };
             body.let_go(&head.headers);
             // A client that the local model could have answered reads the errors of its own API.
-            match exchange.declined_for().and_then(|_| Endpoint::recognise(head.uri.path())) {
-                Some(endpoint) => refuse_as(exchange, reason, endpoint.api),
+            match exchange.declined_for().and_then(|_| Api::of(head.uri.path())) {
+                Some(api) => refuse_as(exchange, reason, api),
                 None => refuse(exchange, reason),
             }
         }

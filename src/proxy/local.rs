@@ -76,9 +76,10 @@ pub(super) async fn answer(
         Ok(body) => Ok(LocalAnswer::of(body)),
         Err(error) if error.is_final() => Ok(endpoint.api.rejection_of(&error).into()),
         Err(error) => {
-            match error {
-                EmbedError::Failed(_) => tracing::warn!(%error, "the local model did not answer"),
-                _ => tracing::debug!(%error, "the local model did not answer"),
+            if let EmbedError::Failed(_) = error {
+                tracing::warn!(%error, "the local model did not answer");
+            } else {
+                tracing::debug!(%error, "the local model did not answer");
             }
             exchange.would_take(error.needed());
             Err(error.reason())

@@ -39,6 +39,15 @@ pub(super) fn refuse_as(exchange: Exchange, reason: Reason, api: Api) -> Respons
     send_refusal(exchange, (reason, details), response)
 }
 
+/// Refuses a request for a path before its route is known: where the local model is on, in the shape that the clients of the
+/// path's API read.
+pub(super) fn refuse_unrouted(exchange: Exchange, reason: Reason, path: &str) -> Response<AnswerBody> {
+    match Api::of(path).filter(|_| exchange.worker().local.is_on()) {
+        Some(api) => refuse_as(exchange, reason, api),
+        None => refuse(exchange, reason),
+    }
+}
+
 /// Refuses what is no request for `reason`, and says what is wrong with it.
 pub(super) fn refuse_for(exchange: Exchange, reason: Reason, fault: &str) -> Response<AnswerBody> {
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST);

@@ -23,7 +23,7 @@ use super::http1::{Arrived as Came, Unreadable, Upgraded};
 use super::mirror;
 use super::present::{Field, Present};
 use super::rate_limit;
-use super::refuse::{refuse, refuse_for};
+use super::refuse::{refuse, refuse_for, refuse_unrouted};
 use super::relay::AnswerBody;
 use super::retry::Retries;
 use crate::config::Limits;
@@ -69,7 +69,7 @@ pub(super) async fn serve(worker: Rc<Worker>, client: Rc<Client>, request: Reque
         Ok(asked) => asked,
         Err(reason) => {
             body::let_go(&parts.headers, body);
-            return refuse(exchange, reason);
+            return refuse_unrouted(exchange, reason, parts.uri.path());
         }
     };
     let routed = head(&parts, &asked, &client);

@@ -15,7 +15,7 @@ const TINY: &str = "/v2/models/tiny/infer";
 const SCORER: &str = "/v2/models/scorer/infer";
 
 /// The APIs, and for each an answerable request.
-const GOOD: [(&str, &str); 6] = [
+pub(super) const GOOD: [(&str, &str); 6] = [
     (OPENAI, r#"{"input":"red apple"}"#),
     (SEED, r#"{"text":"red apple"}"#),
     (EMBED, r#"{"inputs":"red apple"}"#),
@@ -32,7 +32,7 @@ type Case = (&'static str, Vec<u8>, u16);
 
 /// Asserts that an error has the shape of the API at `path`.
 #[track_caller]
-fn is_of_its_api(path: &str, reply: &Reply, what: &str) {
+pub(super) fn is_of_its_api(path: &str, reply: &Reply, what: &str) {
     let body = reply.json();
     let message = if path == OPENAI {
         let error = &body["error"];

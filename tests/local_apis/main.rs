@@ -8,6 +8,7 @@ mod harness;
 
 mod bad_requests;
 mod beside;
+mod bodies;
 mod clients;
 mod encoders;
 mod numbers;

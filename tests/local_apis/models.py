@@ -6,7 +6,8 @@ encoder/  a two-layer encoder of four numbers a token: model.onnx gives last_hid
           token_embeddings and sentence_embedding
 odd/      model.onnx is the encoder with vectors of NaN for texts that hold `pear`, broken.onnx that with NaN for all
 scorer/   a cross-encoder: logits of a pair of texts
-tensors/  add.onnx (sum and product of two FP32 tensors), types.onnx (INT64 [2], BOOL, BYTES, each given back)
+tensors/  add.onnx (sum and product of two FP32 tensors), types.onnx (INT64 [2], BOOL, BYTES, each given back),
+          label.onnx (the label of an FP32 tensor, and beside it a sequence), sequence.onnx (that alone)
 expected.json  what the first two give
 """
 
@@ -20,7 +21,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "fallback", "assets"))
 
-from onnx_wire import FLOAT, INT64, Graph, value_info  # noqa: E402
+from onnx_wire import FLOAT, INT64, Graph, blob, integer, value_info  # noqa: E402
 
 INT32, STRING, BOOL = 6, 8, 9  # TensorProto.DataType
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "query:", "red", "green", "blue", "one", "two", "three", "apple", "pear"]
@@ -149,6 +150,19 @@ def types():
     return graph.model(17, "test")
 
 
+def label(with_tensor):
+    """What classifiers of scikit-learn look like: the place of the largest number, and something that is no tensor."""
+    graph = Graph("label")
+    graph.inputs.append(value_info("x", FLOAT, ["rows", 3]))
+    if with_tensor:
+        graph.op("ArgMax", ["x"], "label", axis=1, keepdims=0)
+        graph.outputs.append(value_info("label", INT64, ["rows"]))
+    graph.op("SequenceConstruct", ["x"], "probabilities")
+    # TypeProto.sequence_type, whose elements are tensors.
+    graph.outputs.append(blob(1, "probabilities") + blob(2, blob(4, blob(1, blob(1, integer(1, FLOAT))))))
+    return graph.model(17, "test")
+
+
 def tokenizer():
     special = [
         {"id": at, "content": word, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
@@ -187,6 +201,8 @@ def main(folder):
         "scorer/model.onnx": scorer(),
         "tensors/add.onnx": add(),
         "tensors/types.onnx": types(),
+        "tensors/label.onnx": label(True),
+        "tensors/sequence.onnx": label(False),
         "encoder/tokenizer.json": json.dumps(tokenizer()).encode(),
         "odd/tokenizer.json": json.dumps(tokenizer()).encode(),
         "scorer/tokenizer.json": json.dumps(tokenizer()).encode(),

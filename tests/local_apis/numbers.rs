@@ -1,4 +1,4 @@
-//! Numbers that JSON has none for: whoever asked is told in the shape of its API, and nobody is sent a null.
+//! What a model gives and JSON has no word for: whoever asked is told in the shape of its API, and nobody is sent a null.
 
 use serde_json::{Value, json};
 
@@ -49,6 +49,24 @@ fn a_model_that_computes_no_numbers_is_refused_as_it_is_loaded() {
     );
     stage.router.wait_for_log(0, |line| line.to_string().contains("holds NaN or an infinity"));
     assert_eq!(stage.got("/v2/models/broken").head.status, 404);
+}
+
+#[test]
+fn an_output_that_is_no_tensor_is_left_out_where_there_are_others() {
+    let at = |name: &str| Models::get().path(name);
+    let stage = Stage::start(&settings(&format!(
+        "folder: {}, models: [{{name: label, folder: {tensors}, file: label.onnx}}, \
+         {{name: sequence, folder: {tensors}, file: sequence.onnx}}]",
+        at("encoder"),
+        tensors = at("tensors"),
+    )));
+    let outputs = json!([{ "name": "label", "datatype": "INT64", "shape": [-1] }]);
+    assert_eq!(stage.got("/v2/models/label").json()["outputs"], outputs);
+    let x = json!({ "name": "x", "shape": [2, 3], "datatype": "FP32", "data": [[1, 2, 3], [6, 5, 4]] });
+    let answer = stage.asked("/v2/models/label/infer", &json!({ "inputs": [x] }).to_string());
+    assert_eq!(answer["outputs"], json!([{ "name": "label", "datatype": "INT64", "shape": [2], "data": [2, 0] }]));
+    stage.router.wait_for_log(0, |line| line.to_string().contains("`probabilities` is no tensor"));
+    assert_eq!(stage.got("/v2/models/sequence").head.status, 404);
 }
 
 #[test]

@@ -129,6 +129,13 @@ fn overload_has_the_shape_of_each_api_and_says_when_to_come_again() {
     assert_eq!(reply.json(), json!({ "error": "the pool and its queue are full", "error_type": "Overloaded" }));
     let reply = stage.post("/v1/chat/completions", "{}");
     assert_eq!((reply.head.status, &reply.json()["error"]["code"]), (429, &json!("queue_full")), "{}", reply.text());
+    for (path, pointer) in
+        [("/v2/models", "/error"), ("/v2/models/a/generate", "/error"), ("/embed_all", "/error_type")]
+    {
+        let reply = stage.post(path, "{}");
+        let said = reply.json().pointer(pointer).is_some_and(Value::is_string);
+        assert!(reply.head.status == 429 && said, "{path}: {}", reply.text());
+    }
     // What it has an answer for is answered, named after what really ran.
     let vectors = stage.asked("/v1/embeddings", r#"{"input":"red","model":"text-embedding-3-small"}"#);
     assert_eq!(vectors["model"], json!("encoder"));

@@ -70,6 +70,21 @@ fn a_space_that_is_not_accepted_is_found_by_check_and_said_in_the_log() {
     router.wait_for_log(0, |line| line.to_string().contains("OVS221"));
 }
 
+#[test]
+fn a_version_without_a_folder_is_found_by_check_where_the_model_is_here() {
+    let (_folder, documents) = bare_versions();
+    assert!(!check(&documents).contains("OVS220"));
+    for (named, missing) in [("version: v1", "v7"), ("version: v2", "v9")] {
+        let found = check(&documents.replace(named, &format!("version: {missing}")));
+        let said = format!("warning OVS220: spec.version: The local model's version `{missing}` has no folder");
+        assert!(found.contains(&said), "{found}");
+    }
+    assert!(
+        !check(&documents.replace("/mini", "/nowhere")).contains("OVS220"),
+        "of a folder that is not here nothing is said"
+    );
+}
+
 /// A model's folder `mini` with versions that come without a manifest, and the documents that make one of them a canary.
 fn bare_versions() -> (TempDir, String) {
     let folder = TempDir::new().expect("a temporary folder");

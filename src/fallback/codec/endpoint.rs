@@ -48,6 +48,19 @@ pub(super) enum Call<'p> {
 impl Api {
     /// The media type of every body that is read and written here.
     pub const CONTENT_TYPE: &'static str = "application/json";
+
+    /// The API whose clients ask for a path, also where the local model has no answer at it.
+    pub fn of(path: &str) -> Option<Self> {
+        if let Some(endpoint) = Endpoint::recognise(path) {
+            return Some(endpoint.api);
+        }
+        match path {
+            "/embed_all" | "/embed_sparse" | "/predict" | "/similarity" | "/tokenize" | "/decode" => Some(Self::Tei),
+            other if other.starts_with("/v2/") => Some(Self::KServe),
+            other if other.starts_with("/v1/") => Some(Self::OpenAi),
+            _ => None,
+        }
+    }
 }
 
 impl<'p> Endpoint<'p> {
@@ -210,6 +223,21 @@ mod tests {
             ("/v1/chat/completions", None),
         ] {
             assert_eq!(Endpoint::recognise(path).map(|endpoint| endpoint.call), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_has_no_answer_is_an_api_s_all_the_same() {
+        for (path, api) in [
+            ("/v2/models", Some(Api::KServe)),
+            ("/v2/models/a/generate", Some(Api::KServe)),
+            ("/v2/models/a/infer", Some(Api::KServe)),
+            ("/embed_sparse", Some(Api::Tei)),
+            ("/v1/completions", Some(Api::OpenAi)),
+            ("/v2x", None),
+            ("/", None),
+        ] {
+            assert_eq!(Api::of(path), api, "{path}");
         }
     }
 

@@ -174,3 +174,28 @@ pub(super) fn error(status: StatusCode, fault: &Fault) -> Vec<u8> {
     };
     json(&Error { error: Details { message: &fault.message, kind, param: fault.param, code } })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Api;
+    use super::*;
+
+    #[test]
+    fn more_tokens_than_openai_s_api_takes_are_refused_as_it_refuses_them() {
+        let asked = |words: usize, texts: usize| affordable(&vec!["a ".repeat(words / texts); texts]);
+        assert!(asked(300_000, 1).is_ok() && asked(300_000, 1000).is_ok());
+        for (words, texts) in [(300_001, 1), (302_000, 2000)] {
+            let rejection = Api::OpenAi.reject(&asked(words, texts).unwrap_err());
+            let error = &serde_json::from_slice::<serde_json::Value>(&rejection.body).unwrap()["error"];
+            assert_eq!(rejection.status, StatusCode::BAD_REQUEST);
+            let kind = "max_tokens_per_request";
+            assert_eq!(
+                (&error["type"], &error["param"], &error["code"]),
+                (&kind.into(), &None::<u8>.into(), &kind.into())
+            );
+            let message = error["message"].as_str().unwrap();
+            let expected = format!("Requested at least {words} tokens, max 300000 tokens per request");
+            assert!(message.starts_with(&expected), "{message}");
+        }
+    }
+}

@@ -80,7 +80,7 @@ impl Api {
         let error = fault.message.as_str();
         let body = match self {
             Self::OpenAi => openai::error(status, fault),
-            Self::Tei => json(&Typed { error, error_type: error_type(status) }),
+            Self::Tei => json(&Typed { error, error_type: error_type(fault.kind, status) }),
             Self::Seed | Self::KServe => json(&Plain { error }),
         };
         Rejection { status, body, field: None }
@@ -88,9 +88,9 @@ impl Api {
 }
 
 /// The kind of an error in text-embeddings-inference's words.
-fn error_type(status: StatusCode) -> &'static str {
+fn error_type(kind: Kind, status: StatusCode) -> &'static str {
     match status.as_u16() {
-        400 => "Empty",
+        _ if kind == Kind::Empty => "Empty",
         429 => "Overloaded",
         424 | 504 => "Backend",
         500.. => "Unhealthy",

@@ -113,25 +113,6 @@ fn openai_faults_name_the_field_and_the_cure() {
 }
 
 #[test]
-fn openai_refuses_more_tokens_than_its_own_api_does() {
-    let asked = |words: usize, texts: usize| {
-        parse("/v1/embeddings", &serde_json::json!({ "input": vec!["a ".repeat(words / texts); texts] }).to_string())
-    };
-    assert!(asked(300_000, 1).is_ok() && asked(300_000, 1000).is_ok());
-    for (words, texts) in [(300_001, 1), (302_000, 2000)] {
-        let rejection = asked(words, texts).expect_err("too many");
-        let error = &read(&rejection.body)["error"];
-        assert_eq!(rejection.status, StatusCode::BAD_REQUEST);
-        let kind = serde_json::json!("max_tokens_per_request");
-        assert_eq!((&error["type"], &error["param"], &error["code"]), (&kind, &Value::Null, &kind));
-        let message = error["message"].as_str().expect("a message");
-        assert!(message.contains(&words.to_string()) && message.contains("max 300000 tokens per request"), "{message}");
-    }
-    let long = serde_json::json!({ "inputs": "a ".repeat(300_001) }).to_string();
-    assert!(parse("/embed", &long).is_ok(), "the limit is OpenAI's alone");
-}
-
-#[test]
 fn openai_answers_name_the_model_that_ran() {
     let question = parse("/v1/embeddings", r#"{"input":["a","b"],"model":"another"}"#).expect("a question");
     let answer = read(&question.answer(&card(), &embeddings()));
