@@ -35,7 +35,8 @@ fn has_listener(table: &str, address: SocketAddr) -> bool {
     let own = match address.ip() {
         IpAddr::V4(ip) => format!("{:08X}", u32::from_ne_bytes(ip.octets())),
         IpAddr::V6(ip) => {
-            let (words, _) = ip.octets().as_chunks::<4>();
+            let octets = ip.octets();
+            let (words, _) = octets.as_chunks::<4>();
             words.iter().map(|word| format!("{:08X}", u32::from_ne_bytes(*word))).collect()
         }
     };
