@@ -271,7 +271,7 @@ fn what_multiplies_is_bounded_over_the_whole_configuration() {
         (ports, "OVS209", 4, "the hosts have more than 20000 ports together"),
         (endpoints, "OVS209", 4, "the hosts and pools have more than 250000 endpoints together"),
         (spills, "OVS209", 4, "there are more than 20000 pools together"),
-        (rings, "OVS209", 4, "hash tables have more than 16777216 places together"),
+        (rings, "OVS209", 4, "hash tables have more than 8388608 places together"),
         (expressions, "OVS102", 4, "the expressions are too many or too large"),
     ] {
         let loaded = load_text(&text);

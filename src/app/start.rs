@@ -58,6 +58,13 @@ pub fn build(configuration: Configuration) -> Result<Bound, StartError> {
     let startup = &configuration.checked.startup;
     let listen = |purpose, address, port: Option<u16>, cure| {
         let refused = |why| StartError::Listen { address, purpose, why, cure };
+        if address.port() != 0 && bind::is_listened_on(address) {
+            tracing::warn!(
+                %address,
+                "another process listens here too, and gets a part of the connections until it ends; stop one of the two, \
+                 unless this router is to succeed the other"
+            );
+        }
         let sockets = bind::listen(address, startup.backlog, workers(startup)).map_err(refused)?;
         let address = sockets[0].local_addr()?;
         Ok::<_, StartError>(Listening { port: port.unwrap_or(address.port()), address, sockets, tls: None })

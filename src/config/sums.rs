@@ -12,8 +12,8 @@ use crate::domain::{Balancing, HashTable, LoadBalancer};
 const MOST_ENDPOINTS: u64 = 250_000;
 /// Ports of all hosts of `ServiceEntry` documents, and pools: those of a cluster of thousands of services with four each.
 const MOST_PORTS: u64 = 20_000;
-/// Places of all hash tables: as many as 16 tables of the largest size have, and 256 of Istio's usual Maglev tables.
-const MOST_PLACES: u64 = 16 << 20;
+/// Places of all hash tables: as many as 8 tables of the largest size have, and 128 of Istio's usual Maglev tables.
+const MOST_PLACES: u64 = 8 << 20;
 
 /// The sums so far.
 #[derive(Debug, Default)]

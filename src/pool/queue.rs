@@ -43,6 +43,16 @@ impl QueueState {
         1 + ahead(priority, self.waiting(priority), Priority::ALL.map(|each| self.waiting(each)))
     }
 
+    /// How long a request of `priority` that begins to wait now would wait. Where nothing was measured, nobody who waits is no
+    /// wait, and anybody is the longest.
+    pub fn wait(&self, priority: Priority) -> Duration {
+        match self.interval() {
+            Some(interval) => interval.saturating_mul(self.turns(priority)),
+            None if self.pending() == 0 => Duration::ZERO,
+            None => Duration::MAX,
+        }
+    }
+
     /// The time between two slots that come free, as measured while requests waited; `None` where none was.
     pub fn interval(&self) -> Option<Duration> {
         Some(Duration::from_nanos(self.interval.load(Ordering::Relaxed))).filter(|interval| !interval.is_zero())

@@ -59,7 +59,7 @@ pub(super) enum Unserved {
 }
 
 /// Sends the request to the first of `candidates` that takes it; then to the local model, where it may answer; then waits
-/// in the queue of the pool that would answer soonest.
+/// in the queue whose turn comes soonest.
 pub(super) async fn forward(
     mut exchange: Exchange,
     candidates: &[PoolId],

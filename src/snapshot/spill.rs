@@ -52,8 +52,8 @@ impl Snapshot {
     }
 
     /// Where a request waits that every pool has turned away, of those that were `full`: the first that would keep the
-    /// objective, else the one that would answer soonest, so that no pool stands idle while requests wait for another. A pool
-    /// whose queue has no place is the last. Nothing is left of an objective that a request does not have.
+    /// objective, else the one that would answer soonest; without an objective, of which nothing is left, the one whose turn
+    /// comes soonest, so that no pool stands idle while requests wait for another. A pool whose queue has no place is the last.
     pub fn place_to_wait(&self, full: &[PoolId], urgency: Urgency) -> Option<PoolId> {
         let total =
             |pool: &PoolId| self.pool(*pool).outlook(urgency.priority, urgency.now).map(|outlook| outlook.total());
@@ -61,8 +61,11 @@ impl Snapshot {
         let keeps = |pool: &PoolId| total(pool).is_some_and(|total| total <= urgency.left) && !is_packed(pool);
         let keeping = full.iter().find(|pool| keeps(pool));
         // What is unknown is not preferred to what is known to be late, and comes first only where all is unknown.
-        let soonest = || full.iter().min_by_key(|pool| (is_packed(pool), total(pool).unwrap_or(Duration::MAX)));
-        keeping.or_else(soonest).copied()
+        let late = |pool: &PoolId| match urgency.left {
+            Duration::ZERO => self.pool(*pool).queue.wait(urgency.priority),
+            _ => total(pool).unwrap_or(Duration::MAX),
+        };
+        keeping.or_else(|| full.iter().min_by_key(|pool| (is_packed(pool), late(pool)))).copied()
     }
 
     fn keeps(&self, pool: PoolId, urgency: Urgency) -> bool {

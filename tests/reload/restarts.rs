@@ -163,6 +163,24 @@ fn restarts_under_load_lose_nothing() {
     assert_eq!(router.stop().status.code(), Some(0));
 }
 
+/// Whoever comes second to a port says that it is shared, in case it is not meant to be.
+#[test]
+fn a_router_on_another_ones_port_says_so() {
+    let upstream = Upstream::start(Wire::H1, Answer::Fixed(200, "ok".to_owned()));
+    let folder = Folder::with(&documents(&BTreeMap::from([("quick", &upstream)])));
+    let first = Router::with(&Setup { config: folder.path(), variables: &[] });
+    let listen = first.traffic.to_string().into();
+    let second = Router::with(&Setup { config: folder.path(), variables: &[("OVERSPILL_LISTEN", listen)] });
+    let says_so = |line: &serde_json::Value| line.to_string().contains("another process listens here too");
+    let said = second.wait_for_log(0, says_so);
+    assert!(said.to_string().contains(&first.traffic.to_string()), "{said}");
+    for router in [&first, &second] {
+        router.signal("TERM");
+        router.signal("TERM");
+    }
+    assert!(!first.wait_for_end().log.iter().any(says_so), "the first had the port to itself");
+}
+
 /// While load balancers take notice, answers say that their connections end, and no connection is closed on its client.
 #[test]
 fn clients_are_asked_to_go_before_connections_are_closed() {

@@ -11,7 +11,7 @@ const GPU: Service = Service { mean: Duration::from_millis(13), places: 6 };
 const CPU: Service = Service { mean: Duration::from_millis(47), places: 3 };
 /// What both bear, in requests a second.
 const CAPACITY: f64 = 6.0 / 0.013 + 3.0 / 0.047;
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 4;
 
 fn pool(slots: u32, next: &str) -> String {
     format!(
