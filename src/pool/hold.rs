@@ -10,12 +10,13 @@ use crate::domain::Hold;
 pub struct HoldState {
     requests: AtomicU32,
     bytes: AtomicU64,
+    waiting: AtomicU32,
 }
 
 impl HoldState {
-    /// Requests that wait now.
-    pub fn requests(&self) -> u32 {
-        self.requests.load(Ordering::Relaxed)
+    /// Requests that wait now for an endpoint, and neither in a queue nor for an answer.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 
@@ -24,6 +25,7 @@ impl HoldState {
 pub struct Holding {
     state: Arc<HoldState>,
     bytes: u64,
+    waits: bool,
 }
 
 impl Holding {
@@ -36,12 +38,28 @@ impl Holding {
             state.requests.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
-        Some(Self { state: Arc::clone(state), bytes })
+        state.waiting.fetch_add(1, Ordering::AcqRel);
+        Some(Self { state: Arc::clone(state), bytes, waits: true })
+    }
+
+    /// It is in a queue or on its way to an endpoint, and counted there; its place is kept until it is served.
+    pub fn goes_on(&mut self) {
+        if std::mem::replace(&mut self.waits, false) {
+            self.state.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// It was in vain.
+    pub fn comes_back(&mut self) {
+        if !std::mem::replace(&mut self.waits, true) {
+            self.state.waiting.fetch_add(1, Ordering::AcqRel);
+        }
     }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
+        self.goes_on();
         self.state.requests.fetch_sub(1, Ordering::AcqRel);
         self.state.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
@@ -64,7 +82,15 @@ mod tests {
         let _two = Holding::take(&state, &hold, 40).expect("room");
         assert!(Holding::take(&state, &hold, 0).is_none(), "too many requests");
         drop(one);
-        assert_eq!(state.requests(), 1);
-        assert!(Holding::take(&state, &hold, 60).is_some());
+        assert_eq!(state.waiting(), 1);
+        let mut again = Holding::take(&state, &hold, 60).expect("room");
+        again.goes_on();
+        assert_eq!(state.waiting(), 1, "who is being served does not wait");
+        assert!(Holding::take(&state, &hold, 0).is_none(), "its place is kept");
+        again.comes_back();
+        assert_eq!(state.waiting(), 2);
+        again.goes_on();
+        drop(again);
+        assert_eq!(state.waiting(), 1);
     }
 }

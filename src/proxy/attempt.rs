@@ -149,15 +149,18 @@ async fn search(
     let full = |(_, reason): &&(PoolId, Reason)| matches!(reason, Reason::SlotsTaken | Reason::WaitTooLong);
     let full: Vec<PoolId> = exchange.spills().iter().filter(full).map(|(pool, _)| *pool).collect();
     let urgency = exchange.urgency().unwrap_or_else(|| exchange.patience());
-    match exchange.snapshot().place_to_wait(&full, urgency) {
-        Some(pool) => Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines)))
-            .await
-            .map_err(|(Unserved::Spill(reason) | Unserved::Broken(reason))| reason),
-        None if hold::holds(exchange, candidates[0]) => {
-            Box::pin(hold::wait(exchange, candidates[0], outbound, deadlines)).await
-        }
-        None => Err(without_a_queue(exchange, local)),
+    let reason = match exchange.snapshot().place_to_wait(&full, urgency) {
+        Some(pool) => match Box::pin(wait_for(exchange, pool, outbound, patience(exchange, pool, deadlines))).await {
+            Ok(served) => return Ok(served),
+            Err(Unserved::Broken(reason)) => return Err(reason),
+            Err(Unserved::Spill(reason)) => reason,
+        },
+        None => without_a_queue(exchange, local),
+    };
+    if hold::holds(exchange, candidates[0]) {
+        return Box::pin(hold::wait(exchange, candidates[0], outbound, deadlines)).await;
     }
+    Err(reason)
 }
 
 /// What becomes of a request that finds `pool` full: it waits there where that alone keeps its latency objective.

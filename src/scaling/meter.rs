@@ -161,7 +161,7 @@ impl Meter {
         let Some(meter) = self.pools.get_mut(&*pool.name) else { return PoolLoad::default() };
         let reading = Reading {
             in_flight: pool.in_flight(),
-            queued: pool.queue.pending().saturating_add(pool.held.requests()),
+            queued: pool.queue.pending().saturating_add(pool.held.waiting()),
             elsewhere: pool.demand.elsewhere(),
             counts: pool.demand.counts(),
         };

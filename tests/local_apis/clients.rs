@@ -11,10 +11,10 @@ fn run(part: &str, address: std::net::SocketAddr, vector: &str) -> Option<std::p
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     let has_packages = Command::new(&python).args(["-c", "import openai, langchain_openai"]).output();
     if !has_packages.is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "{} lacks the clients: run `make clients`", python.display());
+        assert!(std::env::var_os("CI").is_none(), "{} lacks the clients: run `make test-tools`", python.display());
         #[allow(clippy::print_stderr, reason = "what is not tested must be seen")]
         {
-            eprintln!("skipped: needs openai and langchain-openai in .venv (`make clients`)");
+            eprintln!("skipped: needs openai and langchain-openai in .venv (`make test-tools`)");
         }
         return None;
     }

@@ -5,17 +5,14 @@ use std::process::{Command, Output};
 
 use super::files::root;
 
-/// A program of the tests' own environment (`make manifest-tools`), else of the system's; a test without it is skipped.
+/// A program of the tests' own environment (`make test-tools`), else of the system's; a test without it is skipped.
 pub(super) fn tool(name: &str) -> Option<PathBuf> {
-    let own = root().join(".venv/manifests/bin");
+    let own = root().join(".venv/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::iter::once(own).chain(std::env::split_paths(&path)).map(|folder| folder.join(name));
     let found = found.into_iter().find(|program| program.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{name} is missing, and CI must run this test: see tests/manifests/tools.sh"
-        );
+        assert!(std::env::var_os("CI").is_none(), "{name} is missing, and CI must run this test: see tests/tools.sh");
         #[allow(clippy::print_stderr, reason = "a test that does not run says so")]
         {
             eprintln!("skipped: needs {name}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use super::harness::series::GENERATION;
 use super::harness::{Answer, Connection, Router, Service, Upstream, Wire, closed_port, policy};
 use super::{KEY, begin, documents};
 
@@ -65,6 +66,101 @@ fn the_room_is_bounded_in_requests_bytes_and_time() {
     let hasty = Router::start(&held(&[], "timeout: 50ms"));
     let late = begin(hasty.traffic).read_reply();
     assert_eq!((late.head.status, &late.json()["error"]["code"]), (503, &"no_endpoint".into()));
+}
+
+/// The documents of a pool at zero that spills to one with a slot, and holds what finds that taken.
+fn spilling(gpu: &[SocketAddr], cpu: SocketAddr) -> String {
+    let spills = "tier: gpu, spillTo: [{host: cpu.example}], scaling: {minReplicas: 0}, holdAtZero: {}";
+    documents("", gpu, spills)
+        + &Service { host: "cpu.example", wire: Wire::H1, endpoints: &[cpu] }.document()
+        + &policy("cpu.example", "slotsPerEndpoint: 1, queue: {maxPending: 1, timeout: 20ms}")
+}
+
+#[test]
+fn what_finds_no_room_where_it_may_spill_is_held() {
+    let cpu = Upstream::start(Wire::H1, Answer::Held);
+    let router = Router::start(&spilling(&[], cpu.address));
+    let mut first = begin(router.traffic);
+    let spilled = cpu.next();
+    let mut second = begin(router.traffic);
+    waiting(&router, 1);
+    let gpu = Upstream::start(Wire::H1, Answer::Echo("gpu".to_owned()));
+    router.folder().replace("documents.yaml", &spilling(&[gpu.address], cpu.address));
+    let reply = second.read_reply();
+    assert_eq!((reply.head.status, reply.head.value("x-served-by")), (200, "gpu".to_owned()));
+    spilled.answer(200, "");
+    assert_eq!(first.read_reply().head.status, 200);
+}
+
+#[test]
+fn an_endpoint_that_is_not_warm_yet_is_waited_for() {
+    let cold = |endpoints: &[SocketAddr]| {
+        let policy = "scaling: {minReplicas: 0}, holdAtZero: {}, queue: {maxPending: 0}, warmupRequest: {path: /warm}";
+        documents("", endpoints, policy)
+    };
+    let router = Router::start(&cold(&[]));
+    let mut before = begin(router.traffic);
+    waiting(&router, 1);
+    let gpu = Upstream::start(Wire::H1, Answer::Held);
+    router.folder().replace("documents.yaml", &cold(&[gpu.address]));
+    let warm_up = gpu.next();
+    assert_eq!(warm_up.request.uri.path(), "/warm");
+    let mut meanwhile = begin(router.traffic);
+    waiting(&router, 2);
+    warm_up.answer(200, "");
+    for _ in 0..2 {
+        gpu.next().answer(200, "");
+    }
+    assert_eq!([before.read_reply().head.status, meanwhile.read_reply().head.status], [200, 200]);
+}
+
+#[test]
+fn who_leaves_the_room_gives_the_place_back() {
+    let router = Router::start(&held(&[], "maxRequests: 1, timeout: 60s"));
+    let client = begin(router.traffic);
+    waiting(&router, 1);
+    drop(client);
+    waiting(&router, 0);
+    let _next = begin(router.traffic);
+    waiting(&router, 1);
+}
+
+#[test]
+fn who_was_held_is_counted_once_while_it_is_served() {
+    let router = Router::start(&held(&[], ""));
+    let mut clients = [begin(router.traffic), begin(router.traffic)];
+    waiting(&router, 2);
+    let gpu = Upstream::start(Wire::H1, Answer::Held);
+    let scaled = documents("", &[gpu.address], "slotsPerEndpoint: 1, scaling: {minReplicas: 0}, holdAtZero: {}");
+    router.folder().replace("documents.yaml", &scaled);
+    let first = gpu.next();
+    router.wait_until("one is served, and one waits", |router| {
+        figure(router, "in_flight") == 1 && figure(router, "queued") == 1
+    });
+    // Who comes now goes after who was held.
+    let mut later = begin(router.traffic);
+    waiting(&router, 2);
+    first.answer(200, "");
+    gpu.next().answer(200, "");
+    for client in &mut clients {
+        assert_eq!(client.read_reply().head.status, 200);
+    }
+    gpu.next().answer(200, "");
+    assert_eq!(later.read_reply().head.status, 200);
+    waiting(&router, 0);
+}
+
+#[test]
+fn a_shorter_room_is_for_those_who_come_later() {
+    let router = Router::start(&held(&[], "timeout: 60s"));
+    let mut before = begin(router.traffic);
+    waiting(&router, 1);
+    router.folder().replace("documents.yaml", &held(&[], "maxRequests: 1, timeout: 60s"));
+    router.wait_for("the room is smaller", |metrics| metrics.count(GENERATION, &[]) == 2);
+    assert_eq!(begin(router.traffic).read_reply().head.status, 429);
+    let gpu = Upstream::start(Wire::H1, Answer::Echo("gpu".to_owned()));
+    router.folder().replace("documents.yaml", &held(&[gpu.address], "maxRequests: 1"));
+    assert_eq!(before.read_reply().head.status, 200);
 }
 
 #[test]

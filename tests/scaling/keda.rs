@@ -24,18 +24,13 @@ impl Keda {
     /// One that asks `router`; `None` where Python or its gRPC tools are missing.
     fn of(router: &Router) -> Option<Self> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let packages = root.join("target/test-python");
-        let python = || {
-            let mut command = Command::new("python3");
-            command.env("PYTHONPATH", &packages);
-            command
-        };
+        let python = || Command::new(root.join(".venv/bin/python"));
         let found = python().args(["-c", "import grpc_tools"]).stderr(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "grpcio-tools is installed by `make test-python`");
+            assert!(std::env::var_os("CI").is_none(), "grpcio-tools is installed by `make test-tools`");
             #[allow(clippy::print_stderr, reason = "a test that is left out says so")]
             {
-                eprintln!("skipped: needs grpcio-tools (make test-python)");
+                eprintln!("skipped: needs grpcio-tools in .venv (`make test-tools`)");
             }
             return None;
         }
@@ -172,6 +167,16 @@ fn what_is_unknown_is_inactive_and_zero_and_said_to_be_so() {
     router.wait_for_log(0, |line| {
         log_field(line, "warning").as_str().is_some_and(|text| text.contains("nowhere.example:80"))
     });
+    // However long a name is, and whatever it is written in, there is an answer, and it says who took part.
+    for name in ["x".repeat(100_000), "ü".repeat(5000), "a\nb".to_owned(), String::new()] {
+        let call = keda.begin("IsActive", &object(&json!({ "pool": name })));
+        let answer = keda.wait_for(call, |line| !line["message"].is_null() || !line["status"].is_null());
+        assert_eq!(answer["message"]["result"], false, "{answer}");
+        assert_eq!(answer["metadata"]["overspill-routers"], "answered=1, asked=1");
+        assert!(
+            answer["metadata"]["overspill-warning"].as_str().is_some_and(|said| said.is_ascii() && said.len() < 1200)
+        );
+    }
     for wrong in [json!({ "pool": POOL, "metric": "cpu" }), json!({ "pool": POOL, "targetValue": "-1" })] {
         let (spec, warning) = keda.ask("GetMetricSpec", &object(&wrong));
         assert!(spec["metricSpecs"][0]["targetSizeFloat"] == 1.0 && warning.is_string(), "{wrong}: {spec} {warning}");

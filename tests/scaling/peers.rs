@@ -63,6 +63,40 @@ fn a_broken_peer_is_left_out_and_counted() {
     exchange.answer(200, "");
 }
 
+#[test]
+fn what_one_peer_says_is_heard_while_another_is_silent() {
+    let gpu = Upstream::start(Wire::H1, Answer::Held);
+    let silent = Upstream::start(Wire::H1, Answer::Held);
+    let other = Router::start(&documents("", &[gpu.address], POLICY));
+    // The silent one is waited for longer than this test takes at most.
+    let peers = format!("scaling: {{peerTimeout: 2m, peers: ['{}', '{}']}}", silent.address, other.admin);
+    let router = Router::start(&documents(&peers, &[gpu.address], POLICY));
+    let _asked = silent.next();
+    let _client = begin(other.traffic);
+    let exchange = gpu.next();
+    router.wait_until("the other one's request is known of", |router| {
+        figures(router, "")["pools"][KEY]["in_flight"] == 1
+    });
+    exchange.answer(200, "");
+}
+
+#[test]
+fn figures_that_no_router_has_are_a_fault_of_who_says_them() {
+    let lies = [
+        r#"{"router": 7, "pools": {"gpu.example:80": {"load": {"active": true, "concurrency": -50}}}}"#,
+        r#"{"router": 8, "pools": {"gpu.example:80": {"load": {"active": true, "concurrency": 1e300}}}}"#,
+        r#"{"router": 9, "pools": {"gpu.example:80": {"load": {"concurrency": NaN}}}}"#,
+    ];
+    let liars = lies.map(|lie| Upstream::start(Wire::H1, Answer::Fixed(200, lie.to_owned())));
+    let addresses: Vec<SocketAddr> = liars.iter().map(|liar| liar.address).collect();
+    let router = Router::start(&documents(&settings(&addresses), &[], POLICY));
+    router.wait_until("each of them is a fault", |router| {
+        figures(router, "")["routers"]["faults"].as_array().is_some_and(|faults| faults.len() == 3)
+    });
+    let known = figures(&router, "");
+    assert_eq!((&known["routers"]["answered"], &known["pools"][KEY]["active"]), (&1.into(), &false.into()), "{known}");
+}
+
 /// An address that leads to the admin API whose own address is told later, since its port is drawn when it starts.
 fn leading_to_what_is_told() -> (Arc<OnceLock<SocketAddr>>, RawUpstream) {
     let told = Arc::new(OnceLock::new());
