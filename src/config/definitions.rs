@@ -39,8 +39,41 @@ static KINDS: [OwnKind; 3] = [
     },
 ];
 
+/// A rule in CEL: the one is no larger than the other, where both are set.
+macro_rules! ordered {
+    ($less:literal, $more:literal) => {
+        concat!("!has(self.", $less, ") || !has(self.", $more, ") || self.", $less, " <= self.", $more)
+    };
+}
+
 /// Go's durations, as [`parse_duration`](crate::domain::parse_duration) reads them.
 const DURATION: &str = r"^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
+
+/// An IP address and a port.
+const ADDRESS: &str = r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$";
+/// A name of an object, as [`is_object_name`](crate::domain::is_object_name) has it.
+const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// What a text is like, where the router takes no other: the kind, the path below `spec`, and a regular expression.
+const PATTERNS: [(&str, &str, &str); 9] = [
+    ("PoolPolicy", "healthCheck.http.path", "^/"),
+    ("PoolPolicy", "healthCheck.http.method", "^[A-Z]+$"),
+    ("PoolPolicy", "loadReports.metrics.path", "^/"),
+    ("PoolPolicy", "scaling.scaleTargetRef.name", OBJECT_NAME),
+    ("Settings", "listen", ADDRESS),
+    ("Settings", "admin", ADDRESS),
+    ("Settings", "scaling.externalScaler", ADDRESS),
+    ("Settings", "scaling.metricsApi.address", ADDRESS),
+    ("Settings", "scaling.peers.[]", r"^[^\s]+$"),
+];
+
+/// What holds of fields together: the kind, the path below `spec`, the rule in CEL, and what it says.
+const RULES: [(&str, &str, &str, &str); 4] = [
+    ("PoolPolicy", "scaling", ordered!("minReplicas", "maxReplicas"), "minReplicas is no larger than maxReplicas"),
+    ("PoolPolicy", "slots", ordered!("min", "max"), "min is no larger than max"),
+    ("PoolPolicy", "healthCheck", "has(self.http) || has(self.grpc)", "one of http, grpc"),
+    ("PoolPolicy", "hedge", "has(self.delay) || has(self.percentile)", "one of delay, percentile"),
+];
 
 /// One definition a kind.
 pub fn custom_resource_definitions() -> Vec<Value> {
@@ -49,6 +82,19 @@ pub fn custom_resource_definitions() -> Vec<Value> {
 
 fn definition(kind: &OwnKind) -> Value {
     let (name, plural) = (kind.name, kind.plural);
+    let mut spec = object(kind.table);
+    for (_, path, pattern) in PATTERNS.iter().filter(|(of, ..)| *of == name) {
+        if let Some(text) = at(&mut spec, path) {
+            text.insert("pattern".to_owned(), json!(pattern));
+        }
+    }
+    for (_, path, rule, message) in RULES.iter().filter(|(of, ..)| *of == name) {
+        let rules =
+            at(&mut spec, path).map(|object| object.entry("x-kubernetes-validations").or_insert_with(|| json!([])));
+        if let Some(Value::Array(rules)) = rules {
+            rules.push(json!({ "rule": rule, "message": message }));
+        }
+    }
     let columns: Vec<Value> = kind
         .columns
         .iter()
@@ -75,12 +121,21 @@ fn definition(kind: &OwnKind) -> Value {
                         "apiVersion": { "type": "string" },
                         "kind": { "type": "string" },
                         "metadata": { "type": "object" },
-                        "spec": object(kind.table),
+                        "spec": spec,
                     },
                 } },
             }],
         },
     })
+}
+
+/// The schema at a path; `[]` is what a list holds.
+fn at<'s>(schema: &'s mut Value, path: &str) -> Option<&'s mut Map<String, Value>> {
+    let found = path.split('.').try_fold(schema, |schema, key| match key {
+        "[]" => schema.get_mut("items"),
+        key => schema.get_mut("properties")?.get_mut(key),
+    });
+    found?.as_object_mut()
 }
 
 fn object(table: &Table) -> Value {
@@ -114,7 +169,9 @@ fn schema(shape: &Shape) -> Value {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Int(least, most) => json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most }),
         Shape::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
-        Shape::Duration(_) => json!({ "type": "string", "pattern": DURATION }),
+        // A second pattern where zero is too little: a digit that is not zero.
+        Shape::Duration(0) => json!({ "type": "string", "pattern": DURATION }),
+        Shape::Duration(_) => json!({ "type": "string", "pattern": DURATION, "allOf": [{ "pattern": "[1-9]" }] }),
         Shape::SignedDuration => json!({ "type": "string", "pattern": DURATION.replacen(r"\+", "[+-]", 1) }),
         Shape::Enum(values) => json!({ "type": "string", "enum": values }),
         Shape::List(item) => json!({ "type": "array", "items": schema(item) }),
@@ -130,4 +187,21 @@ fn schema(shape: &Shape) -> Value {
 fn capitalized(field: &str) -> String {
     let mut letters = field.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refined_is_there() {
+        for kind in &KINDS {
+            let mut spec = object(kind.table);
+            let paths =
+                PATTERNS.iter().map(|(of, path, _)| (of, path)).chain(RULES.iter().map(|(of, path, ..)| (of, path)));
+            for (_, path) in paths.filter(|(of, _)| **of == kind.name) {
+                assert!(at(&mut spec, path).is_some(), "{} has no {path}", kind.name);
+            }
+        }
+    }
 }

@@ -191,7 +191,8 @@ impl<'a> Reader<'a> {
         match scaling::resolve(self.source.spec.scaling.as_ref()?) {
             Ok(scaling) => Some(scaling),
             Err((field, said)) => {
-                self.error(OWN_SCHEMA, &Path::spec().key("scaling").key(field), said);
+                let path = field.split('.').fold(Path::spec().key("scaling"), |path, key| path.key(key));
+                self.error(OWN_SCHEMA, &path, said);
                 None
             }
         }

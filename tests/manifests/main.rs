@@ -11,6 +11,8 @@ mod answers;
 #[path = "../tls/authority.rs"]
 #[allow(dead_code, reason = "the tests of TLS use the rest")]
 mod authority;
+mod contents;
+mod definitions;
 mod deploy;
 mod documents;
 mod files;

@@ -11,6 +11,7 @@ UNKNOWN.
 import importlib
 import sys
 
+import celpy
 import jsonschema
 import kubernetes_validate
 import yaml
@@ -71,6 +72,23 @@ def unknown_fields(given, read, path):
             yield from unknown_fields(one, other, "%s[%d]" % (path, at))
 
 
+def rules(schema, value, path=""):
+    """The rules in CEL that do not hold of a value."""
+    if isinstance(value, dict):
+        for rule in schema.get("x-kubernetes-validations", ()):
+            environment = celpy.Environment()
+            program = environment.program(environment.compile(rule["rule"]))
+            if not program.evaluate({"self": celpy.json_to_cel(value)}):
+                yield "%s: %s" % (path, rule["message"])
+        for key, inner in value.items():
+            below = schema.get("properties", {}).get(key) or schema.get("additionalProperties")
+            if isinstance(below, dict):
+                yield from rules(below, inner, path + "." + key)
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from rules(schema.get("items", {}), inner, "%s[%d]" % (path, at))
+
+
 def faults(document, custom):
     kind = (document.get("apiVersion"), document.get("kind"))
     if kind in UNKNOWN:
@@ -79,6 +97,9 @@ def faults(document, custom):
         validator = jsonschema.Draft202012Validator(custom[kind])
         for error in validator.iter_errors(document):
             yield "%s: %s" % ("/".join(map(str, error.path)), error.message)
+        # Kubernetes asks them of what the schema lets through.
+        if kind[0].startswith("overspill.dev/") and validator.is_valid(document):
+            yield from rules(custom[kind], document)
         return
     if kind in MODELS:
         module, name = MODELS[kind]

@@ -27,7 +27,7 @@ pub(super) fn hold(written: &HoldAtZero) -> Hold {
 /// What is written, once it is known not to contradict itself.
 ///
 /// # Errors
-/// The field that does, and why.
+/// The field that does, by its path below `scaling`, and why.
 pub(super) fn resolve(written: &PoolScaling) -> Result<Scaling, (&'static str, Remark)> {
     if let (Some(min), Some(max)) = (written.min_replicas, written.max_replicas)
         && min > max
