@@ -48,7 +48,6 @@ pub use retained::Retained;
 use crate::live::{Live, Local, Reader};
 use crate::telemetry::{LimitCounters, Recorder};
 use crate::upstream::Connections;
-use body::RequestBody;
 use supervisor::Supervisor;
 
 /// Settings of the data plane that hold from start to end.
@@ -79,7 +78,7 @@ pub struct Shared {
 pub struct Worker {
     limits: Limits,
     reader: RefCell<Reader>,
-    connections: Connections<RequestBody>,
+    connections: Connections,
     recorder: Recorder,
     limit_counters: LimitCounters,
     local: Local,

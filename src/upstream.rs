@@ -6,6 +6,7 @@
 mod age;
 mod connect;
 mod http1;
+mod http2;
 mod idle;
 mod incoming;
 mod refusal;
@@ -116,7 +117,7 @@ impl Unanswered {
     }
 }
 
-type SharedHttp2<B> = Rc<Http2<B>>;
+type SharedHttp2 = Rc<Http2>;
 
 /// A request's body that takes back what was read of it and not written.
 pub trait Unread: Body<Data = Bytes> {
@@ -125,26 +126,17 @@ pub trait Unread: Body<Data = Bytes> {
 }
 
 /// The connections of one worker.
-pub struct Connections<B> {
+#[derive(Default)]
+pub struct Connections {
     idle: Rc<RefCell<Idle>>,
     /// By address; several for an address where they are secured in different ways, or full.
-    shared: RefCell<FxHashMap<Address, Vec<SharedHttp2<B>>>>,
-}
-
-impl<B> Default for Connections<B> {
-    fn default() -> Self {
-        Self { idle: Rc::default(), shared: RefCell::default() }
-    }
+    shared: RefCell<FxHashMap<Address, Vec<SharedHttp2>>>,
 }
 
 /// An answer's head, and the body that comes behind it.
 pub type Answer<B> = Response<Incoming<B>>;
 
-impl<B> Connections<B>
-where
-    B: Unread + Default + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+impl Connections {
     /// Sends `request` over a connection that is open, or else a new one. A kept-alive connection that turns out closed
     /// before anything was written to it costs another try, never the request.
     ///
@@ -154,7 +146,11 @@ where
     /// # Errors
     /// [`Unanswered`] with [`Reason::ConnectFailed`], [`Reason::ConnectTimeout`], [`Reason::UpstreamTlsFailed`],
     /// [`Reason::UpstreamReset`] or [`Reason::UpstreamProtocolError`].
-    pub async fn send(&self, target: Target<'_>, request: &mut Option<Request<B>>) -> Result<Answer<B>, Unanswered> {
+    pub async fn send<B: Unread + Default + Unpin + 'static>(
+        &self,
+        target: Target<'_>,
+        request: &mut Option<Request<B>>,
+    ) -> Result<Answer<B>, Unanswered> {
         match (target.protocol, &mut *request) {
             (_, None) => Err(Unanswered::unsent(Reason::UpstreamReset)),
             (Protocol::Http1, Some(request)) => self.send_http1(target, request).await,
@@ -179,7 +175,11 @@ where
         self.shared.borrow_mut().retain(|address, _| idle::is_kept(addresses, address));
     }
 
-    async fn send_http1(&self, target: Target<'_>, request: &mut Request<B>) -> Result<Answer<B>, Unanswered> {
+    async fn send_http1<B: Unread + Default + Unpin>(
+        &self,
+        target: Target<'_>,
+        request: &mut Request<B>,
+    ) -> Result<Answer<B>, Unanswered> {
         // What may be sent twice (RFC 9110, section 9.2.2) needs no look into the kernel first.
         let repeats = request.method().is_idempotent() && request.body().is_end_stream();
         let look = if repeats { Look::Heard } else { Look::Arrived };
@@ -218,39 +218,50 @@ where
         }
     }
 
-    async fn send_http2(&self, target: Target<'_>, request: &mut Option<Request<B>>) -> Result<Answer<B>, Unanswered> {
+    async fn send_http2<B: Unread + Unpin + 'static>(
+        &self,
+        target: Target<'_>,
+        request: &mut Option<Request<B>>,
+    ) -> Result<Answer<B>, Unanswered> {
         loop {
             let (cell, fresh) = self.shared_http2(target);
-            let stream = Stream::open(&cell);
+            let mut stream = Stream::open(&cell);
             // The last request takes the connection along; it closes once the streams it carries are over.
             if cell.count(target.max_requests) {
                 self.forget(target.address, &cell);
             }
-            let opened = cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell.refusal))).await;
+            let opened = cell.sender.get_or_try_init(|| Box::pin(connect::http2(target, &cell))).await;
             let mut sender = opened.map_err(Unanswered::unsent)?.clone();
+            if let Err(error) = poll_fn(|context| stream.poll_begin(&mut sender, context)).await {
+                self.forget(target.address, &cell);
+                if fresh {
+                    return Err(unanswered(&error, &cell.refusal, true));
+                }
+                // Nothing of it was sent. The connection is forgotten, so that this ends with a new one.
+                continue;
+            }
             let Some(sent) = request.take() else { return Err(Unanswered::unsent(Reason::UpstreamReset)) };
             target.hand();
-            match sender.try_send_request(sent).await {
-                Ok(response) => return Ok(response.map(|body| Incoming::http2(body, stream))),
-                Err(mut failed) => {
+            return match http2::exchange(&mut sender, sent.into_parts(), stream).await {
+                Ok(answer) => Ok(answer),
+                // Whose body broke off, its record says.
+                Err(None) => {
+                    Err(Unanswered { reason: Reason::UpstreamReset, unsent: false, reused: false, refused: false })
+                }
+                Err(Some(error)) => {
                     // A stream that is reset leaves its connection to the others.
-                    let reset = http2_error(failed.error()).is_some_and(h2::Error::is_reset);
+                    let reset = error.is_reset();
                     if !reset {
                         self.forget(target.address, &cell);
                     }
-                    let reused = !fresh && !reset;
-                    *request = failed.take_message();
-                    if request.is_none() || !reused {
-                        let unanswered = unanswered(failed.error(), &cell.refusal, request.is_some());
-                        return Err(Unanswered { reused, ..unanswered });
-                    }
+                    Err(Unanswered { reused: !fresh && !reset, ..unanswered(&error, &cell.refusal, false) })
                 }
-            }
+            };
         }
     }
 
     /// The connection that every such request shares, and whether it is still to be opened.
-    fn shared_http2(&self, target: Target<'_>) -> (SharedHttp2<B>, bool) {
+    fn shared_http2(&self, target: Target<'_>) -> (SharedHttp2, bool) {
         let mut shared = self.shared.borrow_mut();
         let known = shared.get_mut(target.address);
         if let Some(known) = &known
@@ -280,7 +291,7 @@ where
     }
 
     /// Leaves a connection that failed a request to the streams it still carries; the next request opens another.
-    fn forget(&self, address: &Address, failed: &SharedHttp2<B>) {
+    fn forget(&self, address: &Address, failed: &SharedHttp2) {
         if let Some(known) = self.shared.borrow_mut().get_mut(address) {
             known.retain(|one| !Rc::ptr_eq(one, failed));
         }
@@ -301,14 +312,12 @@ fn broken(failure: Failure, refusal: &Refusal, fresh: bool) -> Unanswered {
     Unanswered { reason, unsent, reused, refused: false }
 }
 
-/// What an error over HTTP/2 means: the endpoint broke it, or broke off.
-fn unanswered(error: &hyper::Error, refusal: &Refusal, unsent: bool) -> Unanswered {
+/// What an error over HTTP/2 means: the endpoint broke off.
+fn unanswered(error: &h2::Error, refusal: &Refusal, unsent: bool) -> Unanswered {
     let reason = if refusal.came() {
         Reason::UpstreamTlsFailed
     } else if unsent {
         Reason::ConnectFailed
-    } else if error.is_parse() {
-        Reason::UpstreamProtocolError
     } else {
         Reason::UpstreamReset
     };
@@ -317,14 +326,6 @@ fn unanswered(error: &hyper::Error, refusal: &Refusal, unsent: bool) -> Unanswer
 
 /// A stream that was refused, or that a connection which goes away will not process: h2 ends those that it does process
 /// with another error.
-fn is_refused(error: &hyper::Error) -> bool {
-    http2_error(error).is_some_and(|said| {
-        said.is_remote() && (said.is_go_away() || said.reason() == Some(h2::Reason::REFUSED_STREAM))
-    })
-}
-
-/// What HTTP/2 says of an error.
-fn http2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    let mut sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    sources.find_map(|error| error.downcast_ref::<h2::Error>())
+fn is_refused(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }

@@ -35,7 +35,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 struct Common {
     publisher: Arc<Publisher>,
     metrics: Arc<Metrics>,
-    connections: Connections<Whole>,
+    connections: Connections,
     /// Tells of each change of an endpoint's readiness.
     progress: watch::Sender<()>,
 }

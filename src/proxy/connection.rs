@@ -1,30 +1,20 @@
 //! One client connection: its protocol, its time limits and its end.
 
-use std::convert::Infallible;
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 use http::{HeaderValue, Response};
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::activity::Activity;
-use super::body::Arriving;
 use super::destination::redirected_from;
 use super::http1::{self, Arrived, Ended, HeadLimits, Shop, Upgraded};
-use super::http2::Guarded;
+use super::http2::{self, Coming, Terms};
 use super::relay::AnswerBody;
 use super::stream::Stream;
-use super::supervisor::{Order, Supervised};
-use super::{Limits, Worker, fields, request};
-use crate::domain::Http2Limits;
+use super::{Worker, fields};
 use crate::tls::{self, Peer, Servers};
 
 /// What a connection's requests need to know of it.
@@ -61,12 +51,12 @@ pub(super) struct Accepted {
 }
 
 /// Serves one connection to its end. An error of it is its client's: there is nobody to tell but the client, who has gone.
-/// `answer` begins to answer what comes over HTTP/1.1; its futures stand in `shop`.
-pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>>(
+/// The functions begin to answer what comes over HTTP/1.1, and over HTTP/2; their futures stand in the shops.
+pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>, S: Future<Output = ()>>(
     worker: Rc<Worker>,
     accepted: Accepted,
-    shop: Rc<Shop<F>>,
-    answer: impl Fn(Rc<Worker>, Rc<Client>, Arrived) -> F,
+    (shop, answer): (Rc<Shop<F>>, impl Fn(Rc<Worker>, Rc<Client>, Arrived) -> F),
+    (streams, answer_stream): (Rc<Shop<S>>, impl Fn(Rc<Worker>, Rc<Client>, Coming) -> S),
 ) {
     let Accepted { stream, port, tls } = accepted;
     let Ok(address) = stream.peer_addr() else { return };
@@ -104,65 +94,26 @@ pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>>(
         .await;
     if let Ended::Http2(stream) = ended {
         // Boxed, so that a connection of HTTP/1.1 is not as large.
-        Box::pin(serve_http2(worker, client, stream)).await;
+        Box::pin(serve_http2((worker, client), stream, streams, answer_stream)).await;
     }
 }
 
 /// Answers the requests that come over `stream`.
-async fn serve_http2(worker: Rc<Worker>, client: Rc<Client>, stream: Upgraded) {
-    let (limits, allowed) = (worker.limits, worker.load().snapshot.limits().http2);
+async fn serve_http2<S: Future<Output = ()>>(
+    (worker, client): (Rc<Worker>, Rc<Client>),
+    stream: Upgraded,
+    shop: Rc<Shop<S>>,
+    answer: impl Fn(Rc<Worker>, Rc<Client>, Coming) -> S,
+) {
+    let terms = Terms {
+        max_header_bytes: worker.limits.max_header_bytes,
+        limits: worker.load().snapshot.limits().http2,
+        counters: worker.limit_counters.clone(),
+    };
     let supervised = worker.supervisor.enter(Rc::clone(&client.activity));
-    let stream = Guarded::new(stream, allowed, worker.limit_counters.clone());
-    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+    let begin = |coming| {
         client.activity.request_begins();
-        let (worker, client) = (Rc::clone(&worker), Rc::clone(&client));
-        // hyper makes a task of each request, and moves it several times until it stands.
-        Box::pin(async move { Ok::<_, Infallible>(request::serve(worker, client, request.map(Arriving::Http2)).await) })
-    });
-    let connection = http2(limits, allowed).serve_connection(TokioIo::new(stream), service);
-    supervise(&supervised, connection, http2::Connection::graceful_shutdown).await;
-}
-
-/// Serves `connection` until it ends or is ordered to.
-async fn supervise<C: Future>(supervised: &Supervised, connection: C, shut_down: impl Fn(Pin<&mut C>)) {
-    let mut connection = pin!(connection);
-    let mut closing = false;
-    poll_fn(|context| {
-        match supervised.order(context) {
-            Order::End => return Poll::Ready(()),
-            Order::Retire | Order::Finish if !closing => {
-                closing = true;
-                // A request that has come already is read first: idle, the connection would close on it.
-                if connection.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(());
-                }
-                shut_down(connection.as_mut());
-            }
-            Order::Finish | Order::Retire | Order::Serve => {}
-        }
-        connection.as_mut().poll(context).map(|_| ())
-    })
-    .await;
-}
-
-/// What the library would refuse by limits of its own, it refuses no earlier than [`Guarded`] does, which counts it. A list of
-/// header fields may be twice as large as it is taken: up to there the refusal is an answer like every other.
-fn http2(limits: Limits, allowed: Http2Limits) -> http2::Builder<Here> {
-    let mut builder = http2::Builder::new(Here);
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(allowed.max_concurrent_streams)
-        .max_pending_accept_reset_streams(usize::try_from(allowed.max_resets_per_second).ok())
-        .max_header_list_size(limits.max_header_bytes.saturating_mul(2));
-    builder
-}
-
-/// Spawns on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-struct Here;
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
+        answer(Rc::clone(&worker), Rc::clone(&client), coming)
+    };
+    http2::serve(stream, terms, supervised, shop, begin).await;
 }

@@ -379,5 +379,8 @@ impl Drop for Exchange {
 fn request_id(worker: &Worker, headers: &HeaderMap, present: Present) -> HeaderValue {
     let new = || telemetry::request_id(worker.random.borrow_mut().u128(..));
     let given = if present.has(Field::RequestId) { headers.get(REQUEST_ID) } else { None };
-    given.filter(|id| !id.is_empty() && id.to_str().is_ok()).map_or_else(new, HeaderValue::clone)
+    let mut id = given.filter(|id| !id.is_empty() && id.to_str().is_ok()).map_or_else(new, HeaderValue::clone);
+    // No other request has it, so that HTTP/2's tables of fields that may come again (RFC 7541) have no use for it.
+    id.set_sensitive(true);
+    id
 }

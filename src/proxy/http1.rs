@@ -18,7 +18,7 @@ mod shop;
 pub(super) use connection::{Connection, Ended};
 pub(super) use head::{HeadLimits, Unreadable};
 pub(super) use inbound::{Incoming, Upgraded};
-pub(super) use shop::Shop;
+pub(super) use shop::{Place, Shop, Supplies};
 
 use http::Request;
 

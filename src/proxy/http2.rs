@@ -1,9 +1,15 @@
-//! A client's HTTP/2 connection, watched frame by frame: a client that floods it is told `ENHANCE_YOUR_CALM`.
+//! HTTP/2 with clients (RFC 9113): one task a connection, which answers all of its streams.
 //!
-//! hyper speaks the protocol; here only the heads of frames are looked at, on their way between it and the socket.
+//! The `h2` crate speaks the protocol. Here its streams are answered, what they say is written together, and its frames are
+//! watched: a client that floods it is told `ENHANCE_YOUR_CALM`, by the heads of frames on their way between it and the socket.
 
+mod answer;
+mod connection;
 mod flood;
 mod frames;
 mod guarded;
+mod ready;
+mod streams;
 
-pub(super) use guarded::Guarded;
+pub(super) use answer::answer;
+pub(super) use connection::{Coming, Terms, serve};

@@ -19,6 +19,7 @@ use super::Worker;
 use super::connection::{self, Accepted};
 use super::handover;
 use super::http1::Shop;
+use super::http2;
 use super::request;
 use crate::accept::Rest;
 use crate::domain::Limit;
@@ -72,14 +73,15 @@ impl Drop for Open {
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
 pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
     let mut connections = JoinSet::new();
-    let shop = Rc::new(Shop::default());
+    let (shop, streams) = (Rc::new(Shop::default()), Rc::new(Shop::default()));
     let start = |(listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>| {
         let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {
             worker.limit_counters.count(Limit::Connections);
             return;
         };
         let accepted = Accepted { stream, port: listener.port, tls: listener.tls.clone() };
-        let served = connection::serve(Rc::clone(&worker), accepted, Rc::clone(&shop), request::answer);
+        let (over_http1, over_http2) = ((Rc::clone(&shop), request::answer), (Rc::clone(&streams), http2::answer));
+        let served = connection::serve(Rc::clone(&worker), accepted, over_http1, over_http2);
         connections.spawn_local(async move {
             served.await;
             drop(open);

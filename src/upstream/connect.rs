@@ -1,39 +1,23 @@
 //! Opening a connection to an endpoint.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::body::Body;
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use bytes::Bytes;
+use h2::client::SendRequest;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::age::Age;
 use super::http1::Connection;
+use super::http2;
 use super::idle::Link;
 use super::refusal::{Noted, Refusal};
+use super::shared::Http2;
 use super::transport::Transport;
 use super::{Identity, Target};
 use crate::domain::{Keepalive, Reason};
-
-/// What one stream and one connection may have in flight towards us: enough for a body of embeddings at the bandwidth and
-/// delay of one cluster, where HTTP/2's own default of 64 KiB makes a sender wait.
-const HTTP2_STREAM_WINDOW_BYTES: u32 = 1 << 20;
-const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
-/// How often a quiet HTTP/2 connection is asked for a sign of life, and how long it has to give one.
-const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
-const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Spawns on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-struct Here;
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Here {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
 
 pub(super) async fn http1(target: Target<'_>) -> Result<Box<Link>, Reason> {
     let refusal = Refusal::default();
@@ -49,24 +33,9 @@ pub(super) async fn http1(target: Target<'_>) -> Result<Box<Link>, Reason> {
     }))
 }
 
-pub(super) async fn http2<B>(target: Target<'_>, refusal: &Refusal) -> Result<http2::SendRequest<B>, Reason>
-where
-    B: Body + Unpin + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let transport = open(target, refusal).await?;
-    let handshake = http2::Builder::new(Here)
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
-        .keep_alive_interval(HTTP2_PING_INTERVAL)
-        .keep_alive_timeout(HTTP2_PING_TIMEOUT)
-        .handshake(TokioIo::new(transport));
-    let (sender, connection) = handshake.await.map_err(|_| refusal.reason())?;
-    // Its error reaches whoever waits for an answer; here there is nobody left to tell.
-    tokio::task::spawn_local(async move { connection.await.ok() });
-    Ok(sender)
+pub(super) async fn http2(target: Target<'_>, shared: &Rc<Http2>) -> Result<SendRequest<Bytes>, Reason> {
+    let transport = open(target, &shared.refusal).await?;
+    http2::begin(transport, shared).await.map_err(|_| shared.refusal.reason())
 }
 
 /// Opens a connection.

@@ -10,9 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Unread;
+use super::http2::Uploading;
 use super::idle::{Idle, Link};
 use super::shared::Stream;
 use crate::wire::Rewound;
+use crate::wire::http2::Received;
 
 /// An answer's body. Its connection serves other requests once the body has ended. Dropped before, the connection is closed
 /// (HTTP/1.1) or left to its other streams (HTTP/2).
@@ -20,7 +22,15 @@ pub struct Incoming<B>(Source<B>);
 
 enum Source<B> {
     Http1(Http1<B>),
-    Http2 { body: hyper::body::Incoming, stream: Option<Stream<B>> },
+    Http2(Http2),
+}
+
+struct Http2 {
+    body: Received,
+    /// `None` once the body has ended.
+    stream: Option<Stream>,
+    /// What is left of the request's body, where the answer came first.
+    uploading: Option<Uploading>,
 }
 
 struct Http1<B> {
@@ -37,10 +47,10 @@ struct Http1<B> {
 pub struct BrokenOff;
 
 impl<B> Incoming<B> {
-    pub(super) fn http2(body: hyper::body::Incoming, stream: Stream<B>) -> Self {
-        let mut incoming = Self(Source::Http2 { body, stream: Some(stream) });
-        incoming.leave_stream();
-        incoming
+    pub(super) fn http2(body: Received, stream: Stream, uploading: Option<Uploading>) -> Self {
+        let mut http2 = Http2 { body, stream: Some(stream), uploading };
+        http2.end_if_over();
+        Self(Source::Http2(http2))
     }
 
     /// The body behind a head that has just been read over `link`.
@@ -62,7 +72,7 @@ impl<B> Incoming<B> {
                 let (transport, early) = link.connection.into_parts();
                 Rewound::new(transport, early)
             }),
-            Source::Http2 { .. } => None,
+            Source::Http2(_) => None,
         }
     }
 
@@ -73,14 +83,24 @@ impl<B> Incoming<B> {
             _ => None,
         }
     }
+}
 
-    /// Counts an HTTP/2 stream no longer that is over.
-    fn leave_stream(&mut self) {
-        if let Source::Http2 { body, stream } = &mut self.0
-            && body.is_end_stream()
-        {
-            *stream = None;
+impl Http2 {
+    /// Counts the stream no longer once the body is over.
+    fn end_if_over(&mut self) {
+        if self.stream.is_some() && self.body.is_end_stream() {
+            self.stream = None;
+            self.uploading.take().into_iter().for_each(Uploading::go_on);
         }
+    }
+
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if matches!(frame, Some(Err(_))) {
+            self.stream = None;
+        }
+        self.end_if_over();
+        Poll::Ready(frame.map(|frame| frame.map_err(|_| BrokenOff)))
     }
 }
 
@@ -128,21 +148,14 @@ impl<B: Unread + Unpin> Body for Incoming<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match &mut self.0 {
             Source::Http1(http1) => http1.poll_frame(context),
-            Source::Http2 { body, stream } => {
-                let frame = ready!(Pin::new(body).poll_frame(context));
-                if !matches!(frame, Some(Ok(_))) {
-                    *stream = None;
-                }
-                self.leave_stream();
-                Poll::Ready(frame.map(|frame| frame.map_err(|_| BrokenOff)))
-            }
+            Source::Http2(http2) => http2.poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Http1(http1) => http1.link.as_ref().is_none_or(|link| link.connection.is_over()),
-            Source::Http2 { body, .. } => body.is_end_stream(),
+            Source::Http2(http2) => http2.body.is_end_stream(),
         }
     }
 
@@ -151,7 +164,7 @@ impl<B: Unread + Unpin> Body for Incoming<B> {
             Source::Http1(http1) => {
                 http1.link.as_ref().map_or(SizeHint::with_exact(0), |link| link.connection.size_hint())
             }
-            Source::Http2 { body, .. } => body.size_hint(),
+            Source::Http2(http2) => http2.body.size_hint(),
         }
     }
 }

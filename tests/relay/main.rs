@@ -13,6 +13,7 @@ mod fields;
 mod limits;
 mod messages;
 mod refused;
+mod streams;
 mod upgrade;
 
 use std::net::SocketAddr;

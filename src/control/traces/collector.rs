@@ -31,7 +31,7 @@ pub struct Collector {
     host: String,
     tls: Option<Arc<tls::Client>>,
     resolver: Resolver,
-    connections: Connections<Whole>,
+    connections: Connections,
     settings: ConnectionSettings,
     addresses: Vec<SocketAddr>,
     /// When they are to be looked up again.

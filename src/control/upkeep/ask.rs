@@ -65,7 +65,7 @@ pub(in crate::control) struct Answered {
 /// # Errors
 /// Why no whole answer came.
 pub(in crate::control) async fn ask(
-    connections: &Connections<Whole>,
+    connections: &Connections,
     target: Target<'_>,
     own: &OwnRequest,
     host: &str,

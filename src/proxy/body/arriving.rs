@@ -9,11 +9,12 @@ use tokio::sync::oneshot;
 
 use crate::domain::Reason;
 use crate::proxy::http1::{self, Upgraded};
+use crate::wire::http2::Received;
 
 /// A body of either version. Broken off, it says for which reason.
 pub(in crate::proxy) enum Arriving {
     Http1(http1::Incoming),
-    Http2(hyper::body::Incoming),
+    Http2(Received),
 }
 
 impl Arriving {

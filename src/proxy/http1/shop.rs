@@ -31,12 +31,12 @@ const DATE: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
 
 /// Memory and futures for requests under way, and the time of day. `F` is the future that answers one request.
 pub(in crate::proxy) struct Shop<F> {
-    pub(super) supplies: Rc<Supplies>,
+    pub(in crate::proxy) supplies: Rc<Supplies>,
     places: RefCell<Vec<Place<F>>>,
 }
 
 /// Where the future of one request stands.
-pub(super) type Place<F> = Pin<Box<Option<F>>>;
+pub(in crate::proxy) type Place<F> = Pin<Box<Option<F>>>;
 
 impl<F> Default for Shop<F> {
     fn default() -> Self {
@@ -47,14 +47,14 @@ impl<F> Default for Shop<F> {
 impl<F> Shop<F> {
     /// A place with what `begin` gives in it, which is made there: it is too large to be moved about.
     #[inline]
-    pub(super) fn seat(&self, begin: impl FnOnce() -> F) -> Place<F> {
+    pub(in crate::proxy) fn seat(&self, begin: impl FnOnce() -> F) -> Place<F> {
         let mut place = self.places.borrow_mut().pop().unwrap_or_else(|| Box::pin(None));
         place.set(Some(begin()));
         place
     }
 
     /// Takes a place back. What is left of its future ends.
-    pub(super) fn clear(&self, mut place: Place<F>) {
+    pub(in crate::proxy) fn clear(&self, mut place: Place<F>) {
         place.set(None);
         let mut places = self.places.borrow_mut();
         if places.len() < KEPT {
@@ -64,7 +64,7 @@ impl<F> Shop<F> {
 }
 
 /// Memory for requests under way, and the time of day.
-pub(super) struct Supplies {
+pub(in crate::proxy) struct Supplies {
     /// Its free part is what the next request is read into.
     block: RefCell<BytesMut>,
     outboxes: RefCell<Vec<Vec<u8>>>,
@@ -130,7 +130,7 @@ impl Supplies {
     }
 
     /// The time of day as `Date` has it.
-    pub(super) fn date(&self) -> [u8; DATE] {
+    pub(in crate::proxy) fn date(&self) -> [u8; DATE] {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second.replace(now) != now {
             let second = i64::try_from(now).ok().and_then(|now| Timestamp::from_second(now).ok()).unwrap_or_default();

@@ -72,7 +72,7 @@ impl<S> Guarded<S> {
         breached.is_some()
     }
 
-    /// Notes what has been written, and what hyper itself refuses by it.
+    /// Notes what has been written, and what the library itself refuses by it.
     fn went(&mut self, bytes: &[u8]) {
         let counters = &self.counters;
         self.going.walk(bytes, |frame| match frame {
