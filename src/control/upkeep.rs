@@ -22,7 +22,7 @@ use crate::live::{Live, Publisher};
 use crate::pool::Readiness;
 use crate::telemetry::Metrics;
 use crate::upstream::Connections;
-pub(super) use ask::{Answered, Whole, ask};
+pub(super) use ask::{Answered, ask};
 use endpoint::Endpoint;
 
 /// How often connections that are of no more use are closed.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::fault::Fault;
 use crate::config::{Dns, Otlp, OtlpProtocol};
 use crate::control::names::Resolver;
-use crate::control::upkeep::{Answered, Whole, ask};
+use crate::control::upkeep::{Answered, ask};
 use crate::domain::{Address, ConnectionSettings, OwnRequest, Protocol};
 use crate::telemetry::rejected;
 use crate::tls;
