@@ -9,6 +9,9 @@ const ERRORS: &str = "overspill_local_model_inference_errors_total";
 const GIVEN_UP: [(&str, &str); 1] = [("reason", "client_disconnected")];
 const CACHE: &str = "overspill_local_model_tokenizer_cache_total";
 
+/// Time enough for a thousand texts on any machine.
+const PATIENT: &str = "timeout: 3600s,";
+
 fn start(rule: &str, settings: &str) -> Router {
     Router::start(&local_only(&model(), rule, &format!("{INT8}, {settings}")))
 }
@@ -35,7 +38,7 @@ fn what_cannot_be_answered_in_time_is_refused_at_once_with_the_time_it_would_tak
 
 #[test]
 fn one_text_is_not_kept_waiting_by_a_thousand() {
-    let router = start("", "");
+    let router = start(PATIENT, "");
     let mut thousand = send(router.traffic, &texts(1000));
     router.wait_for("the thousand wait", |metrics| metrics.count(QUEUED, &[]) > 500);
     for _ in 0..5 {
@@ -52,7 +55,7 @@ fn one_text_is_not_kept_waiting_by_a_thousand() {
 
 #[test]
 fn what_its_client_gave_up_is_not_computed() {
-    let router = start("", "");
+    let router = start(PATIENT, "");
     let gone = send(router.traffic, &texts(1000));
     router.wait_for("the thousand wait", |metrics| metrics.count(QUEUED, &[]) > 500);
     drop(gone);
@@ -64,7 +67,7 @@ fn what_its_client_gave_up_is_not_computed() {
 
 #[test]
 fn a_stream_of_http2_that_is_reset_is_given_up_and_its_connection_goes_on() {
-    let router = start("", "");
+    let router = start(PATIENT, "");
     let body = serde_json::json!({ "model": "any", "input": texts(1000) }).to_string();
     let mut client = Client::connect(router.traffic, Wire::H2);
     let fields = [("content-type", "application/json")];
@@ -106,7 +109,7 @@ fn large_bodies_are_read_and_written_as_small_ones_are() {
 #[test]
 fn the_queue_is_bounded_in_texts_in_tokens_and_in_bytes() {
     for bound in ["queue: 20", "queueTokens: 600", "queueBytes: 2000"] {
-        let router = start("", bound);
+        let router = start(PATIENT, bound);
         let first = send(router.traffic, &texts(1000));
         router.wait_for("the first waits", |metrics| metrics.count(QUEUED, &[]) > 500);
         assert_eq!(embed(&router, &texts(1)).head.status, 200, "{bound}: one of a thousand leaves room");
