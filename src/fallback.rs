@@ -18,6 +18,8 @@ mod job;
 mod library;
 mod load;
 mod manifest;
+mod permits;
+mod placement;
 mod pooling;
 mod provider;
 mod queue;
@@ -26,6 +28,7 @@ mod signature;
 mod tensor;
 mod tensor_data;
 mod tensor_model;
+mod tensor_queue;
 mod tier;
 mod token_cache;
 mod versions;
@@ -35,17 +38,20 @@ mod worker;
 
 pub use card::{Capacity, Card, Provider};
 pub use codec::{
-    Api, Asked, Catalogue, Edition, Endpoint, Place, Question, Rejection, SOLE_VERSION, Scaling, TensorQuestion,
+    Api, Asked, Catalogue, Edition, Endpoint, OwnedCatalogue, Place, Question, Rejection, SOLE_VERSION, Scaling,
+    TensorQuestion,
 };
 pub use engine::{Cut, Sequence};
 pub use error::{EmbedError, LoadError};
 pub use job::Embeddings;
 pub use manifest::Identity;
+pub use permits::Permits;
+pub use placement::lower_priority;
 pub use provider::missing_providers;
 pub use repository::Repository;
 pub use tensor::{Datatype, TensorSpec};
 pub use tensor_data::{Elements, Tensor};
 pub use tensor_model::TensorModel;
-pub use tier::{LocalTier, Stats, lower_priority};
+pub use tier::{LocalTier, Stats};
 pub use versions::{Fingerprint, KnownIdentity, UNVERSIONED, Version};
 pub use worker::{BatchObservation, Observation};

@@ -52,7 +52,8 @@ fn judge(files: &[SourceFile]) -> Vec<Problem> {
     let certificates = loaded.checked.iter().flat_map(|checked| tls::problems(checked, SystemTime::now()));
     let spaces = loaded.checked.iter().flat_map(refused_spaces);
     let models = loaded.checked.iter().filter_map(|checked| checked.local_model.as_ref());
-    let providers = models.flat_map(missing_providers).map(config::unusable_provider);
+    let providers =
+        models.flat_map(missing_providers).map(|why| config::unusable_provider(loaded.providers_place.clone(), why));
     let missing = loaded.checked.iter().filter_map(|checked| checked.local_model.as_ref()).flat_map(missing_versions);
     loaded.problems.into_iter().chain(certificates).chain(spaces).chain(providers).chain(missing).collect()
 }

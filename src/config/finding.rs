@@ -91,9 +91,8 @@ pub fn unusable_certificates(place: Place, message: String, cure: String) -> Pro
     Problem { code: CERTIFICATES, severity: Severity::Warning, place, message, cure, tolerated: false }
 }
 
-/// The warning that an execution provider which the settings name cannot be used, and why.
-pub fn unusable_provider(message: String) -> Problem {
-    let place = Place { path: "spec.localModel.executionProviders".to_owned(), ..Place::default() };
+/// The warning that an execution provider which the settings name at `place` cannot be used, and why.
+pub fn unusable_provider(place: Place, message: String) -> Problem {
     let cure =
         "Install its libraries and an ONNX Runtime that has it, or leave it out: the next one, or the CPU, computes.";
     Problem { code: PROVIDER, severity: Severity::Warning, place, message, cure: cure.to_owned(), tolerated: false }

@@ -72,6 +72,8 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// Where the settings stand that need a restart.
     pub startup_places: StartupPlaces,
+    /// Where the local model's execution providers stand.
+    pub providers_place: Place,
 }
 
 impl Loaded {
@@ -111,7 +113,8 @@ pub fn load(files: &[SourceFile], overrides: &Overrides) -> Loaded {
     let pools = pools.finish(&mut findings);
     let checked = findings.documents_stand().then_some(Checked { limits, startup, local_model, virtual_hosts, pools });
     let startup_places = StartupPlaces::of(&written, files);
-    Loaded { checked, problems: findings.into_sorted(), startup_places }
+    let providers_place = settings::providers_place(&written.settings);
+    Loaded { checked, problems: findings.into_sorted(), startup_places, providers_place }
 }
 
 /// Judges each document by itself, as the API server and Istio's webhook do where it is applied.

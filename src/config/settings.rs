@@ -19,6 +19,7 @@ use super::finding::{Findings, OWN_SCHEMA, SETTINGS_TWICE, remark};
 use super::model_versions;
 use super::models;
 use super::path::Path;
+use super::problem::Place;
 use super::viewpoint::{Role, Viewpoint};
 use super::written::{self, ModelFiles, Settings, Sourced, Written};
 use crate::domain::{Http2Limits, Locality, parse_duration};
@@ -218,6 +219,12 @@ pub(super) fn local_model(written: &Written, overrides: &Overrides, findings: &m
         models: models::beside(&model.models, &folder),
         folder,
     })
+}
+
+/// Where the local model's execution providers stand; nowhere, where there are none.
+pub(super) fn providers_place(documents: &[Sourced<Settings>]) -> Place {
+    let path = Path::spec().key("localModel").key("executionProviders");
+    documents.first().map(|source| source.document.place(&path)).unwrap_or_default()
 }
 
 /// Reports what of `gateway` is no address or port.

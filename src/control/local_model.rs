@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::{self, LocalModel, LocalSpaces};
-use crate::fallback::{Card, Fingerprint, LoadError, LocalTier, Observation, Repository, Version, lower_priority};
+use crate::fallback::{
+    Card, Fingerprint, LoadError, LocalTier, Observation, Permits, Repository, Version, lower_priority,
+};
 use crate::live::{Local, Phase, Publisher, Refusal, Served, Serving};
 use crate::telemetry::{LoadResult, LocalMetrics};
 
@@ -35,6 +37,7 @@ impl ModelKeeper {
             publisher,
             local,
             freed,
+            permits: Permits::new(1),
             loaded: Vec::new(),
             retired: Vec::new(),
             seen: None,
@@ -65,6 +68,8 @@ struct Keeper {
     publisher: Arc<Publisher>,
     local: Local,
     freed: fn(),
+    /// What all versions, and the models beside them, compute with.
+    permits: Permits,
     /// What is loaded, and of what it was made.
     loaded: Vec<(Key, Arc<Served>)>,
     /// What is no longer in force, and may still answer requests that began with it.
@@ -154,8 +159,9 @@ impl Keeper {
         if let Some((_, why)) = self.refused.iter().find(|(known, _)| known == key) {
             return Err(why.clone());
         }
+        self.permits.limit(key.0.settings.threads.get());
         let before = self.local.serving().stable.clone();
-        match load(&key.0, before.as_deref(), self.local.metrics()) {
+        match load(&key.0, (before.as_deref(), &self.permits), self.local.metrics()) {
             Ok(served) => {
                 self.refused.retain(|((known, _), _)| known.name != key.0.name);
                 let served = Arc::new(served);
@@ -285,7 +291,11 @@ fn is_same(before: &Serving, after: &Serving) -> bool {
     before.phase == after.phase && before.refused == after.refused && of(before) == of(after)
 }
 
-fn load(version: &Version, in_force: Option<&Served>, metrics: &LocalMetrics) -> Result<Served, LoadError> {
+fn load(
+    version: &Version,
+    (in_force, permits): (Option<&Served>, &Permits),
+    metrics: &LocalMetrics,
+) -> Result<Served, LoadError> {
     let (begun, before) = (Instant::now(), resident());
     let counted = metrics.clone();
     let observe = move |observed: &Observation| match observed {
@@ -294,7 +304,7 @@ fn load(version: &Version, in_force: Option<&Served>, metrics: &LocalMetrics) ->
         }
         Observation::Recalled { texts, remembered } => counted.recalled(*texts, *remembered),
     };
-    let tier = LocalTier::start(&version.settings, observe.clone());
+    let tier = LocalTier::start_beside(&version.settings, permits, observe.clone());
     let took = begun.elapsed();
     match &tier {
         Ok(_) => {
@@ -304,7 +314,8 @@ fn load(version: &Version, in_force: Option<&Served>, metrics: &LocalMetrics) ->
         Err(_) => metrics.loaded(LoadResult::Failed),
     }
     let tier = tier?;
-    let beside = Repository::load(&version.settings, in_force.map(|served| &served.beside), observe);
+    let kept = in_force.map(|served| &served.beside);
+    let beside = Repository::load(&version.settings, (kept, permits), observe);
     beside.refused().iter().for_each(|_| metrics.loaded(LoadResult::Failed));
     let memory = resident().saturating_sub(before);
     Ok(Served { version: version.name.clone(), tier, beside, memory, took })

@@ -6,6 +6,7 @@ mod endpoint;
 mod kserve;
 mod object;
 mod openai;
+mod owned;
 mod rejection;
 mod seed;
 mod tei;
@@ -13,6 +14,7 @@ mod texts;
 
 pub use endpoint::{Api, Endpoint};
 pub use kserve::TensorQuestion;
+pub use owned::OwnedCatalogue;
 pub use rejection::Rejection;
 
 use endpoint::Call;

@@ -16,12 +16,14 @@ const SPECIAL: usize = 2;
 pub(super) struct Pace {
     tokens: f64,
     seconds: f64,
+    /// The seconds a token of the fastest run; zero before the first.
+    best: f64,
     tokenised: f64,
     bytes: f64,
 }
 
 /// What stands before a request and its answer, in tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
     /// Its own.
     pub(super) own: usize,
@@ -29,6 +31,8 @@ pub(super) struct Work {
     pub(super) texts: usize,
     /// Those of others that come before the last of its own.
     pub(super) ahead: usize,
+    /// Threads of other models that compute, or wait to: they have their turns between its threads'.
+    pub(super) others: usize,
 }
 
 impl Pace {
@@ -36,6 +40,15 @@ impl Pace {
     pub(super) fn ran(&mut self, tokens: usize, took: Duration) {
         self.tokens = self.tokens * KEPT + float(tokens);
         self.seconds = self.seconds * KEPT + took.as_secs_f64();
+        let each = took.as_secs_f64() / float(tokens.max(1));
+        self.best = if self.best > 0.0 { self.best.min(each) } else { each };
+    }
+
+    /// What may be expected where nothing has run for a while: the best that was seen. What slowed the last runs may be over, and
+    /// whoever is refused for it would never find out.
+    pub(super) fn rested(mut self) -> Self {
+        self.seconds = self.tokens * self.best;
+        self
     }
 
     /// Notes that a text of `bytes` bytes came to `tokens` tokens, of which a model takes `longest`. One that was cut tells
@@ -68,7 +81,8 @@ impl Pace {
         let each = self.seconds / self.tokens;
         let own = float(work.own) / float(threads.min(work.texts).max(1));
         let ahead = float(work.ahead) / float(threads.max(1));
-        Duration::try_from_secs_f64((own + ahead) * each).ok()
+        let turns = 1.0 + float(work.others) / float(threads.max(1));
+        Duration::try_from_secs_f64((own + ahead) * turns * each).ok()
     }
 }
 
@@ -84,22 +98,25 @@ mod tests {
 
     #[test]
     fn nothing_is_forecast_before_the_first_run() {
-        assert_eq!(Pace::default().time(Work { own: 1, texts: 1, ahead: 0 }, 1), None);
+        assert_eq!(Pace::default().time(Work { own: 1, texts: 1, ..Work::default() }, 1), None);
     }
 
     #[test]
     fn time_is_what_is_ahead_by_all_threads_and_its_own_by_as_many_as_it_has_texts() {
         let mut pace = Pace::default();
         pace.ran(1000, Duration::from_secs(1));
-        for (own, texts, ahead, threads, milliseconds) in [
-            (100, 1, 0, 1, 100),
-            (100, 1, 0, 4, 100),
-            (100, 4, 0, 4, 25),
-            (100, 1, 400, 4, 200),
-            (1000, 9, 500, 1, 1500),
+        for (own, texts, ahead, others, threads, milliseconds) in [
+            (100, 1, 0, 0, 1, 100),
+            (100, 1, 0, 0, 4, 100),
+            (100, 4, 0, 0, 4, 25),
+            (100, 1, 400, 0, 4, 200),
+            (1000, 9, 500, 0, 1, 1500),
+            (100, 1, 400, 4, 4, 400),
+            (100, 1, 0, 2, 1, 300),
         ] {
-            let time = pace.time(Work { own, texts, ahead }, threads).expect("it has run");
-            assert_eq!(time.as_millis(), milliseconds, "{own} of {texts} texts behind {ahead} on {threads}");
+            let work = Work { own, texts, ahead, others };
+            let time = pace.time(work, threads).expect("it has run");
+            assert_eq!(time.as_millis(), milliseconds, "{work:?} on {threads}");
         }
     }
 
@@ -112,8 +129,21 @@ mod tests {
         for _ in 0..50 {
             pace.ran(100, Duration::from_millis(200));
         }
-        let time = pace.time(Work { own: 1000, texts: 1, ahead: 0 }, 1).expect("it has run");
+        let time = pace.time(Work { own: 1000, texts: 1, ..Work::default() }, 1).expect("it has run");
         assert!((1950..=2000).contains(&time.as_millis()), "{time:?}");
+    }
+
+    #[test]
+    fn a_slow_hour_is_forgotten_with_rest() {
+        let mut pace = Pace::default();
+        pace.ran(100, Duration::from_millis(100));
+        for _ in 0..50 {
+            pace.ran(100, Duration::from_secs(2));
+        }
+        let time = |pace: Pace| pace.time(Work { own: 100, texts: 1, ..Work::default() }, 1).expect("it has run");
+        assert!(time(pace).as_millis() > 1900);
+        assert_eq!(time(pace.rested()).as_millis(), 100);
+        assert_eq!(Pace::default().rested(), Pace::default());
     }
 
     #[test]

@@ -21,13 +21,6 @@ pub struct Embeddings {
     pub inference: Duration,
 }
 
-impl Embeddings {
-    /// Scales each vector to length 1.
-    pub fn normalise(&mut self) {
-        self.vectors.iter_mut().for_each(|vector| normalise(vector));
-    }
-}
-
 /// What a request is answered with.
 pub(super) type Outcome = Result<Embeddings, EmbedError>;
 
@@ -37,6 +30,8 @@ pub(super) struct Job {
     pub(super) deadline: Instant,
     /// When it came.
     pub(super) arrived: Instant,
+    /// Whether vectors are scaled to length 1.
+    normalised: bool,
     progress: Mutex<Progress>,
 }
 
@@ -65,7 +60,12 @@ impl Job {
         let (reply, outcome) = oneshot::channel();
         let progress =
             Progress { vectors: vec![Vec::new(); texts], missing: texts, tokens: 0, started: None, reply: Some(reply) };
-        (Self { deadline, arrived, progress: Mutex::new(progress) }, outcome)
+        (Self { deadline, arrived, normalised: false, progress: Mutex::new(progress) }, outcome)
+    }
+
+    /// The same, with vectors that are scaled to length 1.
+    pub(super) fn normalised(self) -> Self {
+        Self { normalised: true, ..self }
     }
 
     /// Whether computing more for it is of use at `now`. A request whose deadline has passed is answered so by this.
@@ -80,9 +80,12 @@ impl Job {
     ///
     /// A vector with a NaN or an infinity fails the request, and no other of its batch: JSON has no such number, and no index
     /// a use for it.
-    pub(super) fn complete(&self, index: usize, computed: Computed) {
+    pub(super) fn complete(&self, index: usize, mut computed: Computed) {
         if computed.vector.iter().any(|number| !number.is_finite()) {
             return self.fail(EmbedError::Failed("its vector of a text holds NaN or an infinity".to_owned()));
+        }
+        if self.normalised {
+            normalise(&mut computed.vector);
         }
         let mut progress = self.progress();
         let Some(place) = progress.vectors.get_mut(index) else { return };

@@ -17,6 +17,7 @@ use super::hash;
 use super::hints::Hints;
 use super::library;
 use super::manifest::{Golden, Identity, Manifest, Model, TOKENIZER};
+use super::permits::{Claim, Permits};
 use super::provider;
 use super::signature::{Signature, kind_of};
 use super::tensor;
@@ -42,28 +43,35 @@ pub(super) struct Loaded {
     pub(super) card: Card,
     /// How fast one of them was.
     pub(super) pace: Pace,
+    /// What they compute with.
+    pub(super) claim: Claim,
 }
 
 /// What was loaded beside the main model.
 pub(super) enum LoadedBeside {
     Texts(Loaded),
-    Tensors(Session, Card),
+    /// With a session for each thread.
+    Tensors(Vec<Session>, Card),
 }
 
 /// Loads the main model: one engine for each thread that `settings` ask for. Checks the first with the golden input, and has
 /// each compute what it is going to be asked, so that no request pays for the memory that its shape needs.
-pub(super) fn load(settings: &LocalModel) -> Result<Loaded, LoadError> {
+pub(super) fn load(settings: &LocalModel, permits: &Permits) -> Result<Loaded, LoadError> {
     let source = Source {
         folder: &settings.folder,
         file: &settings.file,
         encoding: &settings.encoding,
         kind: Some(ModelKind::Encoder),
     };
-    texts(settings, &source)
+    texts(settings, &source, permits)
 }
 
 /// Loads a model beside the main one.
-pub(super) fn load_beside(settings: &LocalModel, named: &NamedModel) -> Result<LoadedBeside, LoadError> {
+pub(super) fn load_beside(
+    settings: &LocalModel,
+    named: &NamedModel,
+    permits: &Permits,
+) -> Result<LoadedBeside, LoadError> {
     let source = Source { folder: &named.folder, file: &named.file, encoding: &named.encoding, kind: named.kind };
     if !source.folder.is_dir() {
         return Err(LoadError::Folder(source.folder.to_owned()));
@@ -72,10 +80,10 @@ pub(super) fn load_beside(settings: &LocalModel, named: &NamedModel) -> Result<L
     if source.kind == Some(ModelKind::Tensors) || source.kind.is_none() && !has_tokenizer {
         return tensors(settings, &source);
     }
-    texts(settings, &source).map(LoadedBeside::Texts)
+    texts(settings, &source, permits).map(LoadedBeside::Texts)
 }
 
-fn texts(settings: &LocalModel, source: &Source<'_>) -> Result<Loaded, LoadError> {
+fn texts(settings: &LocalModel, source: &Source<'_>, permits: &Permits) -> Result<Loaded, LoadError> {
     let manifest = Manifest::read(source.folder, source.file)?;
     let model = manifest.model(source.folder, source.file)?;
     let tokenizer = Arc::new(load_tokenizer(&manifest, source.folder)?);
@@ -89,7 +97,7 @@ fn texts(settings: &LocalModel, source: &Source<'_>) -> Result<Loaded, LoadError
     let pooling = source.encoding.pooling.or(model.pooling);
     let signature = Arc::new(Signature::discover((&inputs, &outputs), kind, pooling).map_err(wrong)?);
     let max_tokens = source.encoding.max_tokens.and_then(|most| usize::try_from(most.get()).ok());
-    let max_tokens = max_tokens.unwrap_or(model.max_tokens);
+    let max_tokens = max_tokens.unwrap_or(model.max_tokens).min(signature.tokens.unwrap_or(usize::MAX));
     let engine = |session| Encoder::new(session, Arc::clone(&tokenizer), Arc::clone(&signature), max_tokens);
     let mut engines = vec![engine(session)];
     let dimension = try_out(&mut engines[0], &manifest, model, &path)?;
@@ -111,8 +119,9 @@ fn texts(settings: &LocalModel, source: &Source<'_>) -> Result<Loaded, LoadError
         tokens: usize::try_from(settings.batching.max_batch_tokens.get()).unwrap_or(usize::MAX),
     };
     let sample = manifest.golden.as_ref().map_or(TRIAL, |golden| &golden.text);
-    let pace = warm_up::all(&mut engines, sample, (max_tokens, batch)).map_err(|why| wrong(why.0))?;
-    Ok(Loaded { engines, card: with_prompts(card, source), pace })
+    let claim = permits.claim();
+    let pace = warm_up::all(&mut engines, sample, (max_tokens, batch), &claim).map_err(|why| wrong(why.0))?;
+    Ok(Loaded { engines, card: with_prompts(card, source), pace, claim })
 }
 
 /// The documents' prompts; where they have none, those of the model's own files.
@@ -143,8 +152,12 @@ fn tensors(settings: &LocalModel, source: &Source<'_>) -> Result<LoadedBeside, L
         file: source.file.to_owned(),
     };
     let (dtype, capacity) = (weights::dtype(&path), Capacity::of(settings));
-    let card = Card { dtype, capacity, provider, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
-    Ok(LoadedBeside::Tensors(session, card))
+    let card = Card { provider, dtype, capacity, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
+    let mut sessions = vec![session];
+    for _ in 1..settings.threads.get() {
+        sessions.push(open(settings, &environment, &path)?.0);
+    }
+    Ok(LoadedBeside::Tensors(sessions, card))
 }
 
 fn open(settings: &LocalModel, environment: &Environment, path: &Path) -> Result<(Session, Provider), LoadError> {

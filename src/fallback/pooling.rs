@@ -26,11 +26,14 @@ fn mean(rows: &[f32], dimension: usize) -> Vec<f32> {
     sum
 }
 
-/// Scales a vector to length 1. The floor is the one sentence-transformers has, for a vector of zeros.
+/// Scales a vector to length 1. The floor is the one sentence-transformers has, for a vector of zeros. The sum of squares is taken
+/// where none of them is too large.
 pub(super) fn normalise(vector: &mut [f32]) {
-    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    let length = vector.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt().max(1e-12);
     for value in vector {
-        *value /= length;
+        #[expect(clippy::cast_possible_truncation, reason = "it is at most 1")]
+        let scaled = (f64::from(*value) / length) as f32;
+        *value = scaled;
     }
 }
 
@@ -56,6 +59,9 @@ mod tests {
         let mut vector = vec![3.0, 4.0];
         normalise(&mut vector);
         assert_eq!(vector, [0.6, 0.8]);
+        let mut huge = [3e30_f32, 4e30];
+        normalise(&mut huge);
+        assert!((huge[0] - 0.6).abs() < 1e-6 && (huge[1] - 0.8).abs() < 1e-6, "{huge:?}");
         let mut zeros = [0.0_f32; 2];
         normalise(&mut zeros);
         assert!(zeros.iter().all(|value| value.is_finite()));

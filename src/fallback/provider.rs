@@ -1,6 +1,7 @@
 //! Sessions on the execution provider that the settings ask for, and on the CPU where it cannot be had.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProviderDispatch};
@@ -10,6 +11,7 @@ use ort::session::builder::SessionBuilder;
 use super::card::Provider;
 use super::engine::EngineError;
 use super::library;
+use super::versions::Version;
 use crate::config::{ExecutionProvider, LocalModel};
 
 /// Opens a session on the first of `wanted` that works, else on the CPU.
@@ -30,31 +32,56 @@ pub(super) fn open(
     Ok((builder.commit_from_file(path)?, Provider { refused, ..Provider::default() }))
 }
 
-/// Why each execution provider that `settings` ask for cannot be had, as far as the files beside ONNX Runtime's library show
-/// it: nothing is loaded. Nothing is said of a library that is not here.
+/// Why each execution provider that `settings` ask for cannot be had, as far as ONNX Runtime's library and the files beside it
+/// show it: nothing is loaded. Nothing is said of a library that is not here.
 pub fn missing_providers(settings: &LocalModel) -> Vec<String> {
-    let library = settings.library.clone().or_else(|| library::find(&settings.folder).ok());
-    let Some(folder) = library.filter(|path| path.is_file()).and_then(|path| path.canonicalize().ok()) else {
-        return Vec::new();
+    let versions = [Version::stable(settings).ok(), Version::canary(settings).and_then(|(version, _)| version.ok())];
+    let library = |Version { settings, .. }| settings.library.or_else(|| library::find(&settings.folder).ok());
+    let mut libraries: Vec<PathBuf> = versions.into_iter().flatten().filter_map(library).collect();
+    libraries.retain(|path| path.is_file());
+    libraries.dedup();
+    let missing = |library: &PathBuf| {
+        let real = library.canonicalize().ok()?;
+        let each = settings.execution_providers.iter().filter_map(|&provider| {
+            lack(provider, &real).map(|lack| format!("`{}` cannot be used: {lack}.", name(provider)))
+        });
+        Some(each.collect::<Vec<_>>())
     };
-    let missing = settings.execution_providers.iter().filter_map(|&provider| {
-        let file = folder.with_file_name(shared_library(provider)?);
-        let said = || {
-            format!("`{}` cannot be used: ONNX Runtime looks for {}, which is missing.", name(provider), file.display())
-        };
-        (!file.exists()).then(said)
-    });
-    missing.collect()
+    libraries.iter().filter_map(missing).flatten().collect()
 }
 
-/// The library that ONNX Runtime loads for a provider from beside its own; `None` where it is a part of that.
-const fn shared_library(provider: ExecutionProvider) -> Option<&'static str> {
+/// What `library` lacks for `provider`.
+fn lack(provider: ExecutionProvider, library: &Path) -> Option<String> {
+    match part(provider)? {
+        Part::Beside(file) => {
+            let file = library.with_file_name(file);
+            (!file.exists()).then(|| format!("ONNX Runtime looks for {}, which is missing", file.display()))
+        }
+        Part::Within(sign) => {
+            let content = fs::read(library).ok()?;
+            let is_there = regex::bytes::Regex::new(sign).is_ok_and(|sign| sign.is_match(&content));
+            (!is_there).then(|| format!("{} was built without it", library.display()))
+        }
+    }
+}
+
+/// What a provider is a part of.
+enum Part {
+    /// The library of this name, which ONNX Runtime loads from beside its own.
+    Beside(&'static str),
+    /// ONNX Runtime's own library, where it was built with it: its errors then name functions that begin so.
+    Within(&'static str),
+}
+
+/// `None` for the CPU, which is always there.
+const fn part(provider: ExecutionProvider) -> Option<Part> {
     match provider {
-        ExecutionProvider::Cuda => Some("libonnxruntime_providers_cuda.so"),
-        ExecutionProvider::TensorRt => Some("libonnxruntime_providers_tensorrt.so"),
-        ExecutionProvider::MiGraphX => Some("libonnxruntime_providers_migraphx.so"),
-        ExecutionProvider::OpenVino => Some("libonnxruntime_providers_openvino.so"),
-        ExecutionProvider::Xnnpack | ExecutionProvider::Cpu => None,
+        ExecutionProvider::Cuda => Some(Part::Beside("libonnxruntime_providers_cuda.so")),
+        ExecutionProvider::TensorRt => Some(Part::Beside("libonnxruntime_providers_tensorrt.so")),
+        ExecutionProvider::MiGraphX => Some(Part::Beside("libonnxruntime_providers_migraphx.so")),
+        ExecutionProvider::OpenVino => Some(Part::Beside("libonnxruntime_providers_openvino.so")),
+        ExecutionProvider::Xnnpack => Some(Part::Within("xnn_")),
+        ExecutionProvider::Cpu => None,
     }
 }
 

@@ -6,6 +6,8 @@ use super::card::Card;
 use super::codec::Place;
 use super::error::LoadError;
 use super::load::{self, LoadedBeside};
+use super::permits::Permits;
+use super::placement::on_cores;
 use super::tensor_model::TensorModel;
 use super::tier::LocalTier;
 use super::worker::Observation;
@@ -35,15 +37,16 @@ impl Served {
 
 impl Repository {
     /// Loads the models that the settings name beside the main one, whose library they share; `observe` is told of the batches
-    /// of those for texts. In the place of one that cannot be loaded stays what `before` had by its name.
+    /// of those for texts. They compute with `permits`. In the place of one that cannot be loaded stays what `before` had by its
+    /// name.
     pub fn load(
         settings: &LocalModel,
-        before: Option<&Self>,
+        (before, permits): (Option<&Self>, &Permits),
         observe: impl Fn(&Observation) + Clone + Send + Sync + 'static,
     ) -> Self {
         let mut repository = Self::default();
         for named in &settings.models {
-            match serve(settings, named, observe.clone()) {
+            match serve(settings, (named, permits), observe.clone()) {
                 Ok(model) => repository.served.push(Arc::new(model)),
                 Err(error) => {
                     repository.served.extend(before.and_then(|before| before.named(&named.name)));
@@ -61,6 +64,15 @@ impl Repository {
     /// Those that could not be loaded, by name, and why. What was loaded by that name before may still be served.
     pub fn refused(&self) -> &[(String, LoadError)] {
         &self.refused
+    }
+
+    /// Texts and requests that wait for them.
+    pub fn waiting(&self) -> usize {
+        let each = self.served.iter().map(|model| match &**model {
+            Served::Texts(tier) => tier.stats().waiting,
+            Served::Tensors(model) => model.waiting(),
+        });
+        each.sum()
     }
 
     /// What is known of each.
@@ -98,14 +110,13 @@ impl Repository {
 
 fn serve(
     settings: &LocalModel,
-    named: &NamedModel,
+    (named, permits): (&NamedModel, &Permits),
     observe: impl Fn(&Observation) + Send + Sync + 'static,
 ) -> Result<Served, LoadError> {
-    match load::load_beside(settings, named)? {
+    match on_cores(&settings.cores, || load::load_beside(settings, named, permits))? {
         LoadedBeside::Texts(loaded) => LocalTier::serve(loaded, settings, observe).map(Served::Texts),
-        LoadedBeside::Tensors(session, card) => {
-            let queue = usize::try_from(settings.queue.get()).unwrap_or(usize::MAX);
-            TensorModel::serve(session, card, queue).map(Served::Tensors)
+        LoadedBeside::Tensors(sessions, card) => {
+            TensorModel::serve((sessions, card), permits.claim(), settings).map(Served::Tensors)
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Datatype {
     Int32,
     /// Integers of 64 bits.
     Int64,
+    /// Floating point numbers of 16 bits.
+    Fp16,
     /// Floating point numbers of 32 bits.
     Fp32,
     /// Floating point numbers of 64 bits.
@@ -47,6 +49,7 @@ impl Datatype {
             Self::Int16 => "INT16",
             Self::Int32 => "INT32",
             Self::Int64 => "INT64",
+            Self::Fp16 => "FP16",
             Self::Fp32 => "FP32",
             Self::Fp64 => "FP64",
             Self::Bytes => "BYTES",
@@ -64,6 +67,7 @@ impl Datatype {
             TensorElementType::Int16 => Self::Int16,
             TensorElementType::Int32 => Self::Int32,
             TensorElementType::Int64 => Self::Int64,
+            TensorElementType::Float16 => Self::Fp16,
             TensorElementType::Float32 => Self::Fp32,
             TensorElementType::Float64 => Self::Fp64,
             TensorElementType::String => Self::Bytes,

@@ -1,5 +1,6 @@
 //! Tensors with their elements, to and from ONNX Runtime.
 
+use half::f16;
 use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor as OrtTensor, TensorElementType};
 use serde::Serialize;
@@ -38,6 +39,8 @@ pub enum Elements {
     Int32(Vec<i32>),
     /// Integers of 64 bits.
     Int64(Vec<i64>),
+    /// Floating point numbers of 16 bits, held in 32.
+    Fp16(Vec<f32>),
     /// Floating point numbers of 32 bits.
     Fp32(Vec<f32>),
     /// Floating point numbers of 64 bits.
@@ -59,6 +62,7 @@ macro_rules! each {
             Elements::Int16($data) => $same,
             Elements::Int32($data) => $same,
             Elements::Int64($data) => $same,
+            Elements::Fp16($data) => $same,
             Elements::Fp32($data) => $same,
             Elements::Fp64($data) => $same,
             Elements::Bytes($texts) => $otherwise,
@@ -79,6 +83,7 @@ impl Elements {
             Self::Int16(_) => Datatype::Int16,
             Self::Int32(_) => Datatype::Int32,
             Self::Int64(_) => Datatype::Int64,
+            Self::Fp16(_) => Datatype::Fp16,
             Self::Fp32(_) => Datatype::Fp32,
             Self::Fp64(_) => Datatype::Fp64,
             Self::Bytes(_) => Datatype::Bytes,
@@ -88,10 +93,15 @@ impl Elements {
     /// Whether each is a number that JSON has.
     pub(super) fn is_finite(&self) -> bool {
         match self {
-            Self::Fp32(data) => data.iter().all(|number| number.is_finite()),
+            Self::Fp16(data) | Self::Fp32(data) => data.iter().all(|number| number.is_finite()),
             Self::Fp64(data) => data.iter().all(|number| number.is_finite()),
             _ => true,
         }
+    }
+
+    /// Their size in bytes.
+    pub fn bytes(&self) -> usize {
+        each!(self, texts => texts.iter().map(String::len).sum(), data => size_of_val(data.as_slice()))
     }
 
     /// The texts; none where they are something else.
@@ -103,6 +113,10 @@ impl Elements {
 /// As ONNX Runtime takes it.
 pub(super) fn input(tensor: &Tensor) -> Result<SessionInputValue<'static>, EngineError> {
     let shape = tensor.shape.clone();
+    if let Elements::Fp16(data) = &tensor.data {
+        let halves: Vec<f16> = data.iter().copied().map(f16::from_f32).collect();
+        return Ok(OrtTensor::from_array((shape, halves))?.into());
+    }
     Ok(each!(
         &tensor.data,
         texts => OrtTensor::from_string_array((shape, texts.as_slice()))?.into(),
@@ -133,6 +147,11 @@ pub(super) fn output(value: &DynValue) -> Result<Tensor, EngineError> {
         TensorElementType::Int16 => extract!(Int16, i16),
         TensorElementType::Int32 => extract!(Int32, i32),
         TensorElementType::Int64 => extract!(Int64, i64),
+        TensorElementType::Float16 => Elements::Fp16(if is_empty {
+            Vec::new()
+        } else {
+            value.try_extract_tensor::<f16>()?.1.iter().copied().map(f16::to_f32).collect()
+        }),
         TensorElementType::Float32 => extract!(Fp32, f32),
         TensorElementType::Float64 => extract!(Fp64, f64),
         TensorElementType::String => {

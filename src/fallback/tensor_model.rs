@@ -1,7 +1,7 @@
-//! A model that takes and gives tensors, on a thread of its own behind a bounded queue.
+//! A model that takes and gives tensors, on threads of its own behind a bounded queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -11,42 +11,53 @@ use tokio::sync::oneshot;
 use super::card::Card;
 use super::engine::EngineError;
 use super::error::{EmbedError, LoadError};
-use super::tensor_data::{Tensor, input, output};
-use super::tier::lower_priority;
+use super::permits::Claim;
+use super::placement::{keep_to, lower_priority};
+use super::tensor_data::{input, output};
+use super::tensor_queue::{Job, Named, TensorQueue};
+use crate::config::LocalModel;
 
-/// Tensors by their names.
-pub(super) type Named = Vec<(String, Tensor)>;
-
-/// One request.
-struct Job {
-    inputs: Named,
-    outputs: Vec<String>,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<Named, EmbedError>>,
-}
-
-/// The model on its thread. Dropping it answers what waits with [`EmbedError::Stopped`].
+/// The model on its threads. Dropping it answers what waits with [`EmbedError::Stopped`], and blocks until what is being computed
+/// is done.
 pub struct TensorModel {
     card: Card,
-    /// `None` once it is being dropped.
-    jobs: Option<SyncSender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    queue: Arc<TensorQueue>,
+    claim: Arc<Claim>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl TensorModel {
-    /// Starts the thread; at most `queue` requests wait for it.
-    pub(super) fn serve(mut session: Session, card: Card, queue: usize) -> Result<Self, LoadError> {
-        let (jobs, taken) = mpsc::sync_channel(queue);
-        let thread = thread::Builder::new().name("local-tensors".to_owned()).spawn(move || {
-            lower_priority();
-            run(&mut session, &taken);
-        });
-        Ok(Self { card, jobs: Some(jobs), thread: Some(thread.map_err(LoadError::Thread)?) })
+    /// Starts a thread for each of `sessions`, on the cores that `settings` give to the local models.
+    pub(super) fn serve(
+        (sessions, card): (Vec<Session>, Card),
+        claim: Claim,
+        settings: &LocalModel,
+    ) -> Result<Self, LoadError> {
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let bounds = (size(settings.queue.get()), size(settings.batching.queue_bytes.get()));
+        let queue = TensorQueue::new(bounds, sessions.len());
+        // Made first, so that an error on the way stops the threads already started.
+        let mut model = Self { card, queue: Arc::new(queue), claim: Arc::new(claim), threads: Vec::new() };
+        for (number, mut session) in sessions.into_iter().enumerate() {
+            let (queue, claim, cores) = (Arc::clone(&model.queue), Arc::clone(&model.claim), settings.cores.clone());
+            let thread = thread::Builder::new().name(format!("local-tensors-{number}")).spawn(move || {
+                lower_priority();
+                keep_to(&cores);
+                run(&mut session, &queue, &claim);
+            });
+            model.threads.push(thread.map_err(LoadError::Thread)?);
+        }
+        Ok(model)
     }
 
     /// What is known of it.
     pub fn card(&self) -> &Card {
         &self.card
+    }
+
+    /// Requests that wait for it.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.waiting()
     }
 
     /// Asks for `outputs`. The request takes its place in the queue, or is refused, as this is called; dropping the future gives
@@ -61,43 +72,33 @@ impl TensorModel {
         deadline: Instant,
     ) -> impl Future<Output = Result<Named, EmbedError>> + Send + use<> {
         let (reply, outcome) = oneshot::channel();
-        let job = Job { inputs, outputs, deadline, reply };
-        let sent = match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => Err(EmbedError::QueueFull),
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(EmbedError::Stopped),
-        };
-        async move {
-            sent?;
-            outcome.await.unwrap_or(Err(EmbedError::Stopped))
-        }
+        let bytes = inputs.iter().map(|(_, tensor)| tensor.data.bytes()).sum::<usize>().max(1);
+        let job = Job { inputs, outputs, bytes, arrived: Instant::now(), deadline, reply };
+        self.queue.push(job, self.claim.others());
+        async move { outcome.await.unwrap_or(Err(EmbedError::Stopped)) }
     }
 }
 
 impl Drop for TensorModel {
     fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
+        self.queue.stop();
+        for thread in self.threads.drain(..) {
             // A thread that panicked has nothing left to give back.
             let _panicked = thread.join();
         }
     }
 }
 
-/// Works until nobody can ask any more.
-fn run(session: &mut Session, jobs: &Receiver<Job>) {
-    while let Ok(Job { inputs, outputs, deadline, reply }) = jobs.recv() {
-        if reply.is_closed() {
-            continue;
-        }
-        let outcome = if Instant::now() >= deadline {
-            Err(EmbedError::Expired)
-        } else {
-            // A panic of the runtime, which reads what strangers wrote, must not end the thread.
-            catch_unwind(AssertUnwindSafe(|| compute(session, &inputs, &outputs)))
-                .unwrap_or_else(|_| Err(EngineError("it panicked on these tensors".to_owned())))
-                .map_err(|EngineError(why)| EmbedError::Refused(why))
-        };
+/// Works until the queue is stopped.
+fn run(session: &mut Session, queue: &TensorQueue, claim: &Claim) {
+    while let Some((Job { inputs, outputs, bytes, reply, .. }, permit)) = queue.next(claim) {
+        let started = Instant::now();
+        // A panic of the runtime, which reads what strangers wrote, must not end the thread.
+        let outcome = catch_unwind(AssertUnwindSafe(|| compute(session, &inputs, &outputs)))
+            .unwrap_or_else(|_| Err(EngineError("it panicked on these tensors".to_owned())))
+            .map_err(|EngineError(why)| EmbedError::Refused(why));
+        queue.computed(bytes, outcome.is_ok().then(|| started.elapsed()));
+        drop(permit);
         // The client may have gone, and then nobody wants to know.
         let _gone = reply.send(outcome);
     }

@@ -4,28 +4,28 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use tokio::sync::oneshot;
+
 use super::batch::Most;
 use super::card::Card;
+use super::codec::Scaling;
 use super::engine::{Engine, Sequence};
 use super::error::{EmbedError, LoadError};
 use super::job::{Embeddings, Job};
 use super::load::{self, Loaded};
 use super::manifest::Identity;
-use super::queue::{Load, Queue, Terms};
+use super::permits::{Claim, Permits};
+use super::placement::{keep_to, lower_priority, on_cores};
+use super::queue::{Load, Queue, Task, Terms};
 use super::worker::{self, Observation};
 use crate::config::LocalModel;
-
-/// How nice the inference threads are to the others: at this value a traffic thread on the same core gets some ten times their
-/// share (the kernel's weights are 1024 to 110).
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 /// The local model on its threads. Dropping it answers what waits with [`EmbedError::Stopped`], and blocks until the batches
 /// being computed are done (tens of milliseconds).
 pub struct LocalTier {
     queue: Arc<Queue>,
+    claim: Arc<Claim>,
     card: Card,
-    observe: Arc<Observe>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -40,7 +40,7 @@ pub struct Stats {
 
 impl LocalTier {
     /// Loads the model, checks it and starts its threads, named `local-model-0` and up. Blocks for a second or two; `observe` is
-    /// called with each batch, on the thread that computed it, and with each request.
+    /// called on the threads, with each batch and with each look-up of tokens.
     ///
     /// # Errors
     /// [`LoadError`], which says which file is at fault and what to do. The process is none the worse for it.
@@ -48,34 +48,48 @@ impl LocalTier {
         settings: &LocalModel,
         observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
-        Self::serve(load::load(settings)?, settings, observe)
+        Self::start_beside(settings, &Permits::new(settings.threads.get()), observe)
+    }
+
+    /// As [`LocalTier::start`], with permits that are shared with other models.
+    ///
+    /// # Errors
+    /// As [`LocalTier::start`].
+    pub fn start_beside(
+        settings: &LocalModel,
+        permits: &Permits,
+        observe: impl Fn(&Observation) + Send + Sync + 'static,
+    ) -> Result<Self, LoadError> {
+        let loaded = on_cores(&settings.cores, || load::load(settings, permits))?;
+        Self::serve(loaded, settings, observe)
     }
 
     /// Starts the threads of a model that is loaded.
     pub(super) fn serve(
-        Loaded { engines, card, pace }: Loaded,
+        Loaded { engines, card, pace, claim }: Loaded,
         settings: &LocalModel,
         observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
         let queue = Queue::new(terms(settings, card.max_tokens), pace);
-        Self::with_engines((engines, &settings.cores), card, queue, observe)
+        Self::with_engines((engines, &settings.cores), card, (queue, claim), observe)
     }
 
     fn with_engines<E: Engine>(
         (engines, cores): (Vec<E>, &[u32]),
         card: Card,
-        queue: Queue,
+        (queue, claim): (Queue, Claim),
         observe: impl Fn(&Observation) + Send + Sync + 'static,
     ) -> Result<Self, LoadError> {
         let observe: Arc<Observe> = Arc::new(observe);
         // Made first, so that an error on the way stops the threads already started.
-        let mut tier = Self { queue: Arc::new(queue), card, observe: Arc::clone(&observe), threads: Vec::new() };
+        let mut tier = Self { queue: Arc::new(queue), claim: Arc::new(claim), card, threads: Vec::new() };
         for (number, mut engine) in engines.into_iter().enumerate() {
-            let (queue, observe, cores) = (Arc::clone(&tier.queue), Arc::clone(&observe), cores.to_vec());
+            let (queue, claim) = (Arc::clone(&tier.queue), Arc::clone(&tier.claim));
+            let (observe, cores) = (Arc::clone(&observe), cores.to_vec());
             let thread = thread::Builder::new().name(format!("local-model-{number}")).spawn(move || {
                 lower_priority();
                 keep_to(&cores);
-                worker::run(&mut engine, &queue, &*observe);
+                worker::run(&mut engine, (&queue, &claim), &*observe);
             });
             tier.threads.push(thread.map_err(LoadError::Thread)?);
         }
@@ -93,40 +107,57 @@ impl LocalTier {
         texts: Vec<S>,
         deadline: Instant,
     ) -> impl Future<Output = Result<Embeddings, EmbedError>> + Send + use<S> {
-        let normalised = self.card.identity.normalised;
-        let computed = self.embed_raw(texts.into_iter().map(Into::into).collect(), deadline);
-        async move {
-            let mut embeddings = computed.await?;
-            if normalised {
-                embeddings.normalise();
-            }
-            Ok(embeddings)
-        }
+        self.embed_scaled(texts.into_iter().map(Into::into).collect(), Scaling::Own, deadline)
     }
 
-    /// As [`LocalTier::embed`], with each vector as the model and its pooling make it, or each pair's scores.
+    /// As [`LocalTier::embed`], with vectors scaled otherwise than the model's are, or each pair's scores.
     ///
     /// # Errors
     /// The future gives [`EmbedError`].
-    pub fn embed_raw(
+    pub fn embed_scaled(
         &self,
         texts: Vec<Sequence>,
+        scaling: Scaling,
         deadline: Instant,
     ) -> impl Future<Output = Result<Embeddings, EmbedError>> + Send + use<> {
-        let count = texts.len();
-        let (job, outcome) = Job::new(count, Instant::now(), deadline);
+        let (job, outcome) = Job::new(texts.len(), Instant::now(), deadline);
+        let job = match scaling {
+            Scaling::Unit => job.normalised(),
+            Scaling::Own if self.card.identity.normalised => job.normalised(),
+            Scaling::Own | Scaling::Raw => job,
+        };
         let pushed = if texts.is_empty() {
             Err(EmbedError::Failed("there is no text".to_owned()))
         } else {
-            self.queue.push(&Arc::new(job), texts)
+            self.queue.push(&Arc::new(job), texts, self.claim.others())
         };
-        if let Ok(remembered) = pushed {
-            (self.observe)(&Observation::Recalled { texts: count, remembered });
-        }
         async move {
             pushed?;
             // The sender is gone without a word only where its thread is.
             outcome.await.unwrap_or(Err(EmbedError::Stopped))
+        }
+    }
+
+    /// Has `work` done on an inference thread, before anything is computed: what takes long, and would hold up whoever shares the
+    /// caller's thread. Dropping the future gives it up, unless it has begun.
+    ///
+    /// # Errors
+    /// The future gives [`EmbedError::QueueFull`], or [`EmbedError::Stopped`] where it panicked or the tier was stopped.
+    pub fn aside<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T, EmbedError>> + Send + use<T, W> {
+        let (reply, done) = oneshot::channel();
+        let task: Task = Box::new(move || {
+            if !reply.is_closed() {
+                // The caller may have gone in the meantime, and then nobody wants to know.
+                let _gone = reply.send(work());
+            }
+        });
+        let pushed = self.queue.aside(task);
+        async move {
+            pushed?;
+            done.await.map_err(|_| EmbedError::Stopped)
         }
     }
 
@@ -174,27 +205,6 @@ fn terms(settings: &LocalModel, longest: usize) -> Terms {
 
 fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// Forwarding comes first where cores are short. On Linux the nice value belongs to the calling thread (setpriority(2), under BUGS).
-pub fn lower_priority() {
-    // Refused by some sandboxes, and of no consequence but the lost preference.
-    #[cfg(target_os = "linux")]
-    let _refused = rustix::process::setpriority_process(None, NICE);
-}
-
-/// Keeps the calling thread on `cores`, where there are any. The kernel refuses where none of them may be used.
-fn keep_to(cores: &[u32]) {
-    #[cfg(target_os = "linux")]
-    if !cores.is_empty() {
-        let mut set = rustix::thread::CpuSet::new();
-        for core in cores.iter().filter_map(|core| usize::try_from(*core).ok()) {
-            set.set(core);
-        }
-        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-            tracing::warn!(%error, ?cores, "the local model cannot be kept to `cores`, and uses any");
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::batch::Most;
 use super::engine::{Engine, EngineError, Tokens};
 use super::forecast::Pace;
+use super::permits::Claim;
 
 /// Lengths in tokens that texts come in, beside the longest.
 const LENGTHS: [usize; 4] = [8, 32, 64, 128];
@@ -15,11 +16,12 @@ const LENGTHS: [usize; 4] = [8, 32, 64, 128];
 const LONGEST: usize = 512;
 
 /// Has each of `engines` compute lone texts of several lengths, and full batches; all of them at the same time, as
-/// they are going to work. Gives the pace of the first.
+/// they are going to work, and with the permits that they will need. Gives the pace of the first.
 pub(super) fn all<E: Engine>(
     engines: &mut [E],
     sample: &str,
     (longest, most): (usize, Most),
+    claim: &Claim,
 ) -> Result<Pace, EngineError> {
     let shapes = shapes(longest, most);
     let one = |engine: &mut E| {
@@ -27,9 +29,11 @@ pub(super) fn all<E: Engine>(
         let mut pace = Pace::default();
         for &(texts, tokens) in &shapes {
             let text = Tokens(sample.0.iter().copied().cycle().take(tokens).collect());
+            let permit = claim.take();
             let begun = Instant::now();
             engine.embed(&vec![&text; texts])?;
             pace.ran(texts * tokens, begun.elapsed());
+            drop(permit);
         }
         Ok(pace)
     };

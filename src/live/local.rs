@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -128,7 +128,7 @@ impl Local {
     /// Its state now.
     pub fn gauges(&self) -> LocalGauges {
         let serving = self.serving.load();
-        let waiting = serving.versions().map(|(served, _)| served.tier.stats().waiting).sum();
+        let waiting = serving.versions().map(|(served, _)| served.tier.stats().waiting + served.beside.waiting()).sum();
         LocalGauges {
             ready: serving.stable.is_some(),
             queued: dense(waiting),
@@ -257,14 +257,42 @@ impl Engaged {
         &self.stable.beside
     }
 
-    /// Notes a request that was answered, or that was not and why.
-    pub fn finished(&self, outcome: Result<(), Reason>) {
-        self.metrics.finished(&self.served.version, outcome);
+    /// Begins to count a request that must be answered by `until`.
+    pub fn computing(&self, until: Instant) -> Computing<'_> {
+        Computing { engaged: self, until, is_over: false }
     }
 
     /// Where its requests are counted.
     pub fn metrics(&self) -> &LocalMetrics {
         &self.metrics
+    }
+}
+
+/// A request that is being computed. One that is dropped before it is over is counted as late or as given up by its client.
+pub struct Computing<'e> {
+    engaged: &'e Engaged,
+    until: Instant,
+    is_over: bool,
+}
+
+impl Computing<'_> {
+    /// Notes that it was answered, or that it was not and why.
+    pub fn over(mut self, outcome: Result<(), Reason>) {
+        self.is_over = true;
+        self.note(outcome);
+    }
+
+    fn note(&self, outcome: Result<(), Reason>) {
+        self.engaged.metrics.finished(&self.engaged.served.version, outcome);
+    }
+}
+
+impl Drop for Computing<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let is_late = Instant::now() >= self.until;
+            self.note(Err(if is_late { Reason::RequestTimeout } else { Reason::ClientDisconnected }));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Answers from the local models.
+//! Answers from the local models. What is computed, and large bodies both ways, are the inference threads' work.
 
 use std::mem;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 
 use super::attempt::Outbound;
@@ -17,13 +17,18 @@ use super::relay::AnswerBody;
 use super::request::Deadlines;
 use crate::config::ModelKind;
 use crate::domain::{Reason, Tier};
-use crate::fallback::{Api, Asked, EmbedError, Embeddings, Endpoint, Question, Rejection, Scaling};
+use crate::fallback::{Api, Asked, Catalogue, EmbedError, Endpoint, OwnedCatalogue, Rejection};
 use crate::live::Engaged;
 
 /// What `Proxy-Status` says of an answer of the local model's.
 const NEXT_HOP: HeaderValue = HeaderValue::from_static("overspill; next-hop=\"local\"");
 /// How long a text may wait for the local model on a route without any deadline.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+/// Bodies of more bytes are read on an inference thread: more than half a millisecond's work would hold up the requests that
+/// are forwarded on the same thread.
+const LARGE_BODY: usize = 32 << 10;
+/// Answers of more numbers are written there.
+const LARGE_ANSWER: usize = 8192;
 
 /// What a local model says to a request: what it computed, what is known of it, or what is wrong with the request.
 pub(super) struct LocalAnswer {
@@ -50,28 +55,26 @@ pub(super) async fn answer(
         return Err(Reason::LocalUnsupported);
     }
     let body = read_whole(request.body_mut()).await.ok_or(Reason::ClientDisconnected)?;
-    let asked = endpoint.admit(request.method(), request.headers()).and_then(|()| endpoint.read(&body, &catalogue));
-    let until = deadlines.head.unwrap_or_else(|| Instant::now() + LONGEST_WAIT);
-    let outcome = match asked {
-        Err(rejection) => return Ok(rejection.into()),
-        Ok(Asked::Told(body)) => return Ok(LocalAnswer::of(body)),
-        Ok(Asked::Texts(question)) => {
-            let card = catalogue.card(question.place);
-            if card.kind == ModelKind::Encoder && !accepted.is_none_or(|spaces| spaces.accept(&card.identity.space())) {
-                return Err(Reason::LocalIdentityMismatch);
-            }
-            exchange.trace_run(&card.identity.name);
-            texts(exchange, &local, &question, until).await.map(|embeddings| question.answer(card, &embeddings))
-        }
-        Ok(Asked::Tensors(mut question)) => {
-            let Some(model) = local.beside().tensors(question.place) else { return Err(Reason::LocalUnsupported) };
-            exchange.trace_run(&model.card().identity.name);
-            let computed = model.compute(mem::take(&mut question.inputs), mem::take(&mut question.outputs), until);
-            computed.await.and_then(|outputs| question.answer(model.card(), &outputs))
-        }
+    if let Err(rejection) = endpoint.admit(request.method(), request.headers()) {
+        return Ok(rejection.into());
+    }
+    let asked = match read(&local, (&endpoint, &uri), &body, &catalogue).await {
+        Ok(Ok(Asked::Told(body))) => return Ok(LocalAnswer::of(body)),
+        Ok(Ok(asked)) => asked,
+        Ok(Err(rejection)) => return Ok(rejection.into()),
+        Err(error) => return Err(error.reason()),
     };
+    if let Asked::Texts(question) = &asked {
+        let card = catalogue.card(question.place);
+        if card.kind == ModelKind::Encoder && !accepted.is_none_or(|spaces| spaces.accept(&card.identity.space())) {
+            return Err(Reason::LocalIdentityMismatch);
+        }
+    }
+    let until = deadlines.head.unwrap_or_else(|| Instant::now() + LONGEST_WAIT);
+    let computing = local.computing(until);
+    let outcome = compute(exchange, &local, asked, until).await;
     exchange.trace_end(outcome.as_ref().err().map(EmbedError::reason));
-    local.finished(outcome.as_ref().map(|_| ()).map_err(EmbedError::reason));
+    computing.over(outcome.as_ref().map(|_| ()).map_err(EmbedError::reason));
     match outcome {
         Ok(body) => Ok(LocalAnswer::of(body)),
         Err(error) if error.is_final() => Ok(endpoint.api.rejection_of(&error).into()),
@@ -87,28 +90,58 @@ pub(super) async fn answer(
     }
 }
 
-/// Asks the model that a question is for.
-async fn texts(
+/// Reads a request's body; a large one on an inference thread.
+async fn read(
+    local: &Engaged,
+    (endpoint, uri): (&Endpoint<'_>, &Uri),
+    body: &Bytes,
+    catalogue: &Catalogue<'_>,
+) -> Result<Result<Asked, Rejection>, EmbedError> {
+    if body.len() <= LARGE_BODY {
+        return Ok(endpoint.read(body, catalogue));
+    }
+    let (uri, body, catalogue) = (uri.clone(), body.clone(), OwnedCatalogue::of(catalogue));
+    let read = move || Some(Endpoint::recognise(uri.path())?.read(&body, &catalogue.borrowed()));
+    local.tier().aside(read).await?.ok_or(EmbedError::Stopped)
+}
+
+/// Has the model that is asked compute, and writes its answer; a large one on an inference thread.
+async fn compute(
     exchange: &mut Exchange,
     local: &Engaged,
-    question: &Question,
+    asked: Asked,
     until: Instant,
-) -> Result<Embeddings, EmbedError> {
-    let Some(tier) = local.beside().texts(local.tier(), question.place) else { return Err(EmbedError::Stopped) };
-    // The copies share their texts with the question, which a ranking is answered with.
-    let texts = question.texts.clone();
-    let embeddings = match question.scaling {
-        Scaling::Own => tier.embed(texts, until).await?,
-        Scaling::Raw => tier.embed_raw(texts, until).await?,
-        Scaling::Unit => {
-            let mut raw = tier.embed_raw(texts, until).await?;
-            raw.normalise();
-            raw
+) -> Result<Vec<u8>, EmbedError> {
+    match asked {
+        Asked::Told(body) => Ok(body),
+        Asked::Texts(question) => {
+            let Some(tier) = local.beside().texts(local.tier(), question.place) else {
+                return Err(EmbedError::Stopped);
+            };
+            exchange.trace_run(&tier.card().identity.name);
+            // The copies share their texts with the question, which a ranking is answered with.
+            let embeddings = tier.embed_scaled(question.texts.clone(), question.scaling, until).await?;
+            exchange.queued(embeddings.queued);
+            local.metrics().waited(embeddings.queued);
+            if embeddings.vectors.iter().map(Vec::len).sum::<usize>() <= LARGE_ANSWER {
+                return Ok(question.answer(tier.card(), &embeddings));
+            }
+            let card = tier.card().clone();
+            tier.aside(move || question.answer(&card, &embeddings)).await
         }
-    };
-    exchange.queued(embeddings.queued);
-    local.metrics().waited(embeddings.queued);
-    Ok(embeddings)
+        Asked::Tensors(mut question) => {
+            let Some(model) = local.beside().tensors(question.place) else { return Err(EmbedError::Stopped) };
+            exchange.trace_run(&model.card().identity.name);
+            let asked = (mem::take(&mut question.inputs), mem::take(&mut question.outputs));
+            let outputs = model.compute(asked.0, asked.1, until).await?;
+            let numbers: usize = outputs.iter().map(|(_, tensor)| tensor.data.bytes() / size_of::<f32>()).sum();
+            if numbers <= LARGE_ANSWER {
+                return question.answer(model.card(), &outputs);
+            }
+            let card = model.card().clone();
+            local.tier().aside(move || question.answer(&card, &outputs)).await?
+        }
+    }
 }
 
 impl LocalAnswer {

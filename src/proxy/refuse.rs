@@ -1,5 +1,7 @@
 //! Answers that the router makes itself, and what it says about who answered.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
@@ -32,7 +34,7 @@ pub(super) fn refuse_as(exchange: Exchange, reason: Reason, api: Api) -> Respons
         return refuse(exchange, reason);
     }
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = Response::new(Bytes::from(api.rejection(status, reason.detail()).body));
+    let mut response = Response::new(Bytes::from(api.rejection(status, &message(&exchange, reason)).body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
@@ -58,7 +60,18 @@ pub(super) fn refuse_for(exchange: Exchange, reason: Reason, fault: &str) -> Res
 /// Refuses the request with a status other than the reason's own.
 pub(super) fn refuse_with(exchange: Exchange, reason: Reason, code: StatusCode) -> Response<AnswerBody> {
     let details = details(&exchange).unwrap_or_else(|| reason.detail().to_owned());
-    send_refusal(exchange, (reason, details), told(reason, code, reason.detail()))
+    let told = told(reason, code, &message(&exchange, reason));
+    send_refusal(exchange, (reason, details), told)
+}
+
+/// What the body says: the reason, and the time that an answer would have taken where that was too long.
+fn message(exchange: &Exchange, reason: Reason) -> Cow<'static, str> {
+    match exchange.declined_for() {
+        Some((declined, Some(needed))) if declined == reason => {
+            format!("{}: it would take {:.1} s", reason.detail(), needed.as_secs_f64()).into()
+        }
+        _ => reason.detail().into(),
+    }
 }
 
 fn told(reason: Reason, code: StatusCode, message: &str) -> Response<Bytes> {

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::harness::{Folder, log_field};
-use super::stage::{Models, Stage, every_model, same, settings};
+use super::harness::{Folder, log_field, virtual_service};
+use super::stage::{Models, Stage, every_model, fetched, same, settings};
 
 const PROVIDER_FALLBACK: &str = "overspill_local_model_execution_provider_fallback";
 
@@ -141,7 +141,9 @@ fn a_cross_encoder_ranks_texts_and_says_how_sure_it_is() {
 
 #[test]
 fn a_long_query_is_kept_once_for_all_its_texts() {
-    let stage = Stage::start(&every_model());
+    // Time enough on any machine: it is the length that it is refused for.
+    let rule = "  - {name: all, timeout: 3600s, route: [{destination: {host: pool.example}}]}";
+    let stage = Stage::with(&(virtual_service("app.example", rule) + &every_model()), &[]);
     let before = stage.router.peak_memory();
     let body = json!({ "query": "red ".repeat(250_000), "texts": vec!["red"; 2048], "truncate": false });
     let reply = stage.post("/rerank", &body.to_string());
@@ -216,12 +218,44 @@ fn an_execution_provider_that_cannot_be_had_is_told_loudly_and_the_cpu_computes(
     let provider = &dump["local_models"][0]["execution_provider"];
     assert_eq!(provider["in_use"], json!("CPU"));
     assert!(provider["refused"][0].as_str().expect("why").starts_with("CUDA: "), "{provider}");
-    let folder = Folder::with(&own);
-    let check = Command::new(env!("CARGO_BIN_EXE_overspill")).arg("check").arg(folder.path()).output();
-    let found = String::from_utf8(check.expect("the program starts").stdout).expect("text");
+    let found = checked(&own);
     let said = "warning OVS222: spec.localModel.executionProviders: `CUDA` cannot be used";
     assert!(found.contains(said) && found.contains("libonnxruntime_providers_cuda.so"), "{found}");
+    assert!(found.contains(".yaml:6:"), "the file and the line: {found}");
     assert_eq!(Stage::start(&every_model()).router.metrics().count(PROVIDER_FALLBACK, &[]), 0);
+}
+
+/// What `check` says of these documents.
+fn checked(documents: &str) -> String {
+    let folder = Folder::with(documents);
+    let check = Command::new(env!("CARGO_BIN_EXE_overspill")).arg("check").arg(folder.path()).output();
+    String::from_utf8(check.expect("the program starts").stdout).expect("text")
+}
+
+#[test]
+fn what_the_library_of_a_version_lacks_is_found_without_loading_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let version = folder.path().join("v1");
+    std::fs::create_dir(&version).expect("a folder for the version");
+    let link = |from: &std::path::Path, name: &str| {
+        std::os::unix::fs::symlink(from, version.join(name)).expect("a link");
+    };
+    let encoder = Models::get().path("encoder");
+    for name in ["model.onnx", "tokenizer.json"] {
+        link(&std::path::Path::new(&encoder).join(name), name);
+    }
+    link(&fetched().join("libonnxruntime.so.1.28.0"), "libonnxruntime.so.1.28.0");
+    let wanting = |providers: &str| {
+        checked(&format!(
+            "---\napiVersion: overspill.dev/v1\nkind: Settings\nmetadata: {{name: settings, namespace: default}}\n\
+             spec:\n  localModel:\n    folder: {}\n    executionProviders: [{providers}]\n",
+            folder.path().display()
+        ))
+    };
+    let found = wanting("XNNPACK, CUDA, CPU");
+    assert!(found.contains("libonnxruntime_providers_cuda.so") && found.contains(".yaml:8:"), "{found}");
+    assert!(found.contains("`XNNPACK` cannot be used") && found.contains("was built without it"), "{found}");
+    assert!(!wanting("CPU").contains("OVS222"), "the CPU is always there");
 }
 
 #[test]

@@ -13,5 +13,6 @@ mod clients;
 mod encoders;
 mod numbers;
 mod protocols;
+mod shapes;
 mod stage;
 mod versions;

@@ -3,10 +3,12 @@
     models.py FOLDER
 
 encoder/  a two-layer encoder of four numbers a token: model.onnx gives last_hidden_state, pooled.onnx takes 32-bit ids and gives
-          token_embeddings and sentence_embedding
+          token_embeddings and sentence_embedding. The others compute the same: half.onnx in FP16, with a mask of FP16;
+          fixed.onnx for one text of eight tokens, with every input that there is, named as TensorFlow does; packed.onnx for
+          three texts at once. picky.onnx fails where a text has the word "pear"
 odd/      model.onnx is the encoder with vectors of NaN for texts that hold `pear`, broken.onnx that with NaN for all
 scorer/   a cross-encoder: logits of a pair of texts
-tensors/  add.onnx (sum and product of two FP32 tensors), types.onnx (INT64 [2], BOOL, BYTES, each given back),
+tensors/  half.onnx (the sum of two FP16 tensors), add.onnx (sum and product of two FP32 tensors), types.onnx (INT64 [2], BOOL, BYTES, each given back),
           label.onnx (the label of an FP32 tensor, and beside it a sequence), sequence.onnx (that alone)
 expected.json  what the first two give
 """
@@ -23,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from onnx_wire import FLOAT, INT64, Graph, blob, integer, value_info  # noqa: E402
 
-INT32, STRING, BOOL = 6, 8, 9  # TensorProto.DataType
+INT32, STRING, BOOL, FLOAT16 = 6, 8, 9, 10  # TensorProto.DataType
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "query:", "red", "green", "blue", "one", "two", "three", "apple", "pear"]
 WIDTH = 4
 TEXTS = ["red apple", "one two three", "blue", "green pear one two red red", "unheard of"]
@@ -80,9 +82,9 @@ def flat(table):
     return [value for row in table for value in row]
 
 
-def masked_mean(graph, rows):
+def masked_mean(graph, rows, mask="attention_mask"):
     """The mean of [batch, sequence, WIDTH] over what the mask leaves, as [batch, 1, WIDTH]."""
-    mask = graph.op("Cast", [graph.op("Unsqueeze", ["attention_mask", "two"], "mask/apart")], "mask", to=FLOAT)
+    mask = graph.op("Cast", [graph.op("Unsqueeze", [mask, "two"], "mask/apart")], "mask", to=FLOAT)
     total = graph.op("ReduceSum", [graph.op("Mul", [rows, mask], "masked"), "one"], "total")
     return graph.op("Div", [total, graph.op("ReduceSum", [mask, "one"], "count")], "context")
 
@@ -95,6 +97,37 @@ def start(name, inputs, integer=INT64, vocabulary=VOCABULARY):
     graph.constant("two", INT64, [1], struct.pack("<q", 2))
     words = constant(graph, "vocabulary", flat(vocabulary), [len(WORDS), WIDTH])
     return graph, graph.op("Gather", [words, "input_ids"], "words")
+
+
+def variant(shape=("batch", "sequence"), inputs=(("input_ids", INT64), ("attention_mask", INT64)), half=False, words=VOCABULARY):
+    """The encoder with inputs of this shape and type: ids first, the mask second, and others that change nothing."""
+    graph = Graph("variant")
+    for name, data_type in inputs:
+        graph.inputs.append(value_info(name, data_type, shape))
+    graph.constant("one", INT64, [1], struct.pack("<q", 1))
+    graph.constant("two", INT64, [1], struct.pack("<q", 2))
+    table = constant(graph, "vocabulary", flat(words), [len(words), WIDTH])
+    graph.op("Cast", [inputs[1][0]], "mask/whole", to=INT64)
+    rows = graph.op("Gather", [table, inputs[0][0]], "words")
+    context = masked_mean(graph, rows, "mask/whole")
+    first = graph.op("MatMul", [rows, constant(graph, "first", flat(FIRST), [WIDTH, WIDTH])], "first/product")
+    first = graph.op("Tanh", [graph.op("Add", [first, context], "first/sum")], "first/state")
+    second = graph.op("MatMul", [first, constant(graph, "second", flat(SECOND), [WIDTH, WIDTH])], "second/product")
+    biased = graph.op("Add", [second, constant(graph, "bias", BIAS, [WIDTH])], "second/sum")
+    state = graph.op("Tanh", [biased], "state")
+    kind = FLOAT16 if half else FLOAT
+    graph.op("Cast", [state], "token_states", to=kind)
+    graph.outputs.append(value_info("token_states", kind, [*shape, WIDTH]))
+    return graph.model(17, "test")
+
+
+def half_sum():
+    graph = Graph("half")
+    for name in ("x", "y"):
+        graph.inputs.append(value_info(name, FLOAT16, ["rows"]))
+    graph.op("Add", ["x", "y"], "sum")
+    graph.outputs.append(value_info("sum", FLOAT16, ["rows"]))
+    return graph.model(17, "test")
 
 
 def encoder(integer, pooled, vocabulary=VOCABULARY):
@@ -198,6 +231,14 @@ def main(folder):
         "encoder/pooled.onnx": encoder(INT32, True),
         "odd/model.onnx": encoder(INT64, False, without("pear")),
         "odd/broken.onnx": encoder(INT64, False, without(*WORDS)),
+        "encoder/half.onnx": variant(inputs=(("input_ids", INT64), ("attention_mask", FLOAT16)), half=True),
+        "encoder/fixed.onnx": variant(
+            (1, 8),
+            [(name, INT32) for name in ("input_word_ids:0", "input_mask:0", "segment_ids:0", "position_ids:0")],
+        ),
+        "encoder/packed.onnx": variant((3, "sequence")),
+        "encoder/picky.onnx": variant(words=VOCABULARY[: WORDS.index("pear")]),
+        "tensors/half.onnx": half_sum(),
         "scorer/model.onnx": scorer(),
         "tensors/add.onnx": add(),
         "tensors/types.onnx": types(),

@@ -1,10 +1,12 @@
 //! What waits, what is computed together, and what is refused because it would come too late.
 
-use super::harness::{Metrics, Router, get};
+use super::harness::{Client, Metrics, Router, Wire, get};
 use super::{INT8, embed, local_only, model, send, texts};
 
 const BATCHED: &str = "overspill_local_model_batch_size_sum";
 const QUEUED: &str = "overspill_local_model_queue_size";
+const ERRORS: &str = "overspill_local_model_inference_errors_total";
+const GIVEN_UP: [(&str, &str); 1] = [("reason", "client_disconnected")];
 const CACHE: &str = "overspill_local_model_tokenizer_cache_total";
 
 fn start(rule: &str, settings: &str) -> Router {
@@ -28,6 +30,8 @@ fn what_cannot_be_answered_in_time_is_refused_at_once_with_the_time_it_would_tak
     assert!(status.contains("local_too_late at local (it would take ") && status.contains(" s)"), "{status}");
     assert!(reply.head.value("retry-after").parse::<u32>().expect("seconds") > 1, "{reply:?}");
     assert_eq!(reply.json()["error"]["code"], "local_too_late");
+    let message = reply.json()["error"]["message"].to_string();
+    assert!(message.contains("it would take ") && message.contains(" s"), "{message}");
     assert_eq!(computed(&router.metrics()), 0, "nothing was computed for it");
     assert_eq!(embed(&router, &texts(1)).head.status, 200);
 }
@@ -58,6 +62,48 @@ fn what_its_client_gave_up_is_not_computed() {
     router.wait_for("the queue is empty", |metrics| metrics.count(QUEUED, &[]) == 0);
     assert!(computed(&router.metrics()) < 500);
     assert_eq!(embed(&router, &texts(1)).head.status, 200);
+    router.wait_for("it is counted", |metrics| metrics.count(ERRORS, &GIVEN_UP) == 1);
+}
+
+#[test]
+fn a_stream_of_http2_that_is_reset_is_given_up_and_its_connection_goes_on() {
+    let router = start(PATIENT, "");
+    let body = serde_json::json!({ "model": "any", "input": texts(1000) }).to_string();
+    let mut client = Client::connect(router.traffic, Wire::H2);
+    let fields = [("content-type", "application/json")];
+    let mut call = client.start("POST", "/v1/embeddings", &fields);
+    call.send(&body);
+    call.finish();
+    router.wait_for("the thousand wait", |metrics| metrics.count(QUEUED, &[]) > 500);
+    call.cancel();
+    router.wait_for("it is given up", |metrics| metrics.count(ERRORS, &GIVEN_UP) == 1);
+    router.wait_for("the queue is empty", |metrics| metrics.count(QUEUED, &[]) == 0);
+    assert!(computed(&router.metrics()) < 500);
+    let one = serde_json::json!({ "model": "any", "input": "one" }).to_string();
+    assert_eq!(client.ask("POST", "/v1/embeddings", &fields, &one).head.status, 200);
+}
+
+#[test]
+fn large_bodies_are_read_and_written_as_small_ones_are() {
+    let router = start("", "");
+    let reply = embed(&router, &["x".repeat(1 << 20)]);
+    assert_eq!(reply.head.status, 200, "{reply:?}");
+    let reply = embed(&router, &["x".repeat(1 << 16), String::new()]);
+    assert_eq!((reply.head.status, &reply.json()["error"]["type"]), (400, &"invalid_request_error".into()));
+    let many = embed(&router, &texts(40)).json();
+    for (index, text) in texts(40).iter().enumerate() {
+        let alone = embed(&router, std::slice::from_ref(text)).json();
+        let cosine = |one: &serde_json::Value, other: &serde_json::Value| -> f64 {
+            let numbers = |vector: &serde_json::Value| -> Vec<f64> {
+                vector.as_array().into_iter().flatten().filter_map(serde_json::Value::as_f64).collect()
+            };
+            numbers(one).iter().zip(numbers(other)).map(|(one, other)| one * other).sum()
+        };
+        let found = cosine(&many["data"][index]["embedding"], &alone["data"][0]["embedding"]);
+        // The quantised model's vectors depend on what is computed with them.
+        assert!(found > 0.9, "{index}: {found}");
+    }
+    assert_eq!(many["usage"]["total_tokens"].as_u64().map(|tokens| tokens > 400), Some(true));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! The same paced load goes through one router with the model idle and with it saturated, in turns, twice: with a core of the
 //! model's own (`localModel.cores`), and with the one core that forwarding has. Origin and load stand on the first core. What is
-//! printed are the latencies of forwarded requests and the shares of the core that the model and everything else have.
+//! printed, and written to `results`, are the latencies of forwarded requests and the shares of the core that the model and
+//! everything else have.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -11,9 +12,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use local_model::{Placement, Router, Saturation, texts};
+use local_model::{Circumstances, Placement, Router, Saturation, record, texts};
 use rig::exchange::{Exchange, Wire};
 use rig::{Keep, Load, Origin, Outcome, Pace, Times, cores};
+use serde::Serialize;
 
 /// Measures what a saturated local model does to forwarded requests
 #[derive(Parser)]
@@ -34,7 +36,13 @@ struct Options {
     /// Rounds, over which latencies are gathered
     #[arg(long, env = "ROUNDS", default_value_t = 3)]
     rounds: usize,
+    /// Where the figures are written
+    #[arg(long, env = "RESULTS", default_value = "benches/interference/results")]
+    results: PathBuf,
 }
+
+/// Where the model has a core that nothing else has.
+const APART: &str = "a core of its own";
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
@@ -47,11 +55,30 @@ fn main() -> ExitCode {
 }
 
 /// What the rounds with the model idle, or saturated, have come to.
+#[derive(Serialize)]
 struct Gathered {
-    /// In nanoseconds.
+    /// Of each round, in nanoseconds: 50th, 99th and 99.9th percentile.
     latencies: Vec<[u64; 3]>,
     /// The share of a core that the model had, and that the router's other threads had.
     shares: [f64; 2],
+}
+
+/// The model on one of the places that it may be given.
+#[derive(Serialize)]
+struct Placed {
+    place: &'static str,
+    idle: Gathered,
+    saturated: Gathered,
+    /// By how much the 99th percentile is longer, as a part of what it was.
+    p99_moves: f64,
+}
+
+#[derive(Serialize)]
+struct Results {
+    circumstances: Circumstances,
+    /// Forwarded requests a second.
+    rate: f64,
+    places: Vec<Placed>,
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -62,24 +89,28 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let (&first, &last) = (cores.first().ok_or("there is no core")?, cores.last().ok_or("there is no core")?);
     cores::pin(&[first])?;
     let origin = Origin::start(first, [1, 1])?;
-    println!("latency of {} forwarded requests a second, in microseconds", options.rate);
+    let circumstances = Circumstances::now(options.seconds, options.rounds);
+    let mut results = Results { circumstances, rate: options.rate, places: Vec::new() };
     // With two cores forwarding shares the first with the load, both times.
     let apart = (cores.get(1).filter(|_| cores.len() > 2).copied().unwrap_or(first), last);
-    for (what, (forwarding, computing)) in [("a core of its own", apart), ("the core of forwarding", (last, last))] {
+    for (place, (forwarding, computing)) in [(APART, apart), ("the core of forwarding", (last, last))] {
+        println!("measuring with the model on {place}");
         let documents = documents((&folder, computing), &origin);
         let router = Router::start(Placement { program: &program, cores: &[forwarding] }, &documents)?;
         let (mut idle, mut busy) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
             idle.push(forward(options, &router)?);
             let load = Saturation::begin(router.traffic, &texts(256), (2, 16));
+            load.answering()?;
             busy.push(forward(options, &router)?);
-            if load.texts().0 == 0 {
-                return Err("the local model answered nothing".into());
-            }
         }
-        report(what, &gather(&idle), &gather(&busy));
+        let (idle, saturated) = (gather(&idle), gather(&busy));
+        let p99_moves = middle(&saturated)[1] / middle(&idle)[1] - 1.0;
+        results.places.push(Placed { place, idle, saturated, p99_moves });
     }
-    Ok(())
+    let table = table(&results);
+    println!("\n{table}");
+    record(&repository.join(&options.results), &table, &results)
 }
 
 /// One window: its latencies, and the CPU time of the model's threads and of all.
@@ -128,15 +159,28 @@ fn middle(gathered: &Gathered) -> [f64; 3] {
     })
 }
 
-fn report(what: &str, idle: &Gathered, busy: &Gathered) {
-    println!("the model on {what}");
-    for (name, gathered) in [("idle", idle), ("saturated", busy)] {
-        let [p50, p99, p999] = middle(gathered);
-        let [model, rest] = gathered.shares.map(|share| share * 100.0);
-        println!("  {name:9} p50 {p50:6.0}  p99 {p99:6.0}  p99.9 {p999:6.0}   model {model:3.0} % of a core, the rest {rest:3.0} %");
+fn table(results: &Results) -> String {
+    let mut table = format!(
+        "{}\nLatency of {} forwarded requests a second, in microseconds, the middle of the rounds.\n\n\
+         | the model on | it is | p50 | p99 | p99.9 | its share of a core | the rest's | p99 moves | promised |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---:|\n",
+        results.circumstances.sentence(),
+        results.rate
+    );
+    for Placed { place, idle, saturated, p99_moves } in &results.places {
+        let promised = if *place == APART { "5 %".to_owned() } else { format!("{:.0} %", saturated.shares[0] * 100.0) };
+        let moves = [String::new(), format!("{:+.1} %", p99_moves * 100.0)];
+        let promised = [String::new(), promised];
+        for (at, (name, gathered)) in [("idle", idle), ("saturated", saturated)].into_iter().enumerate() {
+            let [p50, p99, p999] = middle(gathered);
+            let [model, rest] = gathered.shares.map(|share| share * 100.0);
+            table += &format!(
+                "| {place} | {name} | {p50:.0} | {p99:.0} | {p999:.0} | {model:.0} % | {rest:.0} % | {} | {} |\n",
+                moves[at], promised[at]
+            );
+        }
     }
-    let (before, after) = (middle(idle)[1], middle(busy)[1]);
-    println!("  p99 moves by {:+.1} %", (after / before - 1.0) * 100.0);
+    table
 }
 
 fn documents((folder, core): (&Path, usize), origin: &Origin) -> String {

@@ -19,7 +19,11 @@ pub(crate) fn environment(folder: &Path) -> Result<PathBuf, Box<dyn Error>> {
     if !made.is_file() {
         println!("making an environment with {} (once)", PACKAGES.join(", "));
         succeed(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-        succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
+        succeed(
+            Command::new(&python)
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+                .args(PACKAGES),
+        )?;
         std::fs::write(made, "")?;
     }
     Ok(python)

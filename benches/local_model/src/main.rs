@@ -13,8 +13,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use local_model::{Placement, Router, Saturation, embed, texts};
+use local_model::{Circumstances, Placement, Router, Saturation, embed, record, texts};
 use rig::cores;
+use serde::Serialize;
 
 use self::bare::Bare;
 
@@ -45,19 +46,31 @@ struct Options {
     /// Rounds, of which each figure's best is taken
     #[arg(long, env = "ROUNDS", default_value_t = 3)]
     rounds: usize,
+    /// Where the figures are written
+    #[arg(long, env = "RESULTS", default_value = "benches/local_model/results")]
+    results: PathBuf,
 }
 
 /// What one file has come to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Serialize)]
 struct Figures {
+    file: String,
     /// Milliseconds on a core for each text, at saturation: bare, and the router's inference threads, and all its threads.
-    saturated: [f64; 3],
+    saturated_ms: [f64; 3],
     /// The batch that bare runs were best with.
     batch: usize,
+    /// The share of padding among the tokens that the router computed at saturation.
+    padding: f64,
     /// Milliseconds until one text is answered: bare, and the router's.
-    single: [f64; 2],
+    single_ms: [f64; 2],
     /// Milliseconds on a core for one text: bare, and the router's inference threads.
-    single_cpu: [f64; 2],
+    single_cpu_ms: [f64; 2],
+}
+
+#[derive(Serialize)]
+struct Results {
+    circumstances: Circumstances,
+    models: Vec<Figures>,
 }
 
 fn main() -> ExitCode {
@@ -75,12 +88,15 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let repository = own.ancestors().nth(2).ok_or("this tool lies in benches/local_model")?;
     let (program, folder) = (repository.join(&options.overspill), repository.join(&options.folder));
     let python = bare::environment(&repository.join("target/benches/onnxruntime"))?;
-    println!("milliseconds a text; a ratio above 1 is the router's favour");
+    let mut results =
+        Results { circumstances: Circumstances::now(options.seconds, options.rounds), models: Vec::new() };
     for file in &options.files {
-        let figures = measure(options, (&program, &folder, file), &python)?;
-        print(file, &figures);
+        println!("measuring {file}");
+        results.models.push(measure(options, (&program, &folder, file), &python)?);
     }
-    Ok(())
+    let table = table(&results);
+    println!("\n{table}");
+    record(&repository.join(&options.results), &table, &results)
 }
 
 fn measure(
@@ -96,37 +112,48 @@ fn measure(
         figures.iter_mut().zip(new).for_each(|(figure, new)| *figure = figure.min(*new));
     };
     let unknown = f64::INFINITY;
-    let mut figures =
-        Figures { saturated: [unknown; 3], batch: 0, single: [unknown; 2], single_cpu: [unknown; 2] };
+    let mut figures = Figures {
+        file: file.to_owned(),
+        saturated_ms: [unknown; 3],
+        batch: 0,
+        padding: 0.0,
+        single_ms: [unknown; 2],
+        single_cpu_ms: [unknown; 2],
+    };
     for _ in 0..options.rounds {
         // One after the other in each round, so that what else the machine does falls on both.
         for batch in BATCHES {
             let each = bare.packed(&corpus, batch)?;
-            if each < figures.saturated[0] {
-                (figures.saturated[0], figures.batch) = (each, batch);
+            if each < figures.saturated_ms[0] {
+                (figures.saturated_ms[0], figures.batch) = (each, batch);
             }
         }
-        least(&mut figures.saturated[1..], &saturated(&router, &corpus, options.seconds)?);
+        let (each, padding) = saturated(&router, &corpus, options.seconds)?;
+        least(&mut figures.saturated_ms[1..], &each);
+        figures.padding = padding;
         let (wall, cpu) = bare.single(SINGLE, options.seconds)?;
         let (own_wall, own_cpu) = single(&router, options.seconds)?;
-        least(&mut figures.single, &[wall, own_wall]);
-        least(&mut figures.single_cpu, &[cpu, own_cpu]);
+        least(&mut figures.single_ms, &[wall, own_wall]);
+        least(&mut figures.single_cpu_ms, &[cpu, own_cpu]);
     }
     Ok(figures)
 }
 
-/// Milliseconds on a core for each text: of the inference threads, and of all threads.
-fn saturated(router: &Router, corpus: &[String], seconds: f64) -> Result<[f64; 2], Box<dyn Error>> {
+/// Milliseconds on a core for each text, of the inference threads and of all threads, and the share of padding.
+fn saturated(router: &Router, corpus: &[String], seconds: f64) -> Result<([f64; 2], f64), Box<dyn Error>> {
     let load = Saturation::begin(router.traffic, corpus, ASKED);
     wait(Duration::from_secs(2));
     let ((inference, all), (texts, _)) = (router.cpu()?, load.texts());
+    let (tokens, computed) = (load.tokens(), router.computed_tokens()?);
     wait(Duration::from_secs_f64(seconds));
     let ((inference_after, all_after), (texts_after, failed)) = (router.cpu()?, load.texts());
     if failed > 0 || texts_after == texts {
         return Err(format!("{failed} texts were not answered, and {} were", texts_after - texts).into());
     }
+    // What is in flight at both ends is a small part of what was computed, and about the same at both.
+    let padding = 1.0 - float(load.tokens() - tokens) / (router.computed_tokens()? - computed);
     let each = |spent: Duration| milliseconds(spent) / float(texts_after - texts);
-    Ok([each(inference_after - inference), each(all_after - all)])
+    Ok(([each(inference_after - inference), each(all_after - all)], padding))
 }
 
 /// Milliseconds until one text is answered, in the middle of all, and on a core of the inference threads. The text is known,
@@ -145,18 +172,26 @@ fn single(router: &Router, seconds: f64) -> Result<(f64, f64), Box<dyn Error>> {
     Ok((waits.get(waits.len() / 2).copied().map_or(0.0, milliseconds), spent))
 }
 
-fn print(file: &str, figures: &Figures) {
-    let Figures { saturated: [bare, own, all], batch, single, single_cpu } = figures;
-    println!("{file}");
-    println!("  saturated, on a core: bare {bare:.2} (batches of {batch}), router {own:.2}, ratio {:.3}", bare / own);
-    println!("  saturated, of the whole process: {all:.2}, ratio {:.3}; {:.0} texts/s a core", bare / all, 1000.0 / all);
-    println!("  one text, until its answer: bare {:.2}, router {:.2}, ratio {:.3}", single[0], single[1], single[0] / single[1]);
-    println!(
-        "  one text, on a core: bare {:.2}, router {:.2}, ratio {:.3}",
-        single_cpu[0],
-        single_cpu[1],
-        single_cpu[0] / single_cpu[1]
+fn table(results: &Results) -> String {
+    let mut table = format!(
+        "{}\nMilliseconds a text, one thread, the least of the rounds; a ratio above 1 is the router's favour. Bare runs compute texts \
+         that are tokenised already and packed by length; the router takes them as requests.\n\n\
+         | model | measured | bare | router | ratio | promised |\n|---|---|---:|---:|---:|---:|\n",
+        results.circumstances.sentence()
     );
+    for Figures { file, saturated_ms: [bare, own, all], batch, padding, single_ms, single_cpu_ms } in &results.models {
+        let batches = format!("bare in batches of {batch}, padding of the router {:.1} %", padding * 100.0);
+        let rows = [
+            (format!("saturated, on a core ({batches})"), *bare, *own, "0.95"),
+            ("saturated, the whole process on a core".to_owned(), *bare, *all, ""),
+            ("one text, until its answer".to_owned(), single_ms[0], single_ms[1], "0.91"),
+            ("one text, on a core".to_owned(), single_cpu_ms[0], single_cpu_ms[1], ""),
+        ];
+        for (what, bare, own, promised) in rows {
+            table += &format!("| {file} | {what} | {bare:.2} | {own:.2} | {:.3} | {promised} |\n", bare / own);
+        }
+    }
+    table
 }
 
 /// A host that the local model answers for, on one thread, with room for what is asked and without remembering texts beyond one.

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 /// How long the router may take to be ready, its model loaded.
 const START: Duration = Duration::from_mins(2);
+/// The sum of the tokens of all batches, padding included.
+const TOKENS: &str = "overspill_local_model_batch_tokens_sum ";
 /// The names of the threads that compute begin so.
 const INFERENCE: &str = "local-model-";
 
@@ -32,6 +34,7 @@ pub struct Router {
     folder: TempDir,
     /// Where it takes traffic.
     pub traffic: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Router {
@@ -53,19 +56,23 @@ impl Router {
             .stdout(Stdio::null())
             .stderr(log);
         let child = cores::on(placement.cores, || command.spawn())?;
-        let mut router = Self { child, folder, traffic };
-        router.wait_until_ready(admin)?;
+        let mut router = Self { child, folder, traffic, admin };
+        router.wait_until_ready()?;
         Ok(router)
     }
 
-    fn wait_until_ready(&mut self, admin: SocketAddr) -> Result<(), Box<dyn Error>> {
+    fn wait_until_ready(&mut self) -> Result<(), Box<dyn Error>> {
         let give_up = Instant::now() + START;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 let log = fs::read_to_string(self.folder.path().join("log"))?;
-                return Err(format!("the router ended with {status}: {}", log.lines().last().unwrap_or_default()).into());
+                return Err(
+                    format!("the router ended with {status}: {}", log.lines().last().unwrap_or_default()).into()
+                );
             }
-            if super::saturation::get(admin, "/healthz/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            if super::saturation::get(self.admin, "/healthz/ready")
+                .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+            {
                 return Ok(());
             }
             if Instant::now() > give_up {
@@ -73,6 +80,16 @@ impl Router {
             }
             pause();
         }
+    }
+
+    /// Tokens that were computed until now, padding included.
+    ///
+    /// # Errors
+    /// If it does not tell.
+    pub fn computed_tokens(&self) -> Result<f64, Box<dyn Error>> {
+        let metrics = super::saturation::get(self.admin, "/metrics")?;
+        let sum = metrics.lines().find_map(|line| line.strip_prefix(TOKENS)?.trim().parse().ok());
+        Ok(sum.ok_or_else(|| format!("it has no metric {TOKENS}"))?)
     }
 
     /// The time on a core of the threads that compute, and of all threads, until now (`schedstat`, in nanoseconds).
@@ -115,7 +132,10 @@ impl Drop for Router {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "no runtime's thread: another program's start or end has nothing to wait on")]
-fn pause() {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no runtime's thread: another program's start or end has nothing to wait on"
+)]
+pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }

@@ -5,6 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long the first answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The host that the requests are for.
 const HOST: &str = "embed.example";
@@ -18,6 +22,7 @@ pub struct Saturation {
 #[derive(Default)]
 struct Shared {
     answered: AtomicUsize,
+    tokens: AtomicUsize,
     failed: AtomicUsize,
     is_over: AtomicBool,
 }
@@ -33,12 +38,37 @@ impl Saturation {
                 while !shared.is_over.load(Ordering::Relaxed) {
                     let some: Vec<&str> = (at..at + each).map(|at| texts[at % texts.len()].as_str()).collect();
                     at += connections * each;
-                    let counter = if embed(target, &some).is_ok() { &shared.answered } else { &shared.failed };
-                    counter.fetch_add(each, Ordering::Relaxed);
+                    match embed(target, &some) {
+                        Ok(tokens) => {
+                            shared.tokens.fetch_add(tokens, Ordering::Relaxed);
+                            shared.answered.fetch_add(each, Ordering::Relaxed);
+                        }
+                        Err(_) => drop(shared.failed.fetch_add(each, Ordering::Relaxed)),
+                    }
                 }
             })
         });
         Self { threads: threads.collect(), shared }
+    }
+
+    /// Waits until something was answered.
+    ///
+    /// # Errors
+    /// If nothing is for half a minute.
+    pub fn answering(&self) -> io::Result<()> {
+        let give_up = Instant::now() + PATIENCE;
+        while self.texts().0 == 0 {
+            if Instant::now() > give_up {
+                return Err(io::Error::other("the local model answered nothing for half a minute"));
+            }
+            super::router::pause();
+        }
+        Ok(())
+    }
+
+    /// Tokens of the texts that were answered until now, padding not among them.
+    pub fn tokens(&self) -> usize {
+        self.shared.tokens.load(Ordering::Relaxed)
     }
 
     /// Texts that were answered until now, and texts that were not.
@@ -57,11 +87,11 @@ impl Drop for Saturation {
     }
 }
 
-/// Asks for the vectors of `texts`, on a connection of its own.
+/// Asks for the vectors of `texts`, on a connection of its own. Gives the tokens that they had.
 ///
 /// # Errors
 /// If there is no answer, or one that is no 200.
-pub fn embed(target: SocketAddr, texts: &[&str]) -> io::Result<()> {
+pub fn embed(target: SocketAddr, texts: &[&str]) -> io::Result<usize> {
     let body = serde_json::json!({ "model": "any", "input": texts, "encoding_format": "base64" }).to_string();
     let head = format!(
         "POST /v1/embeddings HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/json\r\nconnection: close\r\n\
@@ -70,7 +100,11 @@ pub fn embed(target: SocketAddr, texts: &[&str]) -> io::Result<()> {
     );
     let answer = ask(target, &(head + &body))?;
     if answer.starts_with("HTTP/1.1 200") {
-        Ok(())
+        let tokens =
+            answer.rsplit_once("\"total_tokens\":").map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit));
+        tokens
+            .and_then(|digits| digits.collect::<String>().parse().ok())
+            .ok_or_else(|| io::Error::other("no total_tokens"))
     } else {
         Err(io::Error::other(answer.lines().next().unwrap_or_default().to_owned()))
     }

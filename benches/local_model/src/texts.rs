@@ -1,8 +1,8 @@
 //! The texts: as many, as long and as different as those of a service whose texts are sentences.
 
 const WORDS: [&str; 24] = [
-    "the", "router", "sends", "each", "request", "to", "a", "pool", "that", "has", "room", "for", "it", "and", "when", "every",
-    "place", "is", "taken", "answers", "from", "its", "own", "model",
+    "the", "router", "sends", "each", "request", "to", "a", "pool", "that", "has", "room", "for", "it", "and", "when",
+    "every", "place", "is", "taken", "answers", "from", "its", "own", "model",
 ];
 /// Words of the shortest text and of the longest.
 const LENGTHS: (u64, u64) = (2, 100);
@@ -19,7 +19,9 @@ pub fn texts(count: usize) -> Vec<String> {
         // The least of three draws: a third of the longest is rare.
         let words = (0..3).map(|_| draw(longest - shortest)).min().unwrap_or(0) + shortest;
         let words: Vec<&str> = (0..words)
-            .map(|_| usize::try_from(draw(WORDS.len() as u64)).ok().and_then(|at| WORDS.get(at)).copied().unwrap_or("a"))
+            .map(|_| {
+                usize::try_from(draw(WORDS.len() as u64)).ok().and_then(|at| WORDS.get(at)).copied().unwrap_or("a")
+            })
             .collect();
         words.join(" ")
     };

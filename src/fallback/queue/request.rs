@@ -7,22 +7,6 @@ use super::super::engine::{Sequence, Tokens};
 use super::super::job::Job;
 use super::{Load, Waiting};
 
-/// A text as it comes into the queue.
-pub(super) enum Text {
-    Raw(Sequence),
-    /// Its tokens were remembered.
-    Tokenised(Tokens),
-}
-
-impl Text {
-    fn raw(&self) -> Option<&Sequence> {
-        match self {
-            Self::Raw(text) => Some(text),
-            Self::Tokenised(_) => None,
-        }
-    }
-}
-
 /// What waits of one request.
 pub(super) struct Request {
     pub(super) job: Arc<Job>,
@@ -39,7 +23,7 @@ pub(super) struct Request {
 
 impl Request {
     /// The request of `job`; `expect` tells the tokens of a text by its bytes.
-    pub(super) fn new(job: Arc<Job>, texts: Vec<Text>, expect: impl Fn(usize) -> usize) -> Self {
+    pub(super) fn new(job: Arc<Job>, texts: Vec<Sequence>, expect: impl Fn(usize) -> usize) -> Self {
         let mut request = Self {
             job,
             is_alone: false,
@@ -50,19 +34,11 @@ impl Request {
         };
         let mut texts = texts.into_iter().enumerate().peekable();
         while let Some((index, text)) = texts.next() {
-            let load = match &text {
-                Text::Raw(text) => {
-                    let next = texts.peek().and_then(|(_, next)| next.raw());
-                    Load { texts: 1, tokens: expect(text.bytes()), bytes: text.bytes_beside(next) }
-                }
-                Text::Tokenised(tokens) => Load { texts: 1, tokens: tokens.0.len(), bytes: 0 },
-            };
+            let bytes = text.bytes_beside(texts.peek().map(|(_, next)| next));
+            let load = Load { texts: 1, tokens: expect(text.bytes()), bytes };
             request.left = request.left.plus(load);
             request.expected.push(load);
-            match text {
-                Text::Raw(text) => request.raw.push_back((index, text)),
-                Text::Tokenised(tokens) => request.tokenised.push((index, tokens)),
-            }
+            request.raw.push_back((index, text));
         }
         request
     }
@@ -75,6 +51,10 @@ impl Request {
     /// Whether every text has been.
     pub(super) fn is_given_out(&self) -> bool {
         self.left.texts == 0
+    }
+
+    pub(super) fn has_raw(&self) -> bool {
+        !self.raw.is_empty()
     }
 
     pub(super) fn has_tokens(&self) -> bool {
@@ -124,8 +104,7 @@ mod tests {
         let now = Instant::now();
         let (job, _outcome) = Job::new(3, now, now);
         let query: Arc<str> = "x".repeat(1000).into();
-        let pair =
-            |text: &str| Text::Raw(Sequence { content: Arc::clone(&query), pair: Some(text.into()), cut: Cut::Right });
+        let pair = |text: &str| Sequence { content: Arc::clone(&query), pair: Some(text.into()), cut: Cut::Right };
         let texts = vec![pair("a"), pair("bb"), pair("ccc")];
         let mut request = Request::new(Arc::new(job), texts, |bytes| bytes);
         assert_eq!(request.left(), Load { texts: 3, tokens: 3006, bytes: 1006 });

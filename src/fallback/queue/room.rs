@@ -24,7 +24,7 @@ impl Load {
 
     /// Whether a queue that holds at most this much has room for a request of `asked` beside those that wait: in texts, in
     /// tokens and in bytes.
-    pub(super) fn has_room(self, waiting: &(impl Iterator<Item = Self> + Clone), asked: Self) -> bool {
+    pub(in crate::fallback) fn has_room(self, waiting: &(impl Iterator<Item = Self> + Clone), asked: Self) -> bool {
         let parts: [fn(Self) -> usize; 3] = [|load| load.texts, |load| load.tokens, |load| load.bytes];
         parts.into_iter().all(|part| has_room(part(self), waiting.clone().map(part), part(asked)))
     }

@@ -35,10 +35,10 @@ impl World {
     /// Asks for `texts` texts; `batches` is how many were computed until now.
     fn ask(&mut self, texts: usize, deadline: Duration, batches: usize) -> Result<usize, EmbedError> {
         let (job, outcome) = Job::new(texts, self.now, self.now + deadline);
-        let texts: Vec<_> = (0..texts).map(|_| Text::Raw("x".repeat(self.random.usize(2..=128)).into())).collect();
+        let texts: Vec<_> = (0..texts).map(|_| Sequence::from("x".repeat(self.random.usize(2..=128)))).collect();
         let count = texts.len();
         let request = Request::new(Arc::new(job), texts, |bytes| bytes.min(TERMS.longest));
-        self.state.admit(&request, &self.terms)?;
+        self.state.admit(&request, &self.terms, 0)?;
         self.state.requests.push(request);
         self.asked += 1;
         self.open.insert(self.asked, (outcome, count, batches));
@@ -49,7 +49,7 @@ impl World {
     fn work(&mut self) -> Option<usize> {
         self.state.drop_unwanted(self.now);
         match self.state.take(&self.terms, self.now) {
-            Found::Work(Work::Tokenise(texts)) => {
+            Some(Work::Tokenise(texts)) => {
                 assert!(texts.len() <= TOKENISED_AT_ONCE);
                 for Waiting { job, index, content } in texts {
                     let request = self.state.requests.iter_mut().find(|request| Arc::ptr_eq(&request.job, &job));
@@ -58,11 +58,12 @@ impl World {
                 }
                 Some(0)
             }
-            Found::Work(Work::Compute(batch)) => {
+            Some(Work::Compute(batch)) => {
                 self.compute(&batch);
                 Some(batch.len())
             }
-            Found::Until(_) | Found::Nothing => None,
+            Some(Work::Aside(_)) => panic!("nobody asked for it"),
+            None => None,
         }
     }
 
@@ -201,12 +202,14 @@ fn only_what_came_behind_others_waits_for_company_and_no_longer_than_the_window(
     let mut world = World::new(4);
     world.ask(1, Duration::from_mins(1), 0).expect("the queue is empty");
     world.work();
-    let Found::Until(moment) = world.state.take(&terms, world.now) else { panic!("it waits for company") };
+    let Due::At(moment) = world.state.due(&terms, world.now) else { panic!("it waits for company") };
     assert_eq!(moment, world.now + terms.window);
-    assert!(matches!(world.state.take(&terms, moment), Found::Work(Work::Compute(_))));
+    assert!(world.state.take(&terms, world.now).is_none() && matches!(world.state.due(&terms, moment), Due::Now));
+    assert!(matches!(world.state.take(&terms, moment), Some(Work::Compute(_))));
 
     world.ask(1, Duration::from_mins(1), 0).expect("there is room");
     world.work();
     world.state.requests[0].is_alone = true;
-    assert!(matches!(world.state.take(&terms, world.now), Found::Work(Work::Compute(_))));
+    assert!(matches!(world.state.due(&terms, world.now), Due::Now));
+    assert!(matches!(world.state.take(&terms, world.now), Some(Work::Compute(_))));
 }

@@ -44,18 +44,26 @@ struct Stage {
 
 /// A tier of one thread that remembers no texts and has no pace yet; each batch waits for `go`.
 fn stage(capacity: usize, max_batch: usize) -> Stage {
-    let terms = Terms {
+    staged(terms(capacity, max_batch))
+}
+
+fn terms(capacity: usize, max_batch: usize) -> Terms {
+    Terms {
         most: Load { texts: capacity, tokens: 10_000, bytes: 1 << 20 },
         batch: Most { texts: max_batch, tokens: 512 },
         window: Duration::ZERO,
         longest: 512,
         remembered: 0,
         threads: 1,
-    };
-    staged(terms)
+    }
 }
 
 fn staged(terms: Terms) -> Stage {
+    staged_beside(terms, &Permits::new(1))
+}
+
+/// A tier whose permits are shared.
+fn staged_beside(terms: Terms, permits: &Permits) -> Stage {
     let (asked_in, asked) = mpsc::channel();
     let (go, go_out) = mpsc::channel();
     let identity = Identity {
@@ -77,7 +85,7 @@ fn staged(terms: Terms) -> Stage {
     let tier = LocalTier::with_engines(
         (engines, &[]),
         Card::of_texts(identity, ModelKind::Encoder, 512),
-        Queue::new(terms, Pace::default()),
+        (Queue::new(terms, Pace::default()), permits.claim()),
         observe,
     )
     .unwrap();
@@ -189,6 +197,60 @@ fn a_text_that_breaks_the_engine_fails_alone() {
     assert_eq!(wait(untokenisable), Err(EmbedError::Failed("no".to_owned())));
     assert_eq!(wait(stage.ask(&[1])).unwrap().vectors, [[1.0]]);
     assert_eq!(stage.tier.stats(), Stats { waiting: 0 });
+}
+
+#[test]
+fn of_a_batch_that_fails_only_the_text_that_breaks_it_does() {
+    let mut stage = stage(20, 8);
+    let computing = stage.ask(&[5]);
+    assert_eq!(stage.begun(), [5]);
+    let lengths = [12, 13, 12, 12, NO_NUMBER, 13, 14];
+    let asked = lengths.map(|length| stage.ask(&[length]));
+    stage.finish_all();
+    assert!(wait(computing).is_ok());
+    for (answer, length) in asked.into_iter().zip(lengths) {
+        let answer = wait(answer);
+        match length {
+            13 => assert!(matches!(answer, Err(EmbedError::Failed(why)) if why.contains("panicked"))),
+            NO_NUMBER => assert!(matches!(answer, Err(EmbedError::Failed(why)) if why.contains("NaN"))),
+            _ => assert!(answer.is_ok(), "{length}: {answer:?}"),
+        }
+    }
+    assert_eq!(stage.begun().len(), 6, "all that are of a length are computed together first");
+}
+
+#[test]
+fn two_models_never_compute_on_more_threads_than_they_share() {
+    let permits = Permits::new(1);
+    let (mut one, mut other) = (staged_beside(terms(9, 1), &permits), staged_beside(terms(9, 1), &permits));
+    let first = [one.ask(&[5]), one.ask(&[6])];
+    assert_eq!(one.begun(), [5]);
+    let second = other.ask(&[7]);
+    assert!(other.asked.recv_timeout(Duration::from_millis(50)).is_err(), "the other one computes");
+    one.finish_one();
+    assert_eq!(other.begun(), [7], "it asked before the next batch of the first did");
+    assert!(one.asked.try_recv().is_err());
+    other.finish_all();
+    assert_eq!(one.begun(), [6]);
+    one.finish_all();
+    assert!(first.into_iter().all(|answer| wait(answer).is_ok()) && wait(second).is_ok());
+}
+
+#[test]
+fn what_is_done_aside_is_done_on_an_inference_thread_before_what_waits() {
+    let mut stage = stage(9, 8);
+    let computing = stage.ask(&[5]);
+    assert_eq!(stage.begun(), [5]);
+    let (waiting, name) = (stage.ask(&[6]), || thread::current().name().map(str::to_owned));
+    let (aside, panicking) = (stage.tier.aside(name), stage.tier.aside(|| panic!("on purpose")));
+    drop(stage.tier.aside(|| panic!("nobody waits for it")));
+    stage.finish_one();
+    assert_eq!(wait(aside), Ok(Some("local-model-0".to_owned())));
+    assert_eq!(wait(panicking), Err::<(), _>(EmbedError::Stopped));
+    stage.finish_all();
+    assert!(wait(computing).is_ok() && wait(waiting).is_ok());
+    stage.tier.queue.stop();
+    assert_eq!(wait(stage.tier.aside(|| ())), Err(EmbedError::Stopped));
 }
 
 #[test]

@@ -43,6 +43,7 @@ impl Data {
             Datatype::Int16 => Elements::Int16(self.wholes(datatype)?),
             Datatype::Int32 => Elements::Int32(self.wholes(datatype)?),
             Datatype::Int64 => Elements::Int64(self.wholes(datatype)?),
+            Datatype::Fp16 => Elements::Fp16(self.floats()?.into_iter().map(halved).collect::<Result<_, _>>()?),
             Datatype::Fp32 => Elements::Fp32(self.floats()?.into_iter().map(narrowed).collect::<Result<_, _>>()?),
             Datatype::Fp64 => Elements::Fp64(self.floats()?),
             Datatype::Bytes => Elements::Bytes(self.texts()?),
@@ -123,6 +124,12 @@ fn float(whole: i128) -> f64 {
 fn narrowed(float: f64) -> Result<f32, String> {
     let narrow = float as f32;
     if narrow.is_finite() { Ok(narrow) } else { Err(format!("holds {float}, which FP32 cannot")) }
+}
+
+/// As FP16 holds it, in 32 bits.
+fn halved(float: f64) -> Result<f32, String> {
+    let half = half::f16::from_f64(float);
+    if half.is_finite() { Ok(half.to_f32()) } else { Err(format!("holds {float}, which FP16 cannot")) }
 }
 
 enum Scalar {
