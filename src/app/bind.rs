@@ -35,9 +35,8 @@ fn has_listener(table: &str, address: SocketAddr) -> bool {
     let own = match address.ip() {
         IpAddr::V4(ip) => format!("{:08X}", u32::from_ne_bytes(ip.octets())),
         IpAddr::V6(ip) => {
-            let octets = ip.octets();
-            let (words, _) = octets.as_chunks::<4>();
-            words.iter().map(|word| format!("{:08X}", u32::from_ne_bytes(*word))).collect()
+            let word = |at: usize| u32::from_ne_bytes([0, 1, 2, 3].map(|byte| ip.octets()[4 * at + byte]));
+            format!("{:08X}{:08X}{:08X}{:08X}", word(0), word(1), word(2), word(3))
         }
     };
     table.lines().skip(1).any(|line| {

@@ -87,8 +87,7 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
             drop(open);
         });
     };
-    let mut rest = Rest::default();
-    let mut sweep = interval(SWEEP_INTERVAL);
+    let (mut rest, mut sweep) = (Rest::default(), interval(SWEEP_INTERVAL));
     let mut swaps = worker.swaps();
     let mut overdue = pin!(sleep_until(worker.look().into()));
     let mut retired = drain.clone();

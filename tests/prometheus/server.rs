@@ -19,7 +19,7 @@ pub(super) struct Scrape<'a> {
     pub(super) rules: Option<&'a Path>,
 }
 
-/// A server that scrapes one router every 100 ms. Killed on drop.
+/// A server that scrapes one router twice a second. Killed on drop.
 pub(super) struct Prometheus {
     child: Child,
     /// Where it answers.
@@ -35,7 +35,7 @@ impl Prometheus {
         let Scrape { target, job, rules } = scrape;
         let rules: Vec<String> = rules.iter().map(|file| file.display().to_string()).collect();
         let text = format!(
-            "global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}\nrule_files: {rules:?}\n\
+            "global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}\nrule_files: {rules:?}\n\
              scrape_configs: [{{job_name: {job}, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
         );
         fs::write(&config, text).expect("a file in a temporary folder is writable");
