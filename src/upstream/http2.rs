@@ -69,10 +69,13 @@ pub(super) async fn begin(transport: Transport, shared: &Rc<Http2>) -> Result<Se
 }
 
 /// Drives a connection to its end. Its error reaches whoever waits for an answer; here there is nobody left to tell.
-async fn drive(mut connection: Connection<Gathered<Transport>, Bytes>, stream: Gathered<Transport>, _ended: Ended) {
+async fn drive(mut connection: Connection<Gathered<Transport>, Bytes>, stream: Gathered<Transport>, ended: Ended) {
     poll_fn(|context| {
         if Pin::new(&mut connection).poll(context).is_ready() {
             return Poll::Ready(());
+        }
+        if let Some(shared) = ended.0.upgrade() {
+            shared.make_room(|| connection.max_concurrent_send_streams());
         }
         // What all streams have to say is written at once.
         match stream.poll_drain(context) {

@@ -78,6 +78,13 @@ impl Http2 {
         self.call();
     }
 
+    /// Has those that wait begin if there is room by now: the endpoint takes `most` at once, which it may change.
+    pub(super) fn make_room(&self, most: impl FnOnce() -> usize) {
+        if !self.waiting.borrow().is_empty() && usize::try_from(self.begun.get()).is_ok_and(|begun| begun < most()) {
+            self.call();
+        }
+    }
+
     fn call(&self) {
         self.waiting.take().into_iter().for_each(Waker::wake);
     }

@@ -62,3 +62,25 @@ fn a_refusal_of_head_has_a_length_and_no_body() {
     assert_eq!((reply.head.status, reply.body.len()), (404, 0));
     assert_eq!(reply.head.value("content-length"), length.to_string());
 }
+
+#[test]
+fn requests_wait_for_an_endpoint_that_takes_no_more_streams_at_once() {
+    let (router, upstream) = through(Wire::H2, Answer::Held);
+    // hyper's server takes 200.
+    let mut clients = [(); 3].map(|()| Client::connect(router.traffic, Wire::H2));
+    let mut calls = Vec::new();
+    for client in &mut clients {
+        calls.extend((0..STREAMS).map(|_| client.start_empty("GET", "/", &[])));
+    }
+    let mut held: Vec<_> = (0..200).map(|_| upstream.next()).collect();
+    for _ in 200..calls.len() {
+        held.pop().expect("as many are held as the endpoint takes").answer(200, "ok");
+        held.insert(0, upstream.next());
+    }
+    held.into_iter().for_each(|exchange| exchange.answer(200, "ok"));
+    for call in &mut calls {
+        assert_eq!(call.head().status, 200);
+        assert_eq!(call.rest().expect("a whole answer").0, b"ok");
+    }
+    assert_eq!(upstream.seen.connections(), 1, "they share one connection");
+}
