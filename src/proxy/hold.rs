@@ -55,14 +55,14 @@ pub(super) async fn wait(
     let live = Arc::clone(exchange.live());
     let awaited = live.snapshot.pool(pool);
     let Some(hold) = awaited.hold else { return Err(Reason::NoEndpoint) };
-    let mut held = Holding::take(&awaited.held, &hold, bytes(exchange, outbound)).ok_or(Reason::QueueFull)?;
+    let mut waiter = Holding::take(&awaited.held, &hold, bytes(exchange, outbound)).ok_or(Reason::QueueFull)?;
     let priority = live.snapshot.priority(exchange.route());
     exchange.waits_at(pool);
     let patience = Instant::now() + hold.timeout;
     let until = deadlines.head.map_or(patience, |deadline| deadline.min(patience));
     loop {
         let begun = Instant::now();
-        let found = timeout_at(until.into(), endpoint(exchange, &awaited.key, (priority, until), &mut held)).await;
+        let found = timeout_at(until.into(), endpoint(exchange, &awaited.key, (priority, until), &mut waiter)).await;
         exchange.queued(begun.elapsed());
         let (pool, place, slot) = found.map_err(|_| Reason::NoEndpoint)?;
         let live = Arc::clone(exchange.live());
@@ -76,11 +76,11 @@ pub(super) async fn wait(
             Verdict::Final(Err(Unserved::Broken(reason))) => return Err(reason),
             // It listens by name alone so far: the next look finds out.
             Verdict::Final(Err(Unserved::Spill(_))) => {
-                held.comes_back();
+                waiter.comes_back();
                 sleep(AGAIN).await;
             }
             Verdict::Again(after, _) => {
-                held.comes_back();
+                waiter.comes_back();
                 sleep(after).await;
             }
         }

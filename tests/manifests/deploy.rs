@@ -126,7 +126,7 @@ fn wrong_usage_is_told() {
 #[test]
 fn shellcheck_finds_nothing() {
     let Some(shellcheck) = tool("shellcheck") else { return };
-    let scripts = ["manifests/deploy.sh", "tests/manifests/tools.sh"];
+    let scripts = ["manifests/deploy.sh", "tests/tools.sh"];
     let output = Command::new(shellcheck).args(scripts).current_dir(root()).output().expect("shellcheck starts");
     assert!(output.status.success(), "{}", all(&output));
 }

@@ -71,12 +71,12 @@ async fn connection(stream: TcpStream, access: Arc<Access>, board: Board) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(KEEPALIVE).max_concurrent_streams(MAX_STREAMS);
-    let served = server.serve_connection(TokioIo::new(accepted.stream), service);
+    let exchange = server.serve_connection(TokioIo::new(accepted.stream), service);
     // Its error is its client's, who has gone. Who is nobody's front proxy is told so, and takes no place for long.
     if is_trusted {
-        served.await.ok();
+        exchange.await.ok();
     } else {
-        timeout(STRANGER, served).await.ok();
+        timeout(STRANGER, exchange).await.ok();
     }
 }
 
