@@ -125,12 +125,11 @@ pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watc
         start((listener, stream), &mut connections);
     }
     drop(listeners);
-    let all_ended = async {
+    let mut all_ended = pin!(async {
         while connections.join_next().await.is_some() {}
         let mut tunnels = worker.tunnels.take();
         while tunnels.join_next().await.is_some() {}
-    };
-    let mut all_ended = std::pin::pin!(all_ended);
+    });
     loop {
         tokio::select! {
             () = &mut all_ended => return,

@@ -69,7 +69,7 @@ impl Level {
     fn missed(&self, objective: Duration) -> f64 {
         let late = |(bucket, count): (&u16, &f64)| {
             let (from, to) = (latency_edge(usize::from(*bucket)), latency_edge(usize::from(*bucket) + 1));
-            let beyond = to.saturating_sub(objective.max(from)).as_secs_f64() / (to - from).as_secs_f64();
+            let beyond = to.saturating_sub(objective.max(from)).as_secs_f64() / to.saturating_sub(from).as_secs_f64();
             beyond * count
         };
         self.latencies.iter().map(late).sum::<f64>() / self.answers.max(f64::MIN_POSITIVE)
