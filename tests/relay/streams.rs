@@ -1,7 +1,7 @@
 //! Streams of one HTTP/2 connection: beside each other, given up one by one, and answered without content.
 
-use super::harness::{Answer, Client, Wire};
-use super::through;
+use super::harness::{Answer, Client, Upstream, Wire};
+use super::{router_to, settings, through};
 
 const STREAMS: usize = 80;
 
@@ -65,8 +65,9 @@ fn a_refusal_of_head_has_a_length_and_no_body() {
 
 #[test]
 fn requests_wait_for_an_endpoint_that_takes_no_more_streams_at_once() {
-    let (router, upstream) = through(Wire::H2, Answer::Held);
-    // hyper's server takes 200.
+    let upstream = Upstream::start(Wire::H2, Answer::Held);
+    // Each worker has connections of its own; hyper's server takes 200 streams on each.
+    let router = router_to(upstream.address, Wire::H2, &settings("workers: 1"));
     let mut clients = [(); 3].map(|()| Client::connect(router.traffic, Wire::H2));
     let mut calls = Vec::new();
     for client in &mut clients {
