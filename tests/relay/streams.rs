@@ -78,7 +78,9 @@ fn requests_wait_for_an_endpoint_that_takes_no_more_streams_at_once() {
         held.pop().expect("as many are held as the endpoint takes").answer(200, "ok");
         held.insert(0, upstream.next());
     }
-    held.into_iter().for_each(|exchange| exchange.answer(200, "ok"));
+    for exchange in held {
+        exchange.answer(200, "ok");
+    }
     for call in &mut calls {
         assert_eq!(call.head().status, 200);
         assert_eq!(call.rest().expect("a whole answer").0, b"ok");
