@@ -123,7 +123,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         let coming: usize = slices.iter().map(|slice| slice.len()).sum();
         loop {
             if state.left() + coming <= ENOUGH {
-                slices.iter().for_each(|slice| state.waiting.extend_from_slice(slice));
+                for slice in slices {
+                    state.waiting.extend_from_slice(slice);
+                }
                 return Poll::Ready(Ok(coming));
             }
             let taken = ready!(state.poll_write(slices, context))?;

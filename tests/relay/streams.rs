@@ -1,7 +1,7 @@
 //! Streams of one HTTP/2 connection: beside each other, given up one by one, and answered without content.
 
-use super::harness::{Answer, Client, Wire};
-use super::through;
+use super::harness::{Answer, Client, Upstream, Wire};
+use super::{router_to, settings, through};
 
 const STREAMS: usize = 80;
 
@@ -65,8 +65,9 @@ fn a_refusal_of_head_has_a_length_and_no_body() {
 
 #[test]
 fn requests_wait_for_an_endpoint_that_takes_no_more_streams_at_once() {
-    let (router, upstream) = through(Wire::H2, Answer::Held);
-    // hyper's server takes 200.
+    let upstream = Upstream::start(Wire::H2, Answer::Held);
+    // Each worker has connections of its own; hyper's server takes 200 streams on each.
+    let router = router_to(upstream.address, Wire::H2, &settings("workers: 1"));
     let mut clients = [(); 3].map(|()| Client::connect(router.traffic, Wire::H2));
     let mut calls = Vec::new();
     for client in &mut clients {
@@ -77,7 +78,9 @@ fn requests_wait_for_an_endpoint_that_takes_no_more_streams_at_once() {
         held.pop().expect("as many are held as the endpoint takes").answer(200, "ok");
         held.insert(0, upstream.next());
     }
-    held.into_iter().for_each(|exchange| exchange.answer(200, "ok"));
+    for exchange in held {
+        exchange.answer(200, "ok");
+    }
     for call in &mut calls {
         assert_eq!(call.head().status, 200);
         assert_eq!(call.rest().expect("a whole answer").0, b"ok");
