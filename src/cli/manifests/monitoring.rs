@@ -47,7 +47,7 @@ fn of(document: &str, workloads: &[Workload], terms: &Terms<'_>) -> String {
 }
 
 /// A name as a regular expression that no format around it changes: a class holds a dot, since a backslash would have to be
-/// written otherwise in PromQL, in YAML and in JSON.
+/// written otherwise in `PromQL`, in YAML and in JSON.
 fn expression(name: &str) -> String {
     name.replace('.', "[.]")
 }

@@ -32,7 +32,9 @@ pub(super) fn workloads(pools: &[Pool], default: Preset) -> Vec<Workload> {
             None => workloads.push(one),
         }
     }
-    workloads.iter_mut().for_each(|workload| workload.pools.sort());
+    for workload in &mut workloads {
+        workload.pools.sort();
+    }
     workloads.sort_by(|one, two| (&one.namespace, &one.name, &one.kind).cmp(&(&two.namespace, &two.name, &two.kind)));
     workloads
 }
