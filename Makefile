@@ -41,12 +41,13 @@ bench-instructions: check-tools
 	$(CARGO) build --release --locked
 	@cd benches && $(CARGO) run --locked --package instructions
 
-# The local model beside bare runs of Python's onnxruntime, which it installs into target. Some minutes; ROUNDS and
-# SECONDS_EACH narrow it.
+# The local model beside bare runs of Python's onnxruntime, which it installs into target; figures go to
+# benches/local_model/results. Some four minutes; ROUNDS=2 SECONDS_EACH=5 narrow it to two.
 bench-local-model: build local-model
 	@cd benches && $(CARGO) run --release --locked --package local-model
 
-# What a saturated local model does to forwarded requests. RATE, ROUNDS and SECONDS_EACH narrow it.
+# What a saturated local model does to forwarded requests; figures go to benches/interference/results. Some two and a half minutes;
+# RATE, ROUNDS and SECONDS_EACH narrow it.
 bench-interference: build local-model
 	@cd benches && $(CARGO) run --release --locked --package interference
 

@@ -142,6 +142,7 @@ fn measure(
 /// Milliseconds on a core for each text, of the inference threads and of all threads, and the share of padding.
 fn saturated(router: &Router, corpus: &[String], seconds: f64) -> Result<([f64; 2], f64), Box<dyn Error>> {
     let load = Saturation::begin(router.traffic, corpus, ASKED);
+    load.answering()?;
     wait(Duration::from_secs(2));
     let ((inference, all), (texts, _)) = (router.cpu()?, load.texts());
     let (tokens, computed) = (load.tokens(), router.computed_tokens()?);

@@ -43,7 +43,9 @@ impl Saturation {
                             shared.tokens.fetch_add(tokens, Ordering::Relaxed);
                             shared.answered.fetch_add(each, Ordering::Relaxed);
                         }
-                        Err(_) => drop(shared.failed.fetch_add(each, Ordering::Relaxed)),
+                        Err(_) => {
+                            shared.failed.fetch_add(each, Ordering::Relaxed);
+                        }
                     }
                 }
             })
