@@ -4,6 +4,7 @@
 //! handles are its own, and a request never changes thread. Never reads a file and never changes the configuration.
 
 mod activity;
+mod alarm;
 mod answer;
 mod attempt;
 mod body;
@@ -48,6 +49,7 @@ pub use retained::Retained;
 use crate::live::{Live, Local, Reader};
 use crate::telemetry::{LimitCounters, Recorder};
 use crate::upstream::Connections;
+use alarm::Alarms;
 use supervisor::Supervisor;
 
 /// Settings of the data plane that hold from start to end.
@@ -88,6 +90,7 @@ pub struct Worker {
     /// Copies of requests that are under way.
     mirrored: Cell<u32>,
     supervisor: Rc<Supervisor>,
+    alarms: Alarms,
     /// Upgraded connections, which outlive the requests that began them.
     tunnels: RefCell<JoinSet<()>>,
 }
@@ -108,6 +111,7 @@ impl Worker {
             random: RefCell::default(),
             mirrored: Cell::new(0),
             supervisor: Rc::default(),
+            alarms: Alarms::default(),
             tunnels: RefCell::default(),
         })
     }

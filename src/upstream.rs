@@ -23,12 +23,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use rustc_hash::FxHashMap;
 
 use crate::domain::{Address, ConnectionSettings, Protocol, Reason};
 use crate::tls;
+use crate::wire::Maps;
 use http1::Failure;
 use idle::Idle;
 pub use incoming::Incoming;
@@ -129,6 +130,8 @@ pub trait Unread: Body<Data = Bytes> {
 #[derive(Default)]
 pub struct Connections {
     idle: Rc<RefCell<Idle>>,
+    /// For the fields of answers over HTTP/1.
+    maps: Maps,
     /// By address; several for an address where they are secured in different ways, or full.
     shared: RefCell<FxHashMap<Address, Vec<SharedHttp2>>>,
 }
@@ -156,6 +159,11 @@ impl Connections {
             (Protocol::Http1, Some(request)) => self.send_http1(target, request).await,
             (Protocol::Http2, Some(_)) => self.send_http2(target, request).await,
         }
+    }
+
+    /// Takes back the fields of a request that is not sent again, for those of an answer.
+    pub fn keep_map(&self, fields: HeaderMap) {
+        self.maps.keep(fields);
     }
 
     /// Closes connections that have been idle for too long or are too old, and forgets those that were closed by their
@@ -193,7 +201,7 @@ impl Connections {
             };
             link.requests = link.requests.saturating_add(1);
             link.spent = target.max_requests.is_some_and(|most| link.requests >= most.get());
-            link.connection.begin(request);
+            link.connection.begin(request, self.maps.take());
             target.hand();
             let body = request.body_mut();
             match poll_fn(|context| link.connection.poll_answer(body, target.continued, context)).await {

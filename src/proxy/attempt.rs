@@ -1,14 +1,16 @@
 //! From a decision to an answer: slots are taken, requests sent, and what one pool cannot serve goes to the next.
 
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{SET_COOKIE, UPGRADE};
 use http::{Request, Response};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::sleep;
 
+use super::alarm::Alarms;
 use super::body::RequestBody;
 use super::exchange::Exchange;
 use super::fields;
@@ -17,7 +19,7 @@ use super::hold;
 use super::http1::Upgraded;
 use super::load;
 use super::local::{self, LocalAnswer};
-use super::present::Present;
+use super::present::{Field, Known, Present};
 use super::refuse::{name_server, refuse, refuse_as};
 use super::relay::{AnswerBody, FromEndpoint, Stillness};
 use super::request::Deadlines;
@@ -42,6 +44,8 @@ pub(super) struct Outbound {
     pub(super) upgrade: Option<oneshot::Receiver<Upgraded>>,
     /// What its tries have in common.
     pub(super) retries: Retries,
+    /// What is known of its head until it is tried.
+    pub(super) known: Known,
 }
 
 /// Who answered.
@@ -63,16 +67,17 @@ pub(super) enum Unserved {
 pub(super) async fn forward(
     mut exchange: Exchange,
     candidates: &[PoolId],
-    mut outbound: Outbound,
+    outbound: &mut Outbound,
     deadlines: Deadlines,
 ) -> Response<AnswerBody> {
     outbound.retries = outbound
         .request
         .as_mut()
         .map_or_else(Retries::default, |request| Retries::prepare(&exchange, candidates, request));
+    let worker = Rc::clone(exchange.worker());
     let found = {
-        let search = pin!(search(&mut exchange, candidates, &mut outbound, deadlines));
-        within(deadlines, search).await
+        let search = pin!(search(&mut exchange, candidates, outbound, deadlines));
+        within(&worker.alarms, deadlines, search).await
     };
     // As in Envoy, only an endpoint that has the whole request is to blame.
     if let (Err(Reason::RequestTimeout), Some(tried), true) = (&found, exchange.trying(), exchange.meter().is_over()) {
@@ -85,13 +90,14 @@ pub(super) async fn forward(
 pub(super) async fn answer_locally(
     mut exchange: Exchange,
     pool: PoolId,
-    mut outbound: Outbound,
+    outbound: &mut Outbound,
     deadlines: Deadlines,
 ) -> Response<AnswerBody> {
     exchange.spilled(pool, Reason::NoEndpoint);
+    let worker = Rc::clone(exchange.worker());
     let found = {
-        let answer = local::answer(&mut exchange, &mut outbound, deadlines);
-        within(deadlines, Box::pin(async { answer.await.map(Served::Local) }).as_mut()).await
+        let answer = local::answer(&mut exchange, outbound, deadlines);
+        within(&worker.alarms, deadlines, Box::pin(async { answer.await.map(Served::Local) }).as_mut()).await
     };
     let found = found.map_err(|reason| {
         exchange.declined(reason);
@@ -102,11 +108,12 @@ pub(super) async fn answer_locally(
 
 /// Pinned by the caller, since whatever is handed to a future takes its room twice.
 async fn within(
+    alarms: &Alarms,
     deadlines: Deadlines,
     search: Pin<&mut impl Future<Output = Result<Served, Reason>>>,
 ) -> Result<Served, Reason> {
     match deadlines.head {
-        Some(deadline) => timeout_at(deadline.into(), search).await.unwrap_or(Err(Reason::RequestTimeout)),
+        Some(deadline) => alarms.within(deadline, search).await.unwrap_or(Err(Reason::RequestTimeout)),
         None => search.await,
     }
 }
@@ -274,12 +281,12 @@ async fn try_pool(
 fn conclude(
     mut exchange: Exchange,
     found: Result<Served, Reason>,
-    outbound: Outbound,
+    outbound: &mut Outbound,
     deadlines: Deadlines,
 ) -> Response<AnswerBody> {
     match found {
         Err(reason) => {
-            let Some((head, body)) = outbound.request.map(Request::into_parts) else {
+            let Some((head, body)) = outbound.request.take().map(Request::into_parts) else {
                 return refuse(exchange, reason);
             };
             body.let_go(&head.headers);
@@ -292,12 +299,15 @@ fn conclude(
         Ok(Served::Local(answer)) => local::respond(exchange, answer),
         Ok(Served::Endpoint(pool, served)) => {
             let (mut response, held) = *served;
+            if let Some(sent) = &mut outbound.request {
+                exchange.worker().connections.keep_map(std::mem::take(sent.headers_mut()));
+            }
             let live = Arc::clone(exchange.live());
             let to = live.snapshot.pool(pool);
             exchange.answered(response.status().as_u16(), to.tier);
             load::read(&exchange, response.headers_mut());
-            let protocol = response.headers_mut().remove(UPGRADE);
             let present = Present::of(response.headers());
+            let protocol = if present.has(Field::Upgrade) { response.headers_mut().remove(UPGRADE) } else { None };
             fields::remove_hop_by_hop(response.headers_mut(), present);
             exchange.edit_answer(response.headers_mut());
             let version = response.version();
@@ -307,7 +317,7 @@ fn conclude(
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
             if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-                return tunnel::join(exchange, response, protocol, (outbound.upgrade, held));
+                return tunnel::join(exchange, response, protocol, (outbound.upgrade.take(), held));
             }
             // Each hop speaks its own version (RFC 9110, section 6.2).
             *response.version_mut() = http::Version::HTTP_11;

@@ -85,13 +85,14 @@ pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>, S: Future<Ou
     let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
     let fields = count(worker.load().snapshot.limits().max_headers);
     let limits = HeadLimits { bytes: count(worker.limits.max_header_bytes), fields };
-    let connection = http1::Connection::new(stream, shop, supervised, Rc::clone(&client.activity), limits);
+    let mut connection = http1::Connection::new(stream, shop, supervised, Rc::clone(&client.activity), limits);
     let ended = connection
         .serve(|arrived| {
             client.activity.request_begins();
             answer(Rc::clone(&worker), Rc::clone(&client), arrived)
         })
         .await;
+    drop(connection);
     if let Ended::Http2(stream) = ended {
         // Boxed, so that a connection of HTTP/1.1 is not as large.
         Box::pin(serve_http2((worker, client), stream, streams, answer_stream)).await;

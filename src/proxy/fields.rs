@@ -7,7 +7,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER, TRANSF
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 
-use super::present::{Field, Present};
+use super::present::{Field, Known, Present};
 use crate::domain::Protocol;
 use crate::routing::Asked;
 
@@ -101,10 +101,11 @@ pub(super) fn set_forwarded_proto(headers: &mut HeaderMap, scheme: &'static str,
 
 /// Says in `X-Forwarded-Client-Cert` which certificate the client has shown. One that the client says itself to have shown goes,
 /// as Envoy lets it go.
-pub(super) fn set_client_certificate(headers: &mut HeaderMap, shown: Option<&HeaderValue>) {
+pub(super) fn set_client_certificate(headers: &mut HeaderMap, shown: Option<&HeaderValue>, present: Present) {
     match shown {
         Some(shown) => drop(headers.insert(CLIENT_CERTIFICATE, shown.clone())),
-        None => drop(headers.remove(CLIENT_CERTIFICATE)),
+        None if present.has(Field::ClientCertificate) => drop(headers.remove(CLIENT_CERTIFICATE)),
+        None => {}
     }
 }
 
@@ -132,8 +133,9 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Gives `request` the form that `protocol` has: the host in `Host` or in `:authority`, with its scheme.
-pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Scheme, asked: &Asked) {
+/// Gives `request`, of which this is `known`, the form that `protocol` has: the host in `Host` or in `:authority`, with its
+/// scheme.
+pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Scheme, asked: &Asked, known: Known) {
     let path = |uri: &Uri| uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     match protocol {
         Protocol::Http1 => {
@@ -141,13 +143,16 @@ pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Sch
             if request.uri().authority().is_some() {
                 *request.uri_mut() = Uri::from(path(request.uri()));
             }
-            set_host(request.headers_mut(), asked);
-            if request.headers().contains_key(TRAILER) {
+            set_host(request.headers_mut(), asked, known);
+            if known.may_have(Field::Trailer) && request.headers().contains_key(TRAILER) {
                 // Only a chunked body has trailers (RFC 9112, section 7.1.2); an HTTP/2 client may have said the length too.
                 request.headers_mut().remove(CONTENT_LENGTH);
             }
             // A request that is sent once more has said so before.
-            if request.headers().contains_key(TE) && !lists(request.headers(), &CONNECTION, "te") {
+            if known.may_have(Field::Te)
+                && request.headers().contains_key(TE)
+                && !lists(request.headers(), &CONNECTION, "te")
+            {
                 request.headers_mut().append(CONNECTION, HeaderValue::from_static("te"));
             }
         }
@@ -170,10 +175,10 @@ pub(super) fn shape<B>(request: &mut Request<B>, protocol: Protocol, scheme: Sch
     }
 }
 
-fn set_host(headers: &mut HeaderMap, asked: &Asked) {
+fn set_host(headers: &mut HeaderMap, asked: &Asked, known: Known) {
     match asked {
         // The client's own field stands, unless an endpoint that has no use for it was tried before.
-        Asked::Header(_) if headers.contains_key(HOST) => {}
+        Asked::Header(_) if matches!(known, Known::AsItCame(_)) || headers.contains_key(HOST) => {}
         Asked::Header(host) => drop(headers.insert(HOST, host.clone())),
         asked => {
             if let Ok(host) = HeaderValue::from_str(asked) {
@@ -242,10 +247,10 @@ mod tests {
         let mut request =
             Request::builder().uri("http://x.y/p?q=1").header("te", "trailers").body(()).expect("a request");
         let asked = Asked::Rule("a.b:80".into());
-        shape(&mut request, Protocol::Http1, Scheme::HTTPS, &asked);
+        shape(&mut request, Protocol::Http1, Scheme::HTTPS, &asked, Known::Nothing);
         assert_eq!(request.uri(), "/p?q=1");
         assert_eq!(written(request.headers()), ["connection: te", "host: a.b:80", "te: trailers"]);
-        shape(&mut request, Protocol::Http2, Scheme::HTTPS, &asked);
+        shape(&mut request, Protocol::Http2, Scheme::HTTPS, &asked, Known::Nothing);
         assert_eq!(request.uri(), "https://a.b:80/p?q=1");
         assert_eq!(written(request.headers()), ["te: trailers"]);
     }

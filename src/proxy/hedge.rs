@@ -19,6 +19,7 @@ use super::exchange::Exchange;
 use super::exchange::traced::sent_to;
 use super::fields;
 use super::load;
+use super::present::Known;
 use super::retry::{Tries, with_head_of};
 use super::send::{Failed, note, send, target, timed};
 use crate::domain::{Hedge, HedgeEnd, HedgedMethods, Protocol};
@@ -105,7 +106,7 @@ impl Second {
         let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let host = client.map(|_| host_of(&self.asked)).unwrap_or_default();
         let mut request = with_head_of(&self.head, self.spare.again()?);
-        fields::shape(&mut request, self.protocol, scheme, &self.asked);
+        fields::shape(&mut request, self.protocol, scheme, &self.asked, Known::Nothing);
         fields::set_attempt(request.headers_mut(), self.number);
         load::ask_unless_asked(to.load_reports, request.headers_mut());
         let tls = client.map(|client| Secured { client, host: &host });

@@ -73,6 +73,9 @@ impl Drop for Open {
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
 pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
     let mut connections = JoinSet::new();
+    let mut keeper = JoinSet::new();
+    let alarms = Rc::clone(&worker);
+    keeper.spawn_local(async move { alarms.alarms.keep().await });
     let (shop, streams) = (Rc::new(Shop::default()), Rc::new(Shop::default()));
     let start = |(listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>| {
         let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {

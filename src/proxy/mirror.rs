@@ -19,6 +19,7 @@ use super::attempt::Outbound;
 use super::body::{Cut, Fate, RequestBody};
 use super::exchange::Exchange;
 use super::fields;
+use super::present::Known;
 use super::retry::with_head_of;
 use super::send::{note, target};
 use crate::domain::{MirrorEnd, shadow_authority};
@@ -115,7 +116,7 @@ async fn send(worker: &Worker, live: &Live, copy: Copy) -> MirrorEnd {
     let scheme = if client.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
     let host = client.map(|_| host_of(&asked)).unwrap_or_default();
     if let Some(request) = &mut request {
-        fields::shape(request, protocol, scheme, &asked);
+        fields::shape(request, protocol, scheme, &asked, Known::Nothing);
         fields::set_attempt(request.headers_mut(), 1);
     }
     let tls = client.map(|client| Secured { client, host: &host });

@@ -5,13 +5,17 @@ use http::HeaderMap;
 /// A field that an intermediary looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
+    ClientCertificate,
     Connection,
     Cookie,
+    Expect,
     ForwardedFor,
     ForwardedProto,
     KeepAlive,
     ProxyConnection,
     RequestId,
+    /// One that names what is retried.
+    RetriableNames,
     Te,
     Trace,
     Trailer,
@@ -25,6 +29,7 @@ impl Field {
             "te" => Self::Te,
             "b3" | "traceparent" | "x-b3-traceid" | "x-b3-sampled" => Self::Trace,
             "cookie" => Self::Cookie,
+            "expect" => Self::Expect,
             "trailer" => Self::Trailer,
             "upgrade" => Self::Upgrade,
             "connection" => Self::Connection,
@@ -34,6 +39,8 @@ impl Field {
             "proxy-connection" => Self::ProxyConnection,
             "transfer-encoding" => Self::TransferEncoding,
             "x-forwarded-proto" => Self::ForwardedProto,
+            "x-forwarded-client-cert" => Self::ClientCertificate,
+            "x-envoy-retriable-status-codes" | "x-envoy-retriable-header-names" => Self::RetriableNames,
             _ => return None,
         })
     }
@@ -53,6 +60,25 @@ impl Present {
     /// Whether `field` was there.
     pub(super) fn has(self, field: Field) -> bool {
         self.0 & 1 << field as u16 != 0
+    }
+}
+
+/// What is known of the head that an endpoint is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known {
+    /// It is as the client sent it, but for what is done to every request: of the fields that are looked at it has no others.
+    AsItCame(Present),
+    /// A rule or an earlier try may have changed it.
+    Nothing,
+}
+
+impl Known {
+    /// Whether `field` may be there.
+    pub(super) fn may_have(self, field: Field) -> bool {
+        match self {
+            Self::AsItCame(present) => present.has(field),
+            Self::Nothing => true,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::fault;
 use super::fields::{self, TrustProto};
 use super::http1::{Arrived as Came, Unreadable, Upgraded};
 use super::mirror;
-use super::present::{Field, Present};
+use super::present::{Field, Known, Present};
 use super::rate_limit;
 use super::refuse::{refuse, refuse_for, refuse_unrouted};
 use super::relay::AnswerBody;
@@ -152,8 +152,8 @@ async fn send_on(
     };
     mirror::start(&exchange, route, &mut outbound);
     match course {
-        Course::Pools(pools) => attempt::forward(exchange, pools, outbound, deadlines).await,
-        Course::Local(pool) => attempt::answer_locally(exchange, pool, outbound, deadlines).await,
+        Course::Pools(pools) => attempt::forward(exchange, pools, &mut outbound, deadlines).await,
+        Course::Local(pool) => attempt::answer_locally(exchange, pool, &mut outbound, deadlines).await,
     }
 }
 
@@ -185,7 +185,9 @@ fn outbound(exchange: &Exchange, (route, share): (RouteId, usize), arrived: Arri
         parts.uri = PathAndQuery::try_from(path).map(Uri::from).map_err(|_| Reason::MalformedRequest)?;
     }
     let request = Some(Request::from_parts(parts, body));
-    Ok(Outbound { request, asked, upgrade, retries: Retries::default() })
+    let changed = rule.edits.is_some() || upgrade.is_some();
+    let known = if changed { Known::Nothing } else { Known::AsItCame(present) };
+    Ok(Outbound { request, asked, upgrade, retries: Retries::default(), known })
 }
 
 /// When a request must have been answered.
@@ -272,7 +274,8 @@ fn rewrite_head(parts: &mut Parts, exchange: &Exchange, present: Present) {
     }
     fields::append_forwarded_for(&mut parts.headers, &client.forwarded_for, present);
     fields::set_forwarded_proto(&mut parts.headers, client.scheme(), trust);
-    fields::set_client_certificate(&mut parts.headers, client.tls.as_ref().and_then(|peer| peer.certificate.as_ref()));
+    let certificate = client.tls.as_ref().and_then(|peer| peer.certificate.as_ref());
+    fields::set_client_certificate(&mut parts.headers, certificate, present);
     fields::append_via(&mut parts.headers, parts.version);
     exchange.name_in(&mut parts.headers);
 }

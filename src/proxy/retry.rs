@@ -8,6 +8,7 @@ use super::attempt::{Outbound, Served, Unserved};
 use super::body::{RequestBody, SpareBody};
 use super::exchange::Exchange;
 use super::hedge;
+use super::present::Field;
 use super::send::Failed;
 use crate::domain::{Protocol, Reason, RetryEnd, RetryPolicy, Sent, speaks_grpc};
 use crate::live::{Held, Live};
@@ -38,17 +39,16 @@ impl Retries {
     pub(super) fn prepare(exchange: &Exchange, candidates: &[PoolId], request: &mut Request<RequestBody>) -> Self {
         let snapshot = exchange.snapshot();
         let policy = snapshot.retries(exchange.route());
-        let sent = Sent {
-            grpc: speaks_grpc(request.headers()),
-            http2: candidates
-                .iter()
-                .any(|pool| snapshot.pool(*pool).protocol_for(exchange.version()) == Protocol::Http2),
-        };
+        let speaks_http2 = |pool: &PoolId| snapshot.pool(*pool).protocol_for(exchange.version()) == Protocol::Http2;
+        let sent = Sent { grpc: false, http2: candidates.iter().any(speaks_http2) };
         let hedges = |pool: &PoolId| {
             let hedge = snapshot.pool(*pool).hedge.as_ref();
             hedge.is_some_and(|hedge| hedge::allows(hedge, request.method()))
         };
-        let needs_body = policy.needs_body(sent) || candidates.iter().any(hedges);
+        // Most policies need the body whatever is called.
+        let needs_body = policy.needs_body(sent)
+            || candidates.iter().any(hedges)
+            || speaks_grpc(request.headers()) && policy.needs_body(Sent { grpc: true, ..sent });
         if needs_body {
             request.body_mut().keep(exchange.retain());
         }
@@ -250,7 +250,9 @@ pub(super) fn judge(
 fn is_wanted(policy: &RetryPolicy, served: &Served, outbound: &Outbound) -> bool {
     let Served::Endpoint(_, served) = served else { return false };
     let retries = &outbound.retries;
-    let headers = retries.spare.as_ref().and_then(|_| retries.headers(outbound.request.as_ref()));
+    let none = HeaderMap::new();
+    let names = |headers| if outbound.known.may_have(Field::RetriableNames) { headers } else { &none };
+    let headers = retries.spare.as_ref().and_then(|_| retries.headers(outbound.request.as_ref())).map(names);
     let answer = &served.0;
     answer.status() != StatusCode::SWITCHING_PROTOCOLS
         && headers.is_some_and(|headers| policy.retries_answer(answer.status(), answer.headers(), headers))

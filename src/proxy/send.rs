@@ -18,6 +18,7 @@ use super::destination;
 use super::exchange::Exchange;
 use super::fields;
 use super::load;
+use super::present::{Field, Known};
 use super::retry::Reach;
 use crate::domain::{Address, Failure, Protocol, Reason};
 use crate::live::{Held, Live};
@@ -70,18 +71,19 @@ pub(super) async fn send(
     let target = Target { handed: per_try.map(|_| &handed), ..target };
     exchange.attempted(pool, place, destination);
     exchange.trace_try(outbound, destination);
+    let known = if exchange.attempts() == 1 { outbound.known } else { Known::Nothing };
     let worker = Rc::clone(exchange.worker());
     let begun = to.times_answers().then(|| live.now());
     let sent = loop {
         let Some(request) = &mut outbound.request else {
             return Err(Failed { reach: Reach::Endpoint, ..Failed::before(Reason::UpstreamReset) });
         };
-        fields::shape(request, protocol, scheme.clone(), &outbound.asked);
+        fields::shape(request, protocol, scheme.clone(), &outbound.asked, known);
         exchange.number(request.headers_mut());
         load::ask(exchange, to.load_reports, request.headers_mut());
         // Held back until the endpoint answers 100, so that one which refuses by the head alone is never sent the body, and
         // the client is not asked for it.
-        let continued = expects_continue(request, protocol).then(Rc::<Cell<bool>>::default);
+        let continued = expects_continue(request, protocol, known).then(Rc::<Cell<bool>>::default);
         request.body_mut().hold_until(continued.clone());
         let target = Target { continued: continued.as_deref(), ..target };
         let sending = worker.connections.send(target, &mut outbound.request);
@@ -205,8 +207,10 @@ async fn within<T>(
     }
 }
 
-fn expects_continue(request: &Request<RequestBody>, protocol: Protocol) -> bool {
-    protocol == Protocol::Http1 && fields::lists(request.headers(), &EXPECT, "100-continue")
+fn expects_continue(request: &Request<RequestBody>, protocol: Protocol, known: Known) -> bool {
+    protocol == Protocol::Http1
+        && known.may_have(Field::Expect)
+        && fields::lists(request.headers(), &EXPECT, "100-continue")
 }
 
 async fn send_patiently<T>(sending: impl Future<Output = T>, continued: &Cell<bool>) -> T {

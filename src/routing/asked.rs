@@ -62,16 +62,27 @@ impl Deref for Asked {
     }
 }
 
+/// Which bytes names and addresses are made of, as nearly all requests have them.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'-');
+        byte += 1;
+    }
+    plain
+};
+
 /// Whether `bytes` are a host with or without a port. Names and addresses as nearly all requests have them are known at a
 /// look; the rest is parsed.
 fn is_host(bytes: &[u8]) -> bool {
-    let (host, port) = match bytes.iter().position(|byte| *byte == b':') {
-        Some(colon) => (&bytes[..colon], &bytes[colon + 1..]),
-        None => (bytes, &b"80"[..]),
+    let end = bytes.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(bytes.len());
+    let plain = match bytes[end..].split_first() {
+        None => true,
+        Some((b':', port)) => (1..5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
+        Some(_) => false,
     };
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    let plain = !host.is_empty() && host.iter().all(is_plain) && !port.is_empty();
-    if plain && port.len() < 5 && port.iter().all(u8::is_ascii_digit) {
+    if plain && end > 0 {
         return true;
     }
     Authority::try_from(bytes).is_ok_and(|authority| {

@@ -37,9 +37,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Whether it is neither too old nor idle for too long, without a request since `since`.
-    fn is_kept(&self, since: Instant) -> bool {
-        !self.age.is_over() && !self.age.is_idle(since)
+    /// Whether it is neither too old nor idle for too long, without a request since `since`; `looked` is the last look at the
+    /// clock.
+    fn is_kept(&self, since: Instant, looked: Instant) -> bool {
+        !self.age.is_over() && !self.age.is_idle_by(since, looked)
     }
 
     /// Whether it is open still, as far as `look` tells. A look at what TLS holds takes memory, which goes again.
@@ -51,7 +52,6 @@ impl Link {
 }
 
 /// Idle connections by endpoint; the one used last is used next, so that the others can age.
-#[derive(Default)]
 pub(super) struct Idle {
     by_address: FxHashMap<Address, Vec<(Box<Link>, Instant)>>,
     /// The addresses that connections are kept to; `None` before anything was said of them.
@@ -60,6 +60,14 @@ pub(super) struct Idle {
     spare: Vec<Memory>,
     /// The least of it that was there since the last sweep.
     unused: usize,
+    /// When that was.
+    looked: Instant,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self { by_address: FxHashMap::default(), kept: None, spare: Vec::new(), unused: 0, looked: Instant::now() }
+    }
 }
 
 /// Whether connections to `address` are of use where endpoints are known by `kept`. Destinations of requests are known by none.
@@ -79,7 +87,7 @@ impl Idle {
             }
             link.connection.lend(self.spare.pop().unwrap_or_default());
             self.unused = self.unused.min(self.spare.len());
-            let usable = link.is_kept(*since) && link.connection.is_quiet(look);
+            let usable = link.is_kept(*since, self.looked) && link.connection.is_quiet(look);
             let (link, _) = idle.remove(place);
             if usable {
                 return Some(link);
@@ -96,17 +104,18 @@ impl Idle {
         if link.spent || link.age.is_over() || self.kept.as_ref().is_some_and(|kept| !is_kept(kept, &link.address)) {
             return;
         }
-        if !self.by_address.contains_key(&link.address) {
-            if matches!(link.address, Address::Original(_)) {
-                self.make_room();
+        let is_original = matches!(link.address, Address::Original(_));
+        let since = if is_original || link.age.is_timed_closely() { Instant::now() } else { self.looked };
+        if let Some(idle) = self.by_address.get_mut(&link.address) {
+            if idle.len() == MAX_IDLE {
+                idle.remove(0);
             }
-            self.by_address.insert(link.address.clone(), Vec::new());
+            return idle.push((link, since));
         }
-        let Some(idle) = self.by_address.get_mut(&link.address) else { return };
-        if idle.len() == MAX_IDLE {
-            idle.remove(0);
+        if is_original {
+            self.make_room();
         }
-        idle.push((link, Instant::now()));
+        self.by_address.insert(link.address.clone(), vec![(link, since)]);
     }
 
     /// Closes connections to `address` that have reached their end: one has, and whatever closed it may have closed others.
@@ -134,8 +143,9 @@ impl Idle {
     /// Closes connections that are too old or idle for too long, and those that their endpoint has closed; frees memory that
     /// no request has taken since the last time.
     pub(super) fn sweep(&mut self) {
+        self.looked = Instant::now();
         for idle in self.by_address.values_mut() {
-            idle.retain_mut(|(link, since)| link.is_kept(*since) && link.is_open(Look::Heard));
+            idle.retain_mut(|(link, since)| link.is_kept(*since, self.looked) && link.is_open(Look::Heard));
         }
         self.spare.drain(..self.unused);
         self.unused = self.spare.len();

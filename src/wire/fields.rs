@@ -15,7 +15,7 @@ pub const MAX_FIELDS: usize = 100;
 const ROOM_FOR_MORE: usize = 6;
 
 /// Where a part of the head lies.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Span(u32, u32);
 
 impl Span {
@@ -32,37 +32,25 @@ impl Span {
     }
 }
 
-/// Where the names and values of a head lie, so that they can be cut out of it once it is shared.
-pub struct HeadSpans {
-    spans: [(Span, Span); MAX_FIELDS],
-    count: usize,
-    /// Those of a head with more fields than nearly all have.
-    more: Vec<(Span, Span)>,
-}
+/// Where the names and values of a head lie, so that they can be cut out of it once it is shared. One head after the other
+/// uses its memory: to clear and move about room for all that may come would cost more than to find what did.
+#[derive(Debug, Default)]
+pub struct HeadSpans(Vec<(Span, Span)>);
 
 impl HeadSpans {
-    /// Those of `fields`, which were parsed in `head`.
-    pub fn of(fields: &[Header<'_>], head: &[u8]) -> Self {
-        let mut spans = [(Span::default(), Span::default()); MAX_FIELDS];
+    /// Notes those of `fields`, which were parsed in `head`, in place of another head's.
+    pub fn note(&mut self, fields: &[Header<'_>], head: &[u8]) {
+        self.0.clear();
+        self.0.shrink_to(MAX_FIELDS);
         let span = |field: &Header<'_>| (Span::of(field.name.as_bytes(), head), Span::of(field.value, head));
-        if fields.len() > MAX_FIELDS {
-            return Self { spans, count: fields.len(), more: fields.iter().map(span).collect() };
-        }
-        for (place, field) in spans.iter_mut().zip(fields) {
-            *place = span(field);
-        }
-        Self { spans, count: fields.len(), more: Vec::new() }
-    }
-
-    fn spans(&self) -> &[(Span, Span)] {
-        if self.more.is_empty() { &self.spans[..self.count] } else { &self.more }
+        self.0.extend(fields.iter().map(span));
     }
 
     /// Whether every line of `head` ends as RFC 9112, section 2.2, has it: the parser takes a bare line feed for an end too.
     pub fn lines_end_rightly(&self, head: &[u8]) -> bool {
         // What comes before a name is the end of the line before.
         let begins = |(name, _): &(Span, Span)| head[..name.0 as usize].ends_with(b"\r\n");
-        head.ends_with(b"\r\n\r\n") && self.spans().iter().all(begins)
+        head.ends_with(b"\r\n\r\n") && self.0.iter().all(begins)
     }
 
     /// Puts the fields into `headers`, which share the memory of `head`; `look` is shown each.
@@ -75,8 +63,8 @@ impl HeadSpans {
         headers: &mut HeaderMap,
         mut look: impl FnMut(&HeaderName, &HeaderValue),
     ) -> Result<(), Malformed> {
-        headers.reserve(self.count + ROOM_FOR_MORE);
-        for (name, value) in self.spans() {
+        headers.reserve(self.0.len() + ROOM_FOR_MORE);
+        for (name, value) in &self.0 {
             let name = HeaderName::from_bytes(&head[name.range()]).map_err(|_| Malformed)?;
             let value = HeaderValue::from_maybe_shared(head.slice(value.range())).map_err(|_| Malformed)?;
             look(&name, &value);

@@ -42,11 +42,8 @@ impl Framing {
     /// # Errors
     /// [`Malformed`] where the head contradicts itself.
     pub fn of_answer(method: &Method, response: &Response<()>) -> Result<Self, Malformed> {
-        let (status, headers) = (response.status(), response.headers());
-        if method == Method::HEAD
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        {
+        let headers = response.headers();
+        if !Self::has_body(method, response.status()) {
             return Ok(Self::OVER);
         }
         let length = length(headers)?;
@@ -59,6 +56,13 @@ impl Framing {
             return Ok(Self::Chunked(Chunked::default()));
         }
         Err(Malformed)
+    }
+
+    /// Whether the answer of this `status` to a request of `method` can have a body (RFC 9110, section 6.4.1).
+    pub fn has_body(method: &Method, status: StatusCode) -> bool {
+        method != Method::HEAD
+            && !status.is_informational()
+            && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
     /// Whether nothing of it is left.

@@ -51,15 +51,16 @@ pub(super) fn begin(
         None if manner.trailers && head.headers.contains_key(TRAILER) => Encoding::chunked(&head.headers),
         None => Encoding::Chunked(Vec::new()),
     };
-    let ends = || head.headers.contains_key(CONNECTION) && !keeps_alive(Version::HTTP_11, &head.headers);
     let after = match after {
         _ if head.status == StatusCode::SWITCHING_PROTOCOLS => After::Switch,
-        After::Keep if encoding == Encoding::UntilClose || ends() => After::Close,
+        After::Keep if encoding == Encoding::UntilClose => After::Close,
         after => after,
     };
     write_status(head, manner.version, outbox);
     let chunked = matches!(encoding, Encoding::Chunked(_));
-    let dated = write_fields(&head.headers, (after, chunked), outbox);
+    let written = write_fields(&head.headers, (after, chunked), outbox);
+    let ends = || written.connection && !keeps_alive(Version::HTTP_11, &head.headers);
+    let after = if after == After::Keep && ends() { After::Close } else { after };
     if !no_content {
         write_framing(&head.headers, (&encoding, bodiless), size, outbox);
     }
@@ -69,7 +70,7 @@ pub(super) fn begin(
         After::Keep if !is_new => outbox.write(b"connection: keep-alive\r\n"),
         After::Keep | After::Switch => {}
     }
-    if !dated {
+    if !written.date {
         outbox.write(b"date: ");
         outbox.write(&supplies.date());
         outbox.write(b"\r\n");
@@ -93,21 +94,32 @@ fn write_status(head: &Parts, version: Version, outbox: &mut Outbox) {
     outbox.write(b"\r\n");
 }
 
-/// Writes the fields but for those that frame the message and, unless the connection switches, concern it; whether a date was
-/// among them.
-fn write_fields(headers: &HeaderMap, (after, chunked): (After, bool), outbox: &mut Outbox) -> bool {
-    let mut dated = false;
+/// Which fields were among those of an answer.
+#[derive(Default)]
+struct Among {
+    date: bool,
+    connection: bool,
+}
+
+/// Writes the fields but for those that frame the message and, unless the connection switches, concern it.
+fn write_fields(headers: &HeaderMap, (after, chunked): (After, bool), outbox: &mut Outbox) -> Among {
+    let mut among = Among::default();
     for (name, value) in headers {
         match *name {
             CONTENT_LENGTH | TRANSFER_ENCODING => continue,
-            CONNECTION if after != After::Switch => continue,
+            CONNECTION => {
+                among.connection = true;
+                if after != After::Switch {
+                    continue;
+                }
+            }
             TRAILER if !chunked => continue,
-            DATE => dated = true,
+            DATE => among.date = true,
             _ => {}
         }
         outbox.write_field(name, value.as_bytes());
     }
-    dated
+    among
 }
 
 /// Says how long the body is. Without one, what the endpoint says of its length stands (RFC 9110, section 8.6).

@@ -19,7 +19,7 @@ use super::ending::{self, WORTH_READING};
 use super::head::{self, Head, HeadLimits, Manner, Unreadable};
 use super::inbound::{Inbound, Incoming, Upgraded};
 use super::outgoing::{Gathered, Outgoing};
-use super::shop::{Place, Shop};
+use super::shop::{Place, Shop, Supplies};
 use crate::proxy::activity::Activity;
 use crate::proxy::relay::AnswerBody;
 use crate::proxy::stream::Stream;
@@ -101,8 +101,9 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
         }
     }
 
-    /// Serves it to its end: `answer` begins to answer what has come.
-    pub(in crate::proxy) async fn serve(mut self, answer: impl Fn(Arrived) -> F) -> Ended {
+    /// Serves it to its end: `answer` begins to answer what has come. Borrowed, since whatever is handed to a future takes its
+    /// room twice.
+    pub(in crate::proxy) async fn serve(&mut self, answer: impl Fn(Arrived) -> F) -> Ended {
         loop {
             let (arrived, manner) = match poll_fn(|context| self.poll_head(context)).await {
                 Came::End => break,
@@ -193,7 +194,8 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
             return (inbound.read.len() >= PREFACE.len()).then_some(Came::Preface);
         }
         let searched = std::mem::take(&mut self.searched);
-        match head::take(&mut inbound.read, searched, self.limits, || self.shop.supplies.map()) {
+        let Supplies { maps, spans, .. } = &*self.shop.supplies;
+        match head::take(&mut inbound.read, searched, self.limits, (&mut spans.borrow_mut(), || maps.take())) {
             Ok(None) => {
                 self.searched = inbound.read.len();
                 None
@@ -253,7 +255,7 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
         self.outbox.write(inbound.answer_begins());
         let size = if body.is_end_stream() { SizeHint::with_exact(0) } else { body.size_hint() };
         let begun = answer::begin(&head, &size, (manner, after), &mut self.outbox, &self.shop.supplies);
-        self.shop.supplies.keep_map(head.headers);
+        self.shop.supplies.maps.keep(head.headers);
         Some(begun)
     }
 

@@ -69,12 +69,12 @@ impl Unreadable {
 }
 
 /// Takes a head off the front of `read`; `None` where it has not come whole. The first `searched` bytes are known not to
-/// hold its end, so that a head which comes byte by byte is not parsed as often. `map` takes the fields.
+/// hold its end, so that a head which comes byte by byte is not parsed as often. The fields are found by `spans`; `map` takes them.
 pub(super) fn take(
     read: &mut BytesMut,
     searched: usize,
     limits: HeadLimits,
-    map: impl FnOnce() -> HeaderMap,
+    (spans, map): (&mut HeadSpans, impl FnOnce() -> HeaderMap),
 ) -> Result<Option<Head>, Box<Unreadable>> {
     if searched > 0 && !may_end(read, searched) {
         return if read.len() < limits.bytes { Ok(None) } else { Err(too_large(read, limits.bytes)) };
@@ -84,11 +84,11 @@ pub(super) fn take(
         return Err(malformed(read, "a line that does not end with CR LF"));
     }
     let mut few = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
-    let lines = match parse(read, limits, &mut few) {
+    let lines = match parse(read, limits, &mut few, spans) {
         Err(Error::TooManyHeaders) if limits.fields > MAX_FIELDS => {
             // Only a head with very many fields pays for room for them.
             let most = limits.fields.min(read.len() / LEAST_FIELD + 1);
-            parse(read, limits, &mut vec![MaybeUninit::uninit(); most])
+            parse(read, limits, &mut vec![MaybeUninit::uninit(); most], spans)
         }
         lines => lines,
     };
@@ -104,7 +104,7 @@ pub(super) fn take(
     if lines.length > limits.bytes {
         return Err(too_large(read, limits.bytes));
     }
-    build(read, lines, map)
+    build(read, lines, (spans, map))
 }
 
 /// The least bytes of a field: a name, a colon and the end of its line.
@@ -116,17 +116,22 @@ struct Lines {
     method: Option<Method>,
     target: Range<usize>,
     version: Version,
-    spans: HeadSpans,
 }
 
-/// Parses a head with room for as many fields as `room` has; `None` where it has not come whole.
-fn parse<'r>(read: &'r [u8], limits: HeadLimits, room: &mut [MaybeUninit<Header<'r>>]) -> Result<Option<Lines>, Error> {
+/// Parses a head with room for as many fields as `room` has, which `spans` notes; `None` where it has not come whole.
+fn parse<'r>(
+    read: &'r [u8],
+    limits: HeadLimits,
+    room: &mut [MaybeUninit<Header<'r>>],
+    spans: &mut HeadSpans,
+) -> Result<Option<Lines>, Error> {
     let mut parsed = httparse::Request::new(&mut []);
     let status = ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, read, room)?;
     let Status::Complete(length) = status else { return Ok(None) };
     if parsed.headers.len() > limits.fields {
         return Err(Error::TooManyHeaders);
     }
+    spans.note(parsed.headers, read);
     let target = parsed.path.unwrap_or_default();
     let begin = target.as_ptr().addr() - read.as_ptr().addr();
     Ok(Some(Lines {
@@ -134,16 +139,19 @@ fn parse<'r>(read: &'r [u8], limits: HeadLimits, room: &mut [MaybeUninit<Header<
         method: parsed.method.and_then(|method| Method::from_bytes(method.as_bytes()).ok()),
         target: begin..begin + target.len(),
         version: if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 },
-        spans: HeadSpans::of(parsed.headers, read),
     }))
 }
 
 /// Takes the head that was parsed.
-fn build(read: &mut BytesMut, lines: Lines, map: impl FnOnce() -> HeaderMap) -> Result<Option<Head>, Box<Unreadable>> {
+fn build(
+    read: &mut BytesMut,
+    lines: Lines,
+    (spans, map): (&HeadSpans, impl FnOnce() -> HeaderMap),
+) -> Result<Option<Head>, Box<Unreadable>> {
     if lines.target.len() > MAX_TARGET {
         return Err(unreadable(read, Reason::TargetTooLong, Reason::TargetTooLong.detail()));
     }
-    if !lines.spans.lines_end_rightly(&read[..lines.length]) {
+    if !spans.lines_end_rightly(&read[..lines.length]) {
         return Err(malformed(read, "a line that does not end with CR LF"));
     }
     let head = read.split_to(lines.length).freeze();
@@ -153,7 +161,7 @@ fn build(read: &mut BytesMut, lines: Lines, map: impl FnOnce() -> HeaderMap) -> 
     };
     let mut said = Said::default();
     let mut headers = map();
-    if lines.spans.fill(&head, &mut headers, |name, value| said.look(name, value)).is_err() {
+    if spans.fill(&head, &mut headers, |name, value| said.look(name, value)).is_err() {
         return Err(malformed(&head, "a field that is none"));
     }
     let mut request = Request::new(());

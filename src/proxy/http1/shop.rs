@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
-use http::HeaderMap;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::wire::{HeadSpans, Maps};
 
 /// The size of the blocks that requests are read into. A request keeps its block, so that a larger one would be held by one
 /// long stream of all that came in it.
@@ -22,9 +23,6 @@ const LEAST: usize = 8 * 1024;
 
 /// How many of each kind are kept for the next request.
 const KEPT: usize = 64;
-
-/// The largest map of header fields that is kept, in fields.
-const KEPT_FIELDS: usize = 128;
 
 /// The length of a date as RFC 9110, section 5.6.7, has it.
 const DATE: usize = "Sun, 06 Nov 1994 08:49:37 GMT".len();
@@ -68,7 +66,10 @@ pub(in crate::proxy) struct Supplies {
     /// Its free part is what the next request is read into.
     block: RefCell<BytesMut>,
     outboxes: RefCell<Vec<Vec<u8>>>,
-    maps: RefCell<Vec<HeaderMap>>,
+    /// For the fields of heads.
+    pub(super) maps: Maps,
+    /// For finding them.
+    pub(super) spans: RefCell<HeadSpans>,
     /// The second since 1970 that `date` is of.
     second: Cell<u64>,
     date: Cell<[u8; DATE]>,
@@ -79,7 +80,8 @@ impl Default for Supplies {
         Self {
             block: RefCell::default(),
             outboxes: RefCell::default(),
-            maps: RefCell::default(),
+            maps: Maps::default(),
+            spans: RefCell::default(),
             second: Cell::new(u64::MAX),
             date: Cell::new([b' '; DATE]),
         }
@@ -113,19 +115,6 @@ impl Supplies {
         let mut outboxes = self.outboxes.borrow_mut();
         if outboxes.len() < KEPT {
             outboxes.push(memory);
-        }
-    }
-
-    /// An empty map.
-    pub(super) fn map(&self) -> HeaderMap {
-        self.maps.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(super) fn keep_map(&self, mut map: HeaderMap) {
-        let mut maps = self.maps.borrow_mut();
-        if maps.len() < KEPT && (1..=KEPT_FIELDS).contains(&map.capacity()) {
-            map.clear();
-            maps.push(map);
         }
     }
 

@@ -7,14 +7,15 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::AsyncReadExt;
 
-use super::{Failure, head, request};
+use super::head::{self, Head};
+use super::{Failure, request};
 use crate::upstream::Unread;
 use crate::upstream::transport::{Look, Transport};
-use crate::wire::{Encoding, Framing, Next, Outbox, keeps_alive};
+use crate::wire::{Encoding, Framing, HeadSpans, Malformed, Next, Outbox};
 
 /// How much is read at once at least: most answers, and what one TLS record holds.
 const READ: usize = 16 * 1024;
@@ -36,6 +37,9 @@ pub(in crate::upstream) struct Memory {
     outbox: Outbox,
     /// What was taken of the request's body, until anything is written.
     taken: Vec<Bytes>,
+    /// Where the fields of the answer's head are found, and what they are put into.
+    spans: HeadSpans,
+    map: HeaderMap,
 }
 
 /// A connection, and where it stands within an exchange.
@@ -74,8 +78,9 @@ impl Connection {
         }
     }
 
-    /// Prepares to send `request`; nothing is written yet.
-    pub(in crate::upstream) fn begin<B: Body>(&mut self, request: &Request<B>) {
+    /// Prepares to send `request`, whose answer's fields `map` is to hold; nothing is written yet.
+    pub(in crate::upstream) fn begin<B: Body>(&mut self, request: &Request<B>, map: HeaderMap) {
+        self.memory.map = map;
         self.memory.outbox.reset();
         self.memory.taken.clear();
         self.encoding = request::begin(request, &mut self.memory.outbox);
@@ -105,15 +110,14 @@ impl Connection {
             }
             let mut searched = searched;
             while !self.memory.read.is_empty()
-                && let Some(answer) = head::take(&mut self.memory.read, searched)?
+                && let Some(head) = self.take_head(searched)?
             {
                 searched = 0;
-                let status = answer.status();
+                let status = head.answer.status();
                 if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-                    self.framing = Framing::of_answer(&self.method, &answer)?;
-                    self.keeps_alive =
-                        keeps_alive(answer.version(), answer.headers()) && status != StatusCode::SWITCHING_PROTOCOLS;
-                    return Poll::Ready(Ok(answer));
+                    self.framing = head.framing(&self.method)?;
+                    self.keeps_alive = head.keeps_alive() && status != StatusCode::SWITCHING_PROTOCOLS;
+                    return Poll::Ready(Ok(head.answer));
                 }
                 self.informational += 1;
                 if self.informational > MAX_INFORMATIONAL {
@@ -124,6 +128,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    fn take_head(&mut self, searched: usize) -> Result<Option<Head>, Malformed> {
+        let Memory { read, spans, map, .. } = &mut self.memory;
+        head::take(read, searched, (spans, map))
     }
 
     /// Whether all of the request is written.

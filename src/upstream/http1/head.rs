@@ -3,21 +3,80 @@
 use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
-use http::{Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use httparse::{Header, ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
 
-use crate::wire::{HeadSpans, MAX_FIELDS, Malformed, may_end};
+use crate::wire::{Framing, HeadSpans, MAX_FIELDS, Malformed, keeps_alive, may_end, number};
 
 /// The longest head in bytes that is taken, its status line and last empty line among it; a little more than Envoy's 60 KiB.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
+/// A head as it came.
+pub(super) struct Head {
+    pub(super) answer: Response<()>,
+    said: Said,
+}
+
+/// What the fields of a head say of its message and connection, seen as they were read: to look each up costs more.
+#[derive(Default)]
+struct Said {
+    lengths: u32,
+    length: Option<u64>,
+    coded: bool,
+    connection: bool,
+}
+
+impl Said {
+    fn look(&mut self, name: &HeaderName, value: &HeaderValue) {
+        match *name {
+            CONTENT_LENGTH => {
+                self.lengths += 1;
+                self.length = number(value.as_bytes());
+            }
+            TRANSFER_ENCODING => self.coded = true,
+            CONNECTION => self.connection = true,
+            _ => {}
+        }
+    }
+
+    /// The length of a body that is framed as nearly all are.
+    fn plain_length(&self) -> Option<u64> {
+        self.length.filter(|_| self.lengths == 1 && !self.coded)
+    }
+}
+
+impl Head {
+    /// How the body behind it is framed, where it answers a request of `method`.
+    ///
+    /// # Errors
+    /// As [`Framing::of_answer`].
+    pub(super) fn framing(&self, method: &Method) -> Result<Framing, Malformed> {
+        match self.said.plain_length() {
+            Some(length) if Framing::has_body(method, self.answer.status()) => Ok(Framing::Length(length)),
+            _ => Framing::of_answer(method, &self.answer),
+        }
+    }
+
+    /// Whether the connection may carry another message.
+    pub(super) fn keeps_alive(&self) -> bool {
+        let version = self.answer.version();
+        if self.said.connection { keeps_alive(version, self.answer.headers()) } else { version == Version::HTTP_11 }
+    }
+}
+
 /// Takes the head off the front of `read`; `None` where it has not come whole. The first `searched` bytes are known not to
-/// hold its end, so that a head which comes byte by byte is not parsed as often.
+/// hold its end, so that a head which comes byte by byte is not parsed as often. The fields are found by `spans`, and put into
+/// `map`, which is empty.
 ///
 /// # Errors
 /// [`Malformed`] for what is no head of HTTP/1 as RFC 9112 has it, or is larger than is taken.
-pub(super) fn take(read: &mut BytesMut, searched: usize) -> Result<Option<Response<()>>, Malformed> {
+pub(super) fn take(
+    read: &mut BytesMut,
+    searched: usize,
+    (spans, map): (&mut HeadSpans, &mut HeaderMap),
+) -> Result<Option<Head>, Malformed> {
     if searched > 0 && !may_end(read, searched) {
         return if read.len() < MAX_HEAD { Ok(None) } else { Err(Malformed) };
     }
@@ -33,28 +92,31 @@ pub(super) fn take(read: &mut BytesMut, searched: usize) -> Result<Option<Respon
     let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let reason = response.reason.filter(|reason| status.canonical_reason() != Some(reason));
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
-    let spans = HeadSpans::of(response.headers, read);
+    spans.note(response.headers, read);
     let head = read.split_to(length).freeze();
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.version_mut() = version;
-    spans.fill(&head, response.headers_mut(), |_, _| {})?;
+    let mut said = Said::default();
+    spans.fill(&head, map, |name, value| said.look(name, value))?;
+    let mut answer = Response::new(());
+    *answer.status_mut() = status;
+    *answer.version_mut() = version;
+    *answer.headers_mut() = std::mem::take(map);
     if let Some(reason) = reason {
-        response.extensions_mut().insert(reason);
+        answer.extensions_mut().insert(reason);
     }
-    Ok(Some(response))
+    Ok(Some(Head { answer, said }))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
-    use crate::wire::keeps_alive;
 
-    fn taken(bytes: &[u8]) -> Result<Option<(Response<()>, BytesMut)>, Malformed> {
+    fn taken(bytes: &[u8]) -> Result<Option<(Head, BytesMut)>, Malformed> {
         let mut read = BytesMut::from(bytes);
-        Ok(take(&mut read, 0)?.map(|head| (head, read)))
+        Ok(take_of(&mut read, 0)?.map(|head| (head, read)))
+    }
+
+    fn take_of(read: &mut BytesMut, searched: usize) -> Result<Option<Head>, Malformed> {
+        take(read, searched, (&mut HeadSpans::default(), &mut HeaderMap::new()))
     }
 
     #[test]
@@ -63,12 +125,13 @@ mod tests {
         let head_end = whole.len() - 4;
         for split in 0..=whole.len() {
             let mut read = BytesMut::from(&whole[..split]);
-            let first = take(&mut read, 0).expect("a head");
+            let first = take_of(&mut read, 0).expect("a head");
             assert_eq!(first.is_some(), split >= head_end, "{split}");
             let head = first.unwrap_or_else(|| {
                 read.extend_from_slice(&whole[split..]);
-                take(&mut read, split).expect("a head").expect("a whole one")
+                take_of(&mut read, split).expect("a head").expect("a whole one")
             });
+            let head = head.answer;
             assert_eq!((head.status().as_u16(), head.version()), (299, Version::HTTP_11));
             let values: Vec<_> = head.headers().get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
             assert_eq!(values, [&b"1"[..], b"\xe9"]);
@@ -84,7 +147,7 @@ mod tests {
             let mut read = BytesMut::new();
             for (searched, byte) in whole.bytes().enumerate() {
                 read.extend_from_slice(&[byte]);
-                let head = take(&mut read, searched).expect("a head");
+                let head = take_of(&mut read, searched).expect("a head");
                 assert_eq!(head.is_some(), searched + 1 == whole.len(), "{whole:?} at {searched}");
             }
         }
@@ -120,10 +183,32 @@ mod tests {
         let endless = sized(2 * MAX_HEAD);
         assert!(matches!(taken(&endless.as_bytes()[..MAX_HEAD - 1]), Ok(None)));
         assert!(taken(&endless.as_bytes()[..MAX_HEAD]).is_err(), "no more is waited for");
-        assert!(take(&mut BytesMut::from(&endless.as_bytes()[..MAX_HEAD]), MAX_HEAD - 1).is_err());
+        assert!(take_of(&mut BytesMut::from(&endless.as_bytes()[..MAX_HEAD]), MAX_HEAD - 1).is_err());
         let counted = |count: usize| format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(count));
         assert!(matches!(taken(counted(MAX_FIELDS).as_bytes()), Ok(Some(_))));
         assert!(taken(counted(MAX_FIELDS + 1).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn what_is_seen_of_the_framing_is_what_the_fields_say() {
+        for fields in [
+            "",
+            "content-length: 5\r\n",
+            "content-length: 0\r\n",
+            "content-length: 5\r\ncontent-length: 5\r\n",
+            "content-length: 5\r\ncontent-length: 6\r\n",
+            "content-length: 5, 5\r\n",
+            "content-length: x\r\n",
+            "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\n",
+            "transfer-encoding: gzip\r\n",
+        ] {
+            for (method, status) in [(Method::GET, 200), (Method::HEAD, 200), (Method::GET, 204), (Method::GET, 304)] {
+                let head = format!("HTTP/1.1 {status} Any\r\n{fields}\r\n");
+                let (taken, _) = taken(head.as_bytes()).expect("a head").expect("a whole one");
+                assert_eq!(taken.framing(&method), Framing::of_answer(&method, &taken.answer), "{method} {head:?}");
+            }
+        }
     }
 
     #[test]
@@ -137,8 +222,8 @@ mod tests {
             ("HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\n\r\n", true),
             ("HTTP/1.0 200 OK\r\nconnection: keep-alive, close\r\n\r\n", false),
         ] {
-            let (response, _) = taken(head.as_bytes()).expect("a head").expect("a whole one");
-            assert_eq!(keeps_alive(response.version(), response.headers()), kept, "{head:?}");
+            let (taken, _) = taken(head.as_bytes()).expect("a head").expect("a whole one");
+            assert_eq!(taken.keeps_alive(), kept, "{head:?}");
         }
     }
 }

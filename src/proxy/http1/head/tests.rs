@@ -4,7 +4,11 @@ const LIMIT: usize = 1024;
 const LIMITS: HeadLimits = HeadLimits { bytes: LIMIT, fields: MAX_FIELDS };
 
 fn taken(bytes: &[u8]) -> Result<Option<Head>, Box<Unreadable>> {
-    take(&mut BytesMut::from(bytes), 0, LIMITS, HeaderMap::new)
+    take_of(&mut BytesMut::from(bytes), 0, LIMITS)
+}
+
+fn take_of(read: &mut BytesMut, searched: usize, limits: HeadLimits) -> Result<Option<Head>, Box<Unreadable>> {
+    take(read, searched, limits, (&mut HeadSpans::default(), HeaderMap::new))
 }
 
 fn whole(head: &str) -> Head {
@@ -23,11 +27,11 @@ fn a_head_is_the_same_wherever_it_is_split() {
     let whole = b"POST /a?b=c HTTP/1.1\r\nHost: a.b\r\nX-A: 1 \r\nx-b:\r\nX-a: \xe9\r\ncontent-length: 4\r\n\r\nrest";
     for split in 1..=whole.len() {
         let mut read = BytesMut::from(&whole[..split]);
-        let first = take(&mut read, 0, LIMITS, HeaderMap::new).expect("a head");
+        let first = take_of(&mut read, 0, LIMITS).expect("a head");
         assert_eq!(first.is_some(), split + 4 >= whole.len(), "{split}");
         let head = first.unwrap_or_else(|| {
             read.extend_from_slice(&whole[split..]);
-            take(&mut read, split, LIMITS, HeaderMap::new).expect("a head").expect("a whole one")
+            take_of(&mut read, split, LIMITS).expect("a head").expect("a whole one")
         });
         assert_eq!((head.request.method(), head.request.uri().path()), (&Method::POST, "/a"));
         let values: Vec<_> = head.request.headers().get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
@@ -75,7 +79,7 @@ fn a_head_has_a_largest_size_and_number_of_fields() {
     assert_eq!(refused(counted(MAX_FIELDS + 1).as_bytes()).reason, Reason::HeadTooLarge);
     for fields in [1, MAX_FIELDS + 50] {
         let limits = HeadLimits { fields, ..LIMITS };
-        let take = |count| take(&mut BytesMut::from(counted(count).as_bytes()), 0, limits, HeaderMap::new);
+        let take = |count| take_of(&mut BytesMut::from(counted(count).as_bytes()), 0, limits);
         let taken = take(fields).expect("a head").expect("a whole one");
         assert_eq!(taken.request.headers().len(), fields);
         assert!(take(fields + 1).is_err_and(|unreadable| unreadable.reason == Reason::HeadTooLarge));
@@ -86,7 +90,7 @@ fn a_head_has_a_largest_size_and_number_of_fields() {
     assert_eq!(refused(sized(LIMIT + 1).as_bytes()).reason, Reason::HeadTooLarge);
     assert!(matches!(taken(&sized(LIMIT + 1).as_bytes()[..LIMIT - 1]), Ok(None)));
     assert_eq!(refused(&sized(LIMIT + 1).as_bytes()[..LIMIT]).reason, Reason::HeadTooLarge, "no more is waited for");
-    let searched = take(&mut BytesMut::from(&sized(LIMIT + 1).as_bytes()[..LIMIT]), LIMIT - 1, LIMITS, HeaderMap::new);
+    let searched = take_of(&mut BytesMut::from(&sized(LIMIT + 1).as_bytes()[..LIMIT]), LIMIT - 1, LIMITS);
     assert!(searched.is_err_and(|unreadable| unreadable.reason == Reason::HeadTooLarge));
     let aimed = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LIMIT));
     assert_eq!(refused(aimed.as_bytes()).reason, Reason::TargetTooLong);

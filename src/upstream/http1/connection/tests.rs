@@ -51,7 +51,7 @@ fn a_body_that_could_not_be_written_is_whole_again() {
             SockRef::from(&accepted).set_linger(Some(Duration::ZERO)).expect("an open socket");
             drop(accepted);
             let mut request = Request::post("/").body(Parts(parts().into())).expect("a request");
-            connection.begin(&request);
+            connection.begin(&request, HeaderMap::new());
             if chunked {
                 connection.encoding = Encoding::Chunked(Vec::new());
             }
