@@ -71,11 +71,15 @@ impl Drop for Open {
 }
 
 /// Serves `listeners` until `drain` says otherwise and the last connection has ended.
-pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
-    let mut connections = JoinSet::new();
+pub async fn serve(worker: Rc<Worker>, listeners: Vec<Listener>, drain: watch::Receiver<Drain>) {
     let mut keeper = JoinSet::new();
-    let alarms = Rc::clone(&worker);
-    keeper.spawn_local(async move { alarms.alarms.keep().await });
+    let kept = Rc::clone(&worker);
+    keeper.spawn_local(async move { kept.alarms.keep().await });
+    accept_until_drained(worker, listeners, drain).await;
+}
+
+async fn accept_until_drained(worker: Rc<Worker>, listeners: Vec<Listener>, mut drain: watch::Receiver<Drain>) {
+    let mut connections = JoinSet::new();
     let (shop, streams) = (Rc::new(Shop::default()), Rc::new(Shop::default()));
     let start = |(listener, stream): (&Listener, TcpStream), connections: &mut JoinSet<()>| {
         let Some(open) = Open::count(&listener.open, worker.load().snapshot.limits().max_connections) else {

@@ -65,9 +65,9 @@ impl Deref for Asked {
 /// Which bytes names and addresses are made of, as nearly all requests have them.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < plain.len() {
-        plain[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'-');
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        plain[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         byte += 1;
     }
     plain
