@@ -152,7 +152,7 @@ fn tensors(settings: &LocalModel, source: &Source<'_>) -> Result<LoadedBeside, L
         file: source.file.to_owned(),
     };
     let (dtype, capacity) = (weights::dtype(&path), Capacity::of(settings));
-    let card = Card { provider, dtype, capacity, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
+    let card = Card { dtype, capacity, provider, inputs, outputs, ..Card::of_texts(identity, ModelKind::Tensors, 0) };
     let mut sessions = vec![session];
     for _ in 1..settings.threads.get() {
         sessions.push(open(settings, &environment, &path)?.0);

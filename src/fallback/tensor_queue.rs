@@ -62,14 +62,13 @@ impl TensorQueue {
     pub(super) fn push(&self, job: Job, others: usize) {
         let mut state = self.state();
         let refused = if state.is_stopped { Some(EmbedError::Stopped) } else { self.refusal(&mut state, &job, others) };
-        match refused {
+        if let Some(error) = refused {
             // The client may have gone, and then nobody wants to know.
-            Some(error) => drop(job.reply.send(Err(error))),
-            None => {
-                state.waiting.push_back(job);
-                drop(state);
-                self.work.notify_one();
-            }
+            drop(job.reply.send(Err(error)));
+        } else {
+            state.waiting.push_back(job);
+            drop(state);
+            self.work.notify_one();
         }
     }
 

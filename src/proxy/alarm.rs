@@ -163,10 +163,10 @@ mod tests {
         let alarms = Alarms::default();
         kept(&alarms, async {
             assert_eq!(alarms.within(after(3_600_000), pin!(async { 1 })).await, Some(1));
-            let (sender, receiver) = oneshot::channel();
-            let receiver = pin!(receiver);
-            let (received, sent) = tokio::join!(alarms.within(after(3_600_000), receiver), async { sender.send(2) });
-            assert_eq!((received, sent), (Some(Ok(2)), Ok(())));
+            let (sender, awaited) = oneshot::channel();
+            let awaited = pin!(awaited);
+            let (received, told) = tokio::join!(alarms.within(after(3_600_000), awaited), async { sender.send(2) });
+            assert_eq!((received, told), (Some(Ok(2)), Ok(())));
         });
         assert!(alarms.set.borrow().is_empty());
     }

@@ -26,8 +26,7 @@ fn a_request_whose_wait_would_break_its_objective_spills_at_once() {
             if !first.swap(false, Ordering::SeqCst) {
                 return visitor.read_to_end();
             }
-            std::thread::sleep(Duration::from_secs(1));
-            visitor.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            visitor.write_after(Duration::from_secs(1), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         }
     });
     let cpu = timed(Duration::ZERO);

@@ -12,11 +12,11 @@ use super::upstream::By;
 pub enum Said {
     /// SERVING, and 200.
     Serving,
-    /// NOT_SERVING, and 500.
+    /// `NOT_SERVING`, and 500.
     NotServing,
     /// UNKNOWN, and 500.
     Unknown,
-    /// SERVICE_UNKNOWN, and 500.
+    /// `SERVICE_UNKNOWN`, and 500.
     ServiceUnknown,
     /// A status of gRPC in the head, with no message: 5 for a service that is not there, 12 for a server without the method.
     Code(&'static str),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -80,6 +80,13 @@ impl Visitor {
         Some((lines.next().expect("a request line").to_owned(), lines.map(field).collect()))
     }
 
+    /// Answers the request only after a service time: the endpoint's work, not a wait for anything.
+    #[expect(clippy::disallowed_methods, reason = "the visitor has a thread of its own")]
+    pub fn write_after(&mut self, time: Duration, text: &str) {
+        std::thread::sleep(time);
+        self.write(text);
+    }
+
     /// Reads `count` bytes; fewer where the router closed.
     pub fn read(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count && self.fill() {}
@@ -135,7 +142,7 @@ impl Visitor {
     /// Breaks the connection off with a reset.
     pub fn reset(self) {
         // A zero linger makes the close that follows a reset (RFC 9293, section 3.10.4, as Linux does it).
-        SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO)).expect("an open socket");
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("an open socket");
     }
 
     fn fill(&mut self) -> bool {

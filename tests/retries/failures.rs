@@ -104,8 +104,8 @@ struct Hasty {
 
 impl Hasty {
     fn start() -> Self {
-        let (hold, held) = channel::<()>();
-        let (held, tries) = (Mutex::new(held), Arc::new(AtomicUsize::new(0)));
+        let (hold, release) = channel::<()>();
+        let (release, tries) = (Mutex::new(release), Arc::new(AtomicUsize::new(0)));
         let counted = Arc::clone(&tries);
         let upstream = RawUpstream::start(move |mut visitor, _| {
             let Some((line, fields)) = visitor.head() else { return };
@@ -117,7 +117,7 @@ impl Hasty {
                 visitor.read_until("\r\n0\r\n\r\n");
             }
             visitor.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
-            held.lock().expect("no script panics").recv().expect_err("nothing is sent");
+            release.lock().expect("no script panics").recv().expect_err("nothing is sent");
             visitor.write("k");
             visitor.read_to_end();
         });
