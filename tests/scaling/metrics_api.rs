@@ -166,7 +166,10 @@ fn values_are_those_of_the_pools_that_are_selected() {
     );
     let item = &list["items"][0];
     assert_eq!((&item["metricName"], &item["window"]), (&"overspill_pending_requests".into(), &0.into()));
-    let labels = json!({ "pool": KEY, "host": "gpu.example", "port": "80", "tier": "gpu", "routers": "1" });
+    let labels = json!({
+        "pool": KEY, "host": "gpu.example", "service": "gpu", "namespace": "example", "port": "80", "tier": "gpu",
+        "routers": "1",
+    });
     assert_eq!(item["metricLabels"], labels);
     let time = item["timestamp"].as_str().expect("a text");
     assert!(time.parse::<jiff::Timestamp>().is_ok() && time.ends_with('Z'), "{time}");
