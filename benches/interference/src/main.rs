@@ -9,7 +9,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use local_model::{Circumstances, Placement, Router, Saturation, record, texts};
@@ -113,8 +113,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     record(&repository.join(&options.results), &table, &results)
 }
 
-/// One window: its latencies, and the CPU time of the model's threads and of all.
-fn forward(options: &Options, router: &Router) -> Result<(Outcome<(Duration, Duration)>, Instant), Box<dyn Error>> {
+/// What a window saw, with the CPU time of the model's threads and of all.
+type Window = Outcome<(Duration, Duration)>;
+
+/// One window of load.
+fn forward(options: &Options, router: &Router) -> Result<Window, Box<dyn Error>> {
     let load = Load {
         target: router.traffic,
         exchange: Exchange { wire: Wire::H1, body: 0, answer: 1024 },
@@ -126,22 +129,21 @@ fn forward(options: &Options, router: &Router) -> Result<(Outcome<(Duration, Dur
         secure: None,
     };
     let times = Times { warm_up: Duration::from_secs(1), window: Duration::from_secs_f64(options.seconds) };
-    let begun = Instant::now();
     let outcome = rig::run(&load, Pace::Paced(options.rate), times, || router.cpu())?;
     if outcome.faults.count > 0 {
         return Err(format!("{} requests failed: {:?}", outcome.faults.count, outcome.faults.first).into());
     }
-    Ok((outcome, begun))
+    Ok(outcome)
 }
 
-fn gather(rounds: &[(Outcome<(Duration, Duration)>, Instant)]) -> Gathered {
+fn gather(rounds: &[Window]) -> Gathered {
     let latencies = rounds
         .iter()
-        .map(|(outcome, _)| [50.0, 99.0, 99.9].map(|percent| outcome.latencies.value_at_percentile(percent)))
+        .map(|outcome| [50.0, 99.0, 99.9].map(|percent| outcome.latencies.value_at_percentile(percent)))
         .collect();
     let share = |of: fn(&(Duration, Duration)) -> Duration| {
-        let spent = |outcome: &Outcome<(Duration, Duration)>| of(&outcome.after).saturating_sub(of(&outcome.before));
-        let (all, time) = rounds.iter().fold((Duration::ZERO, Duration::ZERO), |(all, time), (outcome, _)| {
+        let spent = |outcome: &Window| of(&outcome.after).saturating_sub(of(&outcome.before));
+        let (all, time) = rounds.iter().fold((Duration::ZERO, Duration::ZERO), |(all, time), outcome| {
             (all + spent(outcome), time + outcome.window)
         });
         all.as_secs_f64() / time.as_secs_f64()
@@ -174,10 +176,18 @@ fn table(results: &Results) -> String {
         for (at, (name, gathered)) in [("idle", idle), ("saturated", saturated)].into_iter().enumerate() {
             let [p50, p99, p999] = middle(gathered);
             let [model, rest] = gathered.shares.map(|share| share * 100.0);
-            table += &format!(
-                "| {place} | {name} | {p50:.0} | {p99:.0} | {p999:.0} | {model:.0} % | {rest:.0} % | {} | {} |\n",
-                moves[at], promised[at]
-            );
+            let row = [
+                place.to_string(),
+                name.to_owned(),
+                format!("{p50:.0}"),
+                format!("{p99:.0}"),
+                format!("{p999:.0}"),
+                format!("{model:.0} %"),
+                format!("{rest:.0} %"),
+                moves[at].clone(),
+                promised[at].clone(),
+            ];
+            table.extend(["| ", &row.join(" | "), " |\n"]);
         }
     }
     table

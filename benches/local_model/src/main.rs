@@ -154,7 +154,8 @@ fn saturated(router: &Router, corpus: &[String], seconds: f64) -> Result<([f64; 
     // What is in flight at both ends is a small part of what was computed, and about the same at both.
     let padding = 1.0 - float(load.tokens() - tokens) / (router.computed_tokens()? - computed);
     let each = |spent: Duration| milliseconds(spent) / float(texts_after - texts);
-    Ok(([each(inference_after - inference), each(all_after - all)], padding))
+    let spent = [inference_after.saturating_sub(inference), all_after.saturating_sub(all)];
+    Ok((spent.map(each), padding))
 }
 
 /// Milliseconds until one text is answered, in the middle of all, and on a core of the inference threads. The text is known,
@@ -168,7 +169,7 @@ fn single(router: &Router, seconds: f64) -> Result<(f64, f64), Box<dyn Error>> {
         embed(router.traffic, &[SINGLE])?;
         waits.push(asked.elapsed());
     }
-    let spent = milliseconds(router.cpu()?.0 - before) / float(waits.len());
+    let spent = milliseconds(router.cpu()?.0.saturating_sub(before)) / float(waits.len());
     waits.sort_unstable();
     Ok((waits.get(waits.len() / 2).copied().map_or(0.0, milliseconds), spent))
 }
@@ -189,7 +190,10 @@ fn table(results: &Results) -> String {
             ("one text, on a core".to_owned(), single_cpu_ms[0], single_cpu_ms[1], ""),
         ];
         for (what, bare, own, promised) in rows {
-            table += &format!("| {file} | {what} | {bare:.2} | {own:.2} | {:.3} | {promised} |\n", bare / own);
+            let figures = [bare, own].map(|figure| format!("{figure:.2}"));
+            let ratio = format!("{:.3}", bare / own);
+            let row = [file, &what, &figures[0], &figures[1], &ratio, promised];
+            table.extend(["| ", &row.join(" | "), " |\n"]);
         }
     }
     table
