@@ -231,6 +231,7 @@ impl Connections {
         target: Target<'_>,
         request: &mut Option<Request<B>>,
     ) -> Result<Answer<B>, Unanswered> {
+        let mut turned_away = false;
         loop {
             let (cell, fresh) = self.shared_http2(target);
             let mut stream = Stream::open(&cell);
@@ -242,9 +243,11 @@ impl Connections {
             let mut sender = opened.map_err(Unanswered::unsent)?.clone();
             if let Err(error) = poll_fn(|context| stream.poll_begin(&mut sender, context)).await {
                 self.forget(target.address, &cell);
-                if fresh {
+                // An endpoint that goes away in good order is no worse for it; one that does so again and again is.
+                if fresh && (turned_away || !error.is_go_away()) {
                     return Err(unanswered(&error, &cell.refusal, true));
                 }
+                turned_away = fresh;
                 // Nothing of it was sent. The connection is forgotten, so that this ends with a new one.
                 continue;
             }

@@ -143,12 +143,21 @@ impl Keeper {
         let stable = wanted.stable.as_ref().and_then(|key| obtain(self, key));
         // A canary is tried beside a version that serves.
         let stable = stable.or_else(|| before.stable.clone());
+        self.keep_to(stable.as_ref());
         let canary = wanted.canary.as_ref().filter(|_| stable.is_some());
         let canary = canary.and_then(|(key, share)| {
             let known = before.canary.as_ref().filter(|(served, _)| served.version == key.0.name);
             obtain(self, key).or_else(|| known.map(|(served, _)| Arc::clone(served))).map(|served| (served, *share))
         });
         Serving { phase: Phase::Settled, stable, canary, refused }
+    }
+
+    /// Has all models compute on as many threads as `stable` was given: a version that was refused may have asked for others.
+    fn keep_to(&self, stable: Option<&Arc<Served>>) {
+        let of = |stable: &Arc<Served>| self.loaded.iter().find(|(_, served)| Arc::ptr_eq(served, stable));
+        if let Some((key, _)) = stable.and_then(of) {
+            self.permits.limit(key.0.settings.threads.get());
+        }
     }
 
     /// What was loaded as `key`, or is loaded now.

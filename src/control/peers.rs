@@ -82,6 +82,10 @@ impl Peers {
         loop {
             tokio::select! {
                 _ = next.tick() => {
+                    // One that is slow keeps nobody from hearing what the others have said meanwhile.
+                    if !self.under_way.is_empty() {
+                        heard(self.others());
+                    }
                     self.look_up();
                     self.ask_all(Again::No);
                 }

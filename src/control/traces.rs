@@ -81,7 +81,8 @@ impl TraceExporter {
                 Again::Never => return Err(fault),
                 // Jitter keeps routers that lost their collector together from coming back together.
                 Again::Later => backoff.mul_f64(0.5 + fastrand::f64()),
-                Again::After(wait) => wait,
+                // A collector that asks for no wait at all is overloaded all the same.
+                Again::After(wait) => wait.max(BACKOFF),
             };
             if wait > EXPORT {
                 return Err(fault);

@@ -19,6 +19,10 @@ pub enum Limit {
     Http2EmptyFrames,
     /// `CONTINUATION` frames of one head.
     Http2Continuations,
+    /// The time until a head over HTTP/2 has come whole: the connection ends.
+    Http2HeadTimeout,
+    /// The time of a TLS handshake: the connection is closed.
+    TlsHandshakeTimeout,
     /// What the HTTP/2 library itself takes for abuse.
     Http2Other,
     /// Bytes of bodies that are kept for retries, over all requests: what is over it is not kept.
@@ -29,7 +33,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Connections,
         Self::ConnectionAge,
         Self::ConnectionIdle,
@@ -38,6 +42,8 @@ impl Limit {
         Self::Http2ControlFrames,
         Self::Http2EmptyFrames,
         Self::Http2Continuations,
+        Self::Http2HeadTimeout,
+        Self::TlsHandshakeTimeout,
         Self::Http2Other,
         Self::RetryBuffer,
         Self::OpenFiles,
@@ -59,6 +65,8 @@ impl Limit {
             Self::Http2ControlFrames => "http2_control_frames",
             Self::Http2EmptyFrames => "http2_empty_frames",
             Self::Http2Continuations => "http2_continuations",
+            Self::Http2HeadTimeout => "http2_head_timeout",
+            Self::TlsHandshakeTimeout => "tls_handshake_timeout",
             Self::Http2Other => "http2_other",
             Self::RetryBuffer => "retry_buffer",
             Self::OpenFiles => "open_files",

@@ -81,7 +81,10 @@ impl Engine for Encoder {
     fn embed(&mut self, texts: &[&Tokens]) -> Result<Vec<Vec<f32>>, EngineError> {
         let at_once = self.signature.texts.unwrap_or(texts.len()).max(1);
         let mut vectors = Vec::with_capacity(texts.len());
-        for part in texts.chunks(at_once) {
+        // A model that is not told where a text ends takes what fills it up for a part of it.
+        let together = |one: &&Tokens, next: &&Tokens| self.signature.has_mask() || one.0.len() == next.0.len();
+        let groups: Vec<_> = texts.chunk_by(together).collect();
+        for part in groups.into_iter().flat_map(|group| group.chunks(at_once)) {
             self.run(part, &mut vectors)?;
         }
         Ok(vectors)

@@ -61,6 +61,11 @@ pub(super) enum Element {
 }
 
 impl Signature {
+    /// Whether the model is told which tokens are a text's own.
+    pub(super) fn has_mask(&self) -> bool {
+        self.inputs.iter().any(|(_, filling, _)| *filling == Filling::Mask)
+    }
+
     /// Finds out how to ask a model with these inputs and outputs for what `kind` computes; `pooling` is the one asked for.
     ///
     /// # Errors

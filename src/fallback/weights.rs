@@ -124,7 +124,8 @@ impl<R: Read + Seek> Reader<R> {
                 Field::Bytes(DIMS, length) => {
                     let end = self.at.saturating_add(length);
                     while self.at < end {
-                        elements = elements.saturating_mul(self.number()?.unwrap_or_default());
+                        let Some(dimension) = self.number()? else { break };
+                        elements = elements.saturating_mul(dimension);
                     }
                 }
                 other => self.skip(&other)?,

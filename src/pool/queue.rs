@@ -43,6 +43,11 @@ impl QueueState {
         1 + ahead(priority, self.waiting(priority), Priority::ALL.map(|each| self.waiting(each)))
     }
 
+    /// Whether a queue of `most` places has one for a request of `priority`, be it that of one of the others.
+    pub fn has_place(&self, priority: Priority, most: u32) -> bool {
+        self.pending() < most || self.waiting(priority) < share(priority, most)
+    }
+
     /// How long a request of `priority` that begins to wait now would wait. Where nothing was measured, nobody who waits is no
     /// wait, and anybody is the longest.
     pub fn wait(&self, priority: Priority) -> Duration {
@@ -56,6 +61,15 @@ impl QueueState {
     /// The time between two slots that come free, as measured while requests waited; `None` where none was.
     pub fn interval(&self) -> Option<Duration> {
         Some(Duration::from_nanos(self.interval.load(Ordering::Relaxed))).filter(|interval| !interval.is_zero())
+    }
+}
+
+/// How many of `most` places requests of `priority` have at the cost of the others: an eighth is kept for those that can wait.
+fn share(priority: Priority, most: u32) -> u32 {
+    let reserved = most / (URGENT_IN_A_ROW + 1);
+    match priority {
+        Priority::LatencySensitive => most - reserved,
+        Priority::Standard => reserved,
     }
 }
 

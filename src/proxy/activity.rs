@@ -40,7 +40,6 @@ impl Activity {
 
     pub(super) fn request_begins(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
-        self.head_ends();
     }
 
     /// Notes that a request is over. Once for each that began.
@@ -56,9 +55,14 @@ impl Activity {
         }
     }
 
-    /// Notes that what had begun was no head of HTTP/1.1, or has come whole.
+    /// Notes that what had begun was no head, or has come whole.
     pub(super) fn head_ends(&self) {
         self.head_since.set(None);
+    }
+
+    /// Whether some of a head is still to come.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.head_since.get().is_some()
     }
 
     /// Notes that the client takes nothing more of an answer for now. Its time runs from the first on.

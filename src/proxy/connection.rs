@@ -15,6 +15,7 @@ use super::http2::{self, Coming, Terms};
 use super::relay::AnswerBody;
 use super::stream::Stream;
 use super::{Worker, fields};
+use crate::domain::Limit;
 use crate::tls::{self, Peer, Servers};
 
 /// What a connection's requests need to know of it.
@@ -77,7 +78,10 @@ pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>, S: Future<Ou
             Ok(Err(error)) => {
                 return tracing::debug!(%error, client = %address, port, "a client cannot be spoken to over TLS");
             }
-            Err(_) => return tracing::debug!(client = %address, port, "a client's TLS handshake took too long"),
+            Err(_) => {
+                worker.limit_counters.count(Limit::TlsHandshakeTimeout);
+                return tracing::debug!(client = %address, port, "a client's TLS handshake took too long");
+            }
         },
     };
     let client = Rc::new(Client { address, port, tls, redirected_from, forwarded_for, activity });
@@ -88,6 +92,7 @@ pub(super) async fn serve<F: Future<Output = Response<AnswerBody>>, S: Future<Ou
     let mut connection = http1::Connection::new(stream, shop, supervised, Rc::clone(&client.activity), limits);
     let ended = connection
         .serve(|arrived| {
+            client.activity.head_ends();
             client.activity.request_begins();
             answer(Rc::clone(&worker), Rc::clone(&client), arrived)
         })
@@ -110,6 +115,7 @@ async fn serve_http2<S: Future<Output = ()>>(
         max_header_bytes: worker.limits.max_header_bytes,
         limits: worker.load().snapshot.limits().http2,
         counters: worker.limit_counters.clone(),
+        activity: Rc::clone(&client.activity),
     };
     let supervised = worker.supervisor.enter(Rc::clone(&client.activity));
     let begin = |coming| {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body::Body;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 
 use super::attempt::{Outbound, Served, Unserved};
 use super::exchange::Exchange;
@@ -77,11 +77,11 @@ pub(super) async fn wait(
             // It listens by name alone so far: the next look finds out.
             Verdict::Final(Err(Unserved::Spill(_))) => {
                 waiter.comes_back();
-                sleep(AGAIN).await;
+                sleep_until((Instant::now() + AGAIN).min(until).into()).await;
             }
             Verdict::Again(after, _) => {
                 waiter.comes_back();
-                sleep(after).await;
+                sleep_until((Instant::now() + after).min(until).into()).await;
             }
         }
     }

@@ -65,9 +65,18 @@ impl AnswerBody {
         self.end(None);
     }
 
-    /// Breaks it off: its client has taken nothing of it for too long.
-    pub(super) fn give_up(&mut self) {
-        self.end(Some(Reason::StreamIdleTimeout));
+    /// Breaks it off: its client has taken nothing of it for too long, which is what `reason` says.
+    pub(super) fn give_up(&mut self, reason: Reason) {
+        self.end(Some(reason));
+    }
+
+    /// How long its client may take nothing of it.
+    pub(super) fn patience(&self) -> Option<Stillness> {
+        let whole = match &self.source {
+            Source::Endpoint(source) => source.stillness.deadline,
+            Source::Whole(_) => None,
+        };
+        self.exchange.as_ref().map(|exchange| Stillness::new(exchange.limits().stream_idle_timeout, whole))
     }
 
     /// Nobody asks for a frame of a body that says it is over, so the end is noted as soon as it is known.

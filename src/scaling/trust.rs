@@ -32,6 +32,9 @@ fn check(pool: &str, PoolLoad { load, carried, pace, evidence, .. }: &PoolLoad) 
         ("recent_arrivals_per_second", &load.recent_arrivals_per_second),
         ("refusals_per_second", &load.refusals_per_second),
     ];
+    if *evidence > 0.0 && *carried <= 0.0 {
+        return Err(format!("the pool {pool:?} is said to be known and to carry {carried}"));
+    }
     let wrong = figures.into_iter().find(|(_, figure)| !(0.0..=MOST).contains(*figure));
     // It alone may fall.
     let wrong = wrong.or_else(|| (!(-MOST..=MOST).contains(&load.growth)).then_some(("growth", &load.growth)));
@@ -48,6 +51,8 @@ mod tests {
             ("{}", true),
             (r#"{"load": {"concurrency": 4.5, "growth": -2.0}, "carried": 8.0}"#, true),
             (r#"{"load": {"concurrency": -1e-300}}"#, false),
+            (r#"{"evidence": 10.0}"#, false),
+            (r#"{"evidence": 10.0, "carried": 8.0}"#, true),
             (r#"{"load": {"arrivals_per_second": 1e300}}"#, false),
             (r#"{"load": {"growth": -1e10}}"#, false),
             (r#"{"carried": -1}"#, false),

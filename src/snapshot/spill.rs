@@ -57,7 +57,10 @@ impl Snapshot {
     pub fn place_to_wait(&self, full: &[PoolId], urgency: Urgency) -> Option<PoolId> {
         let total =
             |pool: &PoolId| self.pool(*pool).outlook(urgency.priority, urgency.now).map(|outlook| outlook.total());
-        let is_packed = |pool: &PoolId| self.pool(*pool).queue.pending() >= self.pool(*pool).max_pending;
+        let is_packed = |pool: &PoolId| {
+            let pool = self.pool(*pool);
+            !pool.queue.has_place(urgency.priority, pool.max_pending)
+        };
         let keeps = |pool: &PoolId| total(pool).is_some_and(|total| total <= urgency.left) && !is_packed(pool);
         let keeping = full.iter().find(|pool| keeps(pool));
         // What is unknown is not preferred to what is known to be late, and comes first only where all is unknown.

@@ -75,7 +75,7 @@ async fn drive(mut connection: Connection<Gathered<Transport>, Bytes>, stream: G
             return Poll::Ready(());
         }
         if let Some(shared) = ended.0.upgrade() {
-            shared.make_room(|| connection.max_concurrent_send_streams());
+            shared.make_room(|| connection.max_concurrent_send_streams(), context);
         }
         // What all streams have to say is written at once.
         match stream.poll_drain(context) {

@@ -78,9 +78,18 @@ impl Http2 {
         self.call();
     }
 
-    /// Has those that wait begin if there is room by now: the endpoint takes `most` at once, which it may change.
-    pub(super) fn make_room(&self, most: impl FnOnce() -> usize) {
-        if !self.waiting.borrow().is_empty() && usize::try_from(self.begun.get()).is_ok_and(|begun| begun < most()) {
+    /// Has those that wait begin if there is room by now: the endpoint takes `most` at once, which it may change. Where it takes
+    /// none any more they are called too, to look for another connection.
+    pub(super) fn make_room(&self, most: impl FnOnce() -> usize, context: &mut Context<'_>) {
+        if self.waiting.borrow().is_empty() {
+            return;
+        }
+        let has_room = usize::try_from(self.begun.get()).is_ok_and(|begun| begun < most());
+        let mut refuses = || {
+            let sender = self.sender.get().cloned();
+            sender.is_some_and(|mut sender| matches!(sender.poll_ready(context), Poll::Ready(Err(_))))
+        };
+        if has_room || refuses() {
             self.call();
         }
     }

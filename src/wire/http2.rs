@@ -91,12 +91,14 @@ pub struct Sending<B> {
     body: B,
     /// What the other side has no room for yet.
     held: Option<Bytes>,
+    /// How many parts the other side has had room for.
+    handed: u64,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
     /// Sends `body`, which is not over, on `stream`.
     pub fn new(stream: SendStream<Bytes>, body: B) -> Self {
-        Self { stream, body, held: None }
+        Self { stream, body, held: None, handed: 0 }
     }
 
     /// Sends what there is; complete once all of it is handed over.
@@ -110,6 +112,7 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
             }
             if let Some(data) = self.held.take() {
                 self.stream.send_data(data, false).map_err(|_| Unsent::Refused)?;
+                self.handed += 1;
             }
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -135,6 +138,16 @@ impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
                 Poll::Pending => return self.stream.poll_reset(context).map(|_| Err(Unsent::Refused)),
             }
         }
+    }
+
+    /// How many parts of the body were handed over so far, where the other side has no room for the next.
+    pub fn waits_for_room(&self) -> Option<u64> {
+        self.held.as_ref().map(|_| self.handed)
+    }
+
+    /// The body, as far as it is not sent.
+    pub fn body_mut(&mut self) -> &mut B {
+        &mut self.body
     }
 
     fn end(&mut self, last: Bytes) -> Result<(), Unsent> {

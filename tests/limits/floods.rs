@@ -1,10 +1,13 @@
 //! HTTP/2 clients that flood their connection: each is told to calm down, and its connection closed.
 
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
 use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GET, GOAWAY, HEADERS, PING, POST,
     REFUSED_STREAM, RST_STREAM, SETTINGS, block, field, frame, greet, read, read_to_end,
 };
-use super::harness::{Answer, Connection, Router, Service, Upstream, Wire, virtual_service};
+use super::harness::{Answer, Connection, RawUpstream, Router, Service, Upstream, Wire, virtual_service};
 use super::{EXCEEDED, application, settings};
 
 const CANCEL: [u8; 4] = [0, 0, 0, 8];
@@ -171,4 +174,55 @@ fn a_head_that_is_too_large_is_refused() {
         );
     }
     assert_eq!(upstream.seen.requests(), 0);
+}
+
+/// A head has to come whole within its time over HTTP/2 as well, whatever else its connection carries.
+#[test]
+fn a_head_that_does_not_come_whole_ends_its_connection() {
+    let (_upstream, documents) = application();
+    let router = Router::start(&(documents + &settings("headerTimeout: 1s")));
+    let own = frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(GET, "/own"));
+    let begun = frame(HEADERS, END_STREAM, 3, &block(GET, "/"));
+    let whole = frame(HEADERS, END_STREAM | END_HEADERS, 3, &block(GET, "/"));
+    let cases = [begun.clone(), [own.clone(), begun].concat(), [&own, &whole[..12]].concat()];
+    for (nth, sent) in (1..).zip(cases) {
+        let said = flooded(&router, &sent);
+        let farewell = said.iter().find(|frame| frame.kind == GOAWAY).unwrap_or_else(|| panic!("case {nth}: {said:?}"));
+        assert_eq!(farewell.code(), Some(ENHANCE_YOUR_CALM), "case {nth}: {said:?}");
+        assert_eq!(router.metrics().count(EXCEEDED, &[("limit", "http2_head_timeout")]), nth, "case {nth}");
+    }
+}
+
+/// What a client does not take over HTTP/2 is given up, and what it occupied is free again.
+#[test]
+fn an_answer_that_its_client_does_not_take_is_given_up() {
+    let (gone, is_gone) = channel();
+    let gone = Mutex::new(gone);
+    let upstream = RawUpstream::start(move |mut visitor, _| {
+        visitor.head();
+        visitor.write("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n");
+        let part = vec![b'x'; 1 << 20];
+        while visitor.try_write(&part) {}
+        gone.lock().expect("no script panics").send(()).expect("the test listens");
+    });
+    let service = Service { host: "up.example", wire: Wire::H1, endpoints: &[upstream.address] }.document();
+    let rule = "  - {name: all, route: [{destination: {host: up.example}}]}";
+    let documents = virtual_service("app.example", rule) + &service + &settings("limits: {streamIdleTimeout: 1s}");
+    let router = Router::start(&documents);
+    let mut connection = Connection::open(router.traffic);
+    greet(&mut connection);
+    let head = [block(GET, "/"), field("x-request-id", "stuck")].concat();
+    connection.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &head));
+    is_gone.recv().expect("the router gives the answer up");
+    assert_eq!(router.access_of("stuck").field("reason"), "stream_idle_timeout");
+    let ended = loop {
+        let frame = read(&mut connection);
+        if frame.kind == RST_STREAM {
+            break frame;
+        }
+    };
+    assert_eq!(ended.stream, 1, "{ended:?}");
+    // The connection goes on.
+    connection.send(frame(PING, 0, 0, &[7; 8]));
+    assert_eq!(read(&mut connection).kind, PING);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use overspill::domain::Priority;
+
 use super::documents::{documents, routes, snapshot};
 use super::station::{End, Load, Service, Station};
 
@@ -39,6 +41,32 @@ fn measure(times_capacity: f64) -> (f64, f64) {
         f64::from(all - served) / f64::from(all),
         f64::from(served) / 20.0 / f64::from(u32::try_from(SEEDS).unwrap_or(1)) / CAPACITY,
     )
+}
+
+/// Those who can wait fill every queue; whoever cannot takes their places, and not the queue of the slow pool.
+#[test]
+fn a_latency_sensitive_request_waits_where_it_is_served_in_time_however_full_the_queues_are() {
+    let rules = "  - name: sensitive\n    match: [{headers: {x-latency-sensitive: {exact: \"true\"}}}]\n    \
+                 route: [{destination: {host: gpu.example}}]\n"
+        .to_owned()
+        + RULE;
+    let policy = "---\napiVersion: overspill.dev/v1\nkind: RoutePolicy\nmetadata: {name: sensitive}\n\
+                  spec: {virtualService: app, route: sensitive, priority: LatencySensitive, latencyObjective: 200ms}\n";
+    for seed in 0..SEEDS {
+        let text = documents((1, &pool(6, "cpu")), (1, &pool(3, "gpu")), &(routes(&rules) + policy));
+        let load = Load { rate: CAPACITY * 4.0, sensitive: 0.1, odd: 0.0 };
+        let mut station = Station::new(seed, snapshot(text, None), &[("gpu", GPU), ("cpu", CPU)], load);
+        station.run(Duration::from_secs(10), |_| {});
+        let sensitive = station.requests.iter().filter(|request| request.priority == Priority::LatencySensitive);
+        let (mut all, mut in_time) = (0_u32, 0_u32);
+        for (request, (end, at)) in sensitive.filter_map(|request| Some((request, request.ended.as_ref()?))) {
+            all += 1;
+            let quick = at.since(request.begun) <= Duration::from_millis(100);
+            in_time += u32::from(quick && matches!(end, End::Served(_)));
+        }
+        let part = f64::from(in_time) / f64::from(all);
+        assert!(part >= 0.99, "seed {seed}: of {all}, {part:.3} were served within half of the objective");
+    }
 }
 
 /// The figures of ARCHITECTURE.md's decision; `--nocapture` prints them.

@@ -144,16 +144,18 @@ fn saturated(router: &Router, corpus: &[String], seconds: f64) -> Result<([f64; 
     let load = Saturation::begin(router.traffic, corpus, ASKED);
     load.answering()?;
     wait(Duration::from_secs(2));
-    let ((inference, all), (texts, _)) = (router.cpu()?, load.texts());
-    let (tokens, computed) = (load.tokens(), router.computed_tokens()?);
+    let ((inference, all), [texts, tokens]) = (router.cpu()?, router.computed()?);
     wait(Duration::from_secs_f64(seconds));
-    let ((inference_after, all_after), (texts_after, failed)) = (router.cpu()?, load.texts());
-    if failed > 0 || texts_after == texts {
-        return Err(format!("{failed} texts were not answered, and {} were", texts_after - texts).into());
+    let ((inference_after, all_after), [texts_after, tokens_after]) = (router.cpu()?, router.computed()?);
+    let (answered, failed) = load.texts();
+    let computed = texts_after - texts;
+    if failed > 0 || computed <= 0.0 {
+        return Err(format!("{failed} texts were not answered, and {computed} were computed").into());
     }
-    // What is in flight at both ends is a small part of what was computed, and about the same at both.
-    let padding = 1.0 - float(load.tokens() - tokens) / (router.computed_tokens()? - computed);
-    let each = |spent: Duration| milliseconds(spent) / float(texts_after - texts);
+    // Counted as they are computed: answers come in whole requests, too few of them for a short window.
+    let each_has = float(load.tokens()) / float(answered.max(1));
+    let padding = 1.0 - computed * each_has / (tokens_after - tokens);
+    let each = |spent: Duration| milliseconds(spent) / computed;
     let spent = [inference_after.saturating_sub(inference), all_after.saturating_sub(all)];
     Ok((spent.map(each), padding))
 }

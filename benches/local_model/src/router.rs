@@ -15,6 +15,7 @@ use tempfile::TempDir;
 /// How long the router may take to be ready, its model loaded.
 const START: Duration = Duration::from_mins(2);
 /// The sum of the tokens of all batches, padding included.
+const TEXTS: &str = "overspill_local_model_batch_size_sum ";
 const TOKENS: &str = "overspill_local_model_batch_tokens_sum ";
 /// The names of the threads that compute begin so.
 const INFERENCE: &str = "local-model-";
@@ -82,14 +83,15 @@ impl Router {
         }
     }
 
-    /// Tokens that were computed until now, padding included.
+    /// Texts and tokens that were computed until now, padding included.
     ///
     /// # Errors
     /// If it does not tell.
-    pub fn computed_tokens(&self) -> Result<f64, Box<dyn Error>> {
+    pub fn computed(&self) -> Result<[f64; 2], Box<dyn Error>> {
         let metrics = super::saturation::get(self.admin, "/metrics")?;
-        let sum = metrics.lines().find_map(|line| line.strip_prefix(TOKENS)?.trim().parse().ok());
-        Ok(sum.ok_or_else(|| format!("it has no metric {TOKENS}"))?)
+        let sum = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        let [texts, tokens] = [TEXTS, TOKENS].map(|name| sum(name).ok_or_else(|| format!("it has no metric {name}")));
+        Ok([texts?, tokens?])
     }
 
     /// The time on a core of the threads that compute, and of all threads, until now (`schedstat`, in nanoseconds).

@@ -28,6 +28,8 @@ pub(crate) struct Circumstances {
     pub(crate) capacity: f64,
     pub(crate) seconds_each: u64,
     pub(crate) objective_ms: u64,
+    /// Which part of each instance the pools are.
+    pub(crate) share: f64,
 }
 
 impl Circumstances {

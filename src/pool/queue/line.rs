@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{QueueState, URGENT_IN_A_ROW, ahead};
+use super::{QueueState, URGENT_IN_A_ROW, ahead, share};
 use crate::domain::{Moment, Priority, QueueOrder, Reason};
 
 /// Slots that must have come free since the queue was last empty before anyone is sent away for their rate.
@@ -321,18 +321,16 @@ impl<T> Line<T> {
         }
     }
 
-    /// Makes room for one of `priority` at the other's cost, if that has more than its share of the places: an eighth, or
-    /// the rest.
+    /// Makes room for one of `priority` at the other's cost, if that has more than its share of the places.
     fn displace(&mut self, priority: Priority, most: u32, now: Moment) -> bool {
-        let reserved = most / (URGENT_IN_A_ROW + 1);
-        let (other, share) = match priority {
-            Priority::LatencySensitive => (Priority::Standard, most - reserved),
-            Priority::Standard => (Priority::LatencySensitive, reserved),
+        let other = match priority {
+            Priority::LatencySensitive => Priority::Standard,
+            Priority::Standard => Priority::LatencySensitive,
         };
         let own = self.waiting()[priority.index()];
         let newest = self.serves_newest(other, now);
         let class = self.class_mut(other);
-        let last = if own >= share {
+        let last = if own >= share(priority, most) {
             None
         } else if newest {
             class.pop_front()

@@ -222,7 +222,8 @@ impl<F: Future<Output = Response<AnswerBody>>> Connection<F> {
     async fn send(&mut self, response: Response<AnswerBody>, manner: Manner) -> Option<After> {
         let (head, mut body) = response.into_parts();
         let Begun { after, encoding, bodiless } = self.begin(head, &body, manner)?;
-        if bodiless {
+        // Nobody asks for frames of a body that has none, even where its endpoint ends it apart from its head.
+        if bodiless || encoding.is_over() {
             body.pass_over();
         }
         let mut outgoing = Outgoing::new(body, encoding);

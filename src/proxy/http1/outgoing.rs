@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use http_body::Body;
 
+use crate::domain::Reason;
 use crate::proxy::relay::AnswerBody;
 use crate::wire::{Encoding, Outbox};
 
@@ -61,6 +62,6 @@ impl Outgoing {
 
     /// Breaks it off: its client has taken nothing of it for too long.
     pub(super) fn give_up(&mut self) {
-        self.body.give_up();
+        self.body.give_up(Reason::StreamIdleTimeout);
     }
 }

@@ -16,6 +16,7 @@ use super::connection::Coming;
 use crate::proxy::body::Arriving;
 use crate::proxy::connection::Client;
 use crate::proxy::http1::Supplies;
+use crate::proxy::relay::{AnswerBody, Stillness};
 use crate::proxy::{Worker, request};
 use crate::wire::http2::{Sending, set_length, strip};
 
@@ -47,9 +48,27 @@ pub(in crate::proxy) async fn answer(worker: Rc<Worker>, client: Rc<Client>, com
     }
     let stream = send_head(Response::from_parts(head, ()), &mut respond, &supplies, end);
     if let Some(stream) = stream.filter(|_| end == End::Later) {
-        let mut sending = Sending::new(stream, body);
-        // Why it ends is the body's to record, or the client's doing.
-        poll_fn(|context| sending.poll(context)).await.ok();
+        let patience = body.patience();
+        send_body(Sending::new(stream, body), patience).await;
+    }
+}
+
+/// Sends a body for as long as its client takes any of it. Why it ends otherwise is the body's to record, or the client's doing.
+async fn send_body(mut sending: Sending<AnswerBody>, mut patience: Option<Stillness>) {
+    let mut waits = None;
+    let given_up = poll_fn(|context| {
+        if sending.poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        let Some(patience) = &mut patience else { return Poll::Pending };
+        let waited = std::mem::replace(&mut waits, sending.waits_for_room());
+        if waits.is_none() || waits != waited {
+            patience.moved();
+        }
+        if waits.is_none() { Poll::Pending } else { patience.poll(context).map(Some) }
+    });
+    if let Some(reason) = given_up.await {
+        sending.body_mut().give_up(reason);
     }
 }
 

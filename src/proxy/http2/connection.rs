@@ -6,12 +6,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::server::{self, SendResponse};
 use http::Request;
 
 use super::guarded::Guarded;
 use super::streams::Streams;
-use crate::domain::Http2Limits;
+use crate::domain::{Http2Limits, Limit};
+use crate::proxy::activity::Activity;
 use crate::proxy::http1::{Shop, Supplies, Upgraded};
 use crate::proxy::supervisor::{Order, Supervised};
 use crate::telemetry::LimitCounters;
@@ -44,6 +46,7 @@ pub(in crate::proxy) struct Terms {
     pub(in crate::proxy) max_header_bytes: u32,
     pub(in crate::proxy) limits: Http2Limits,
     pub(in crate::proxy) counters: LimitCounters,
+    pub(in crate::proxy) activity: Rc<Activity>,
 }
 
 type Stream = Gathered<Upgraded>;
@@ -54,6 +57,8 @@ struct Session<F, B> {
     streams: Streams<F>,
     supplies: Rc<Supplies>,
     supervised: Supervised,
+    counters: LimitCounters,
+    activity: Rc<Activity>,
     closing: bool,
     begin: B,
 }
@@ -67,10 +72,12 @@ pub(in crate::proxy) async fn serve<F: Future<Output = ()>>(
     begin: impl Fn(Coming) -> F,
 ) {
     let stream = Gathered::new(stream);
+    let (counters, activity) = (terms.counters.clone(), Rc::clone(&terms.activity));
     let Some(connection) = shake_hands(stream.clone(), terms, &supervised).await else { return };
     let supplies = Rc::clone(&shop.supplies);
     let streams = Streams::new(shop);
-    let mut session = Session { connection, stream, streams, supplies, supervised, closing: false, begin };
+    let mut session =
+        Session { connection, stream, streams, supplies, supervised, counters, activity, closing: false, begin };
     poll_fn(|context| session.poll(context)).await;
 }
 
@@ -81,7 +88,6 @@ async fn shake_hands(
     terms: Terms,
     supervised: &Supervised,
 ) -> Option<server::Connection<Guarded<Stream>, Bytes>> {
-    let guarded = Guarded::new(stream.clone(), terms.limits, terms.counters);
     let mut builder = server::Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW_BYTES)
@@ -93,7 +99,7 @@ async fn shake_hands(
     if let Ok(most) = usize::try_from(terms.limits.max_resets_per_second) {
         builder.max_pending_accept_reset_streams(most);
     }
-    let mut handshake = builder.handshake(guarded);
+    let mut handshake = builder.handshake(Guarded::new(stream.clone(), terms));
     poll_fn(|context| {
         if supervised.order(context) == Order::End {
             return Poll::Ready(None);
@@ -112,6 +118,7 @@ impl<F: Future<Output = ()>, B: Fn(Coming) -> F> Session<F, B> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let order = self.supervised.order(context);
         if order == Order::End {
+            self.end();
             return Poll::Ready(());
         }
         self.streams.look(context.waker());
@@ -139,6 +146,18 @@ impl<F: Future<Output = ()>, B: Fn(Coming) -> F> Session<F, B> {
         }
         self.streams.rest();
         Poll::Pending
+    }
+
+    /// Tells the client why the connection ends, as far as it takes that at once.
+    fn end(&mut self) {
+        if self.activity.is_in_head() {
+            self.counters.count(Limit::Http2HeadTimeout);
+            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        } else {
+            self.connection.abrupt_shutdown(Reason::NO_ERROR);
+        }
+        let _ended = self.poll_connection();
+        let _written = self.stream.poll_drain(&mut Context::from_waker(self.streams.connection()));
     }
 
     /// Takes what has come; complete once the connection has ended.

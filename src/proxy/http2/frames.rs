@@ -12,6 +12,9 @@ pub(super) const GOAWAY: u8 = 0x7;
 pub(super) const WINDOW_UPDATE: u8 = 0x8;
 pub(super) const CONTINUATION: u8 = 0x9;
 
+/// The flag of the frame that ends a head.
+pub(super) const END_HEADERS: u8 = 0x4;
+
 /// What is known of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -43,6 +46,11 @@ impl Frames {
     /// Whether a frame may begin here.
     pub(super) const fn is_between(&self) -> bool {
         self.left == 0 && self.have == 0
+    }
+
+    /// Whether a frame has begun that carries a part of a head.
+    pub(super) const fn is_in_head(&self) -> bool {
+        self.left > 0 && matches!(self.began[3], HEADERS | CONTINUATION)
     }
 
     /// Follows `bytes`, with each frame to `seen` as soon as what is looked at of it has come.

@@ -2,15 +2,18 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::connection::Terms;
 use super::flood::Flood;
-use super::frames::{Frame, Frames, GOAWAY, RST_STREAM};
-use crate::domain::{Http2Limits, Limit};
+use super::frames::{CONTINUATION, END_HEADERS, Frame, Frames, GOAWAY, HEADERS, RST_STREAM};
+use crate::domain::Limit;
+use crate::proxy::activity::Activity;
 use crate::telemetry::LimitCounters;
 
 /// What a client sends before its first frame (RFC 9113, section 3.4).
@@ -30,6 +33,9 @@ pub(in crate::proxy) struct Guarded<S> {
     going: Frames,
     flood: Flood,
     counters: LimitCounters,
+    activity: Rc<Activity>,
+    /// Whether frames of a head are still to come.
+    head_goes_on: bool,
     ending: Option<Box<Ending>>,
 }
 
@@ -53,19 +59,31 @@ impl Ending {
 }
 
 impl<S> Guarded<S> {
-    pub(in crate::proxy) fn new(stream: S, limits: Http2Limits, counters: LimitCounters) -> Self {
-        let flood = Flood::new(limits, Instant::now());
-        Self { stream, coming: Frames::after(PREFACE), going: Frames::after(0), flood, counters, ending: None }
+    /// What `terms` say of the client's frames is held; the activity of theirs is told how heads come.
+    pub(super) fn new(stream: S, terms: Terms) -> Self {
+        let flood = Flood::new(terms.limits, Instant::now());
+        let (coming, going) = (Frames::after(PREFACE), Frames::after(0));
+        let (counters, activity) = (terms.counters, terms.activity);
+        Self { stream, coming, going, flood, counters, activity, head_goes_on: false, ending: None }
     }
 
     /// Counts what has come; whether it is too much.
     fn is_flooded(&mut self, came: &[u8]) -> bool {
         let (flood, mut breached) = (&mut self.flood, None);
+        let head_goes_on = &mut self.head_goes_on;
         self.coming.walk(came, |frame| {
+            if matches!(frame.kind, HEADERS | CONTINUATION) {
+                *head_goes_on = frame.flags & END_HEADERS == 0;
+            }
             if breached.is_none() {
                 breached = flood.count(frame, Instant::now);
             }
         });
+        if self.head_goes_on || self.coming.is_in_head() {
+            self.activity.head_begins();
+        } else {
+            self.activity.head_ends();
+        }
         if let Some(limit) = breached {
             self.counters.count(limit);
         }

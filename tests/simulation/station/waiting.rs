@@ -32,11 +32,16 @@ impl Station {
         let terms = Terms { most: pool.max_pending, order: pool.queue_order };
         let (turns, joined) = (pool.queue.turns(priority), line.join(wish, terms, now, request));
         let told = line.told();
-        self.tell(told);
         if joined == Err(Reason::WaitTooLong) {
             self.is_justified(id, turns, until);
         }
-        let (ticket, joined) = joined?;
+        let (ticket, joined) = match joined {
+            Ok(joined) => joined,
+            Err(reason) => {
+                self.tell(told);
+                return Err(reason);
+            }
+        };
         let this = &mut self.requests[request];
         this.waits += 1;
         this.since = now;
@@ -47,6 +52,8 @@ impl Station {
         if joined == Joined::Called {
             self.soon(request);
         }
+        // Whoever was displaced goes on at once, and may displace this one in turn.
+        self.tell(told);
         Ok(())
     }
 
