@@ -72,7 +72,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         println!("{}", report::line(&step));
         steps.push(step);
     }
-    let results = Results { circumstances: Circumstances::now(capacity, options.seconds), steps };
+    let results = Results { circumstances: Circumstances::now(capacity, options.seconds, options.share), steps };
     let folder = repository.join(&options.results);
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("table.md"), report::table(&results))?;

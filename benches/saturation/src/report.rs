@@ -29,11 +29,16 @@ pub(crate) fn line(step: &Step) -> String {
 pub(crate) fn table(results: &Results) -> String {
     let about = &results.circumstances;
     let mut table = format!(
-        "Measured on {} with {} processors, {} s each. The pools bear {:.0} requests/s; a tenth of the load is \
+        "Measured on {} with {} processors, {} s each. The pools, {:.0} % of each instance, bear {:.0} requests/s; a tenth of the load is \
          latency-sensitive, with an objective of {} ms.\n\n\
          | offered | sent/s | served/s | sensitive served | p50 | p99 | standard served | p50 | p99 | refused after | gpu | cpu | refused |\n\
          |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
-        about.date, about.processors, about.seconds_each, about.capacity, about.objective_ms
+        about.date,
+        about.processors,
+        about.seconds_each,
+        about.share * 100.0,
+        about.capacity,
+        about.objective_ms
     );
     for step in &results.steps {
         // Writing to memory cannot fail.

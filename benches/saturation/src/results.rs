@@ -33,13 +33,14 @@ pub(crate) struct Circumstances {
 }
 
 impl Circumstances {
-    pub(crate) fn now(capacity: f64, seconds_each: u64) -> Self {
+    pub(crate) fn now(capacity: f64, seconds_each: u64, share: f64) -> Self {
         Self {
             date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             capacity,
             seconds_each,
             objective_ms: OBJECTIVE_MS,
+            share,
         }
     }
 }
