@@ -73,9 +73,9 @@ impl Shared {
 impl Claim {
     /// Waits for a permit.
     pub(super) fn take(&self) -> Permit<'_> {
+        let mut state = self.shared.state();
         self.shared.asking.fetch_add(1, Ordering::Relaxed);
         self.own.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.shared.state();
         let ticket = state.next;
         state.next += 1;
         state.line.push_back(ticket);
